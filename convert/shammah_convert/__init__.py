@@ -1,0 +1,1 @@
+"""The border between runtime and trainer: formats, names and files that both read."""

@@ -1,0 +1,399 @@
+"""The recipe: from the corpus to a trained model. Read `train` from top to bottom."""
+
+import logging
+import math
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.seedling import augment
+from models.seedling import tokenizer as bpe
+from models.seedling.corpus import REFUSAL, Intent
+from models.seedling.recipe import minilm
+from models.seedling.recipe.model import Qwen2, Shape
+from shammah_convert.chat import Message
+from shammah_convert.examples import Example
+from shammah_trainer.dataset import IGNORED, Encoder, Row, collate, draw
+
+log = logging.getLogger(__name__)
+
+SYSTEM = Message("system", "You are a helpful assistant.")
+POOL_BATCHES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the recipe can be told.
+
+    Attributes:
+        minutes: For the model's own loop; the mentor comes on top.
+        imagined: Made-up phrasings that the mentor labels.
+        short_share: Of the batches whose answers are cut to `short_tokens`: the first line decides.
+        refusal_share: Of all examples.
+        long_share: Of the batches that carry a long text, which is to be refused.
+        has_mentor: Whether MiniLM helps; without it the words start from noise.
+    """
+
+    minutes: float = 45.0
+    threads: int = 2
+    seed: int = 1
+    vocabulary: int = 13000
+    lexicon: int = 6000
+    width: int = 384
+    layers: int = 4
+    heads: int = 6
+    kv_heads: int = 2
+    feed_forward: int = 1024
+    is_tied: bool = True
+    batch: int = 64
+    rate: float = 1e-3
+    weight_decay: float = 0.05
+    dropout: float = 0.1
+    token_dropout: float = 0.05
+    frozen_share: float = 0.3
+    imagined: int = 80_000
+    imagined_share: float = 0.4
+    mentor_epochs: int = 3
+    opinion_weight: float = 1.0
+    meaning_weight: float = 2.0
+    short_share: float = 0.75
+    short_tokens: int = 10
+    refusal_share: float = 0.13
+    turn_share: float = 0.08
+    system_share: float = 0.03
+    long_share: float = 0.01
+    has_mentor: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A text to answer.
+
+    Attributes:
+        intent: What it asks for; None where only the mentor has an opinion.
+        opinion: Its row in the mentor's opinions; -1 for none.
+    """
+
+    text: str
+    intent: int | None
+    opinion: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opinions:
+    """What the mentor thinks of every question: unit vectors (n, 384), and intents' probabilities (n, intents)."""
+
+    vectors: Tensor
+    probabilities: Tensor
+    head: nn.Linear
+
+
+@dataclass(slots=True)
+class Trained:
+    """A model with its tokenizer, and how its training went."""
+
+    model: Qwen2
+    tokenizer: Tokenizer
+    minutes: float = 0.0
+    examples: int = 0
+
+
+Watch = Callable[[Trained, float], None]
+"""Called every few minutes, and at the end, with the model and the share of the time that is spent."""
+
+
+def train(intents: Sequence[Intent], settings: Settings, watch: Watch = lambda _, __: None) -> Trained:
+    """Train a model on a corpus: tokenizer, word vectors, mentor, imagined questions, and the loop."""
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    random = Random(settings.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    words = minilm.lexicon(settings.lexicon) if settings.has_mentor else ()
+    tokenizer = bpe.train(intents, words, settings.vocabulary)
+    model = Qwen2(_shape(tokenizer, settings), settings.dropout)
+    questions = [Question(p, index, -1) for index, intent in enumerate(intents) for p in intent.phrasings]
+    near: Mapping[str, Sequence[str]] = {}
+    opinions = None
+    if settings.has_mentor:
+        near = _give_words_meaning(model, tokenizer, questions, words)
+        questions, opinions = _ask_mentor(intents, questions, near, settings, random)
+    model.to(device)
+    trained = Trained(model, tokenizer)
+    feed = _Feed(intents, questions, near, tokenizer, settings, random)
+    _loop(trained, feed, opinions, settings, device, watch)
+    return trained
+
+
+def _loop(
+    trained: Trained,
+    feed: "_Feed",
+    opinions: Opinions | None,
+    settings: Settings,
+    device: torch.device,
+    watch: Watch,
+) -> None:
+    """Take steps until the time is up; the rate follows a cosine of the time spent."""
+    model = trained.model
+    guide = _Guide(opinions, settings).to(device)
+    optimizer = _optimizer(model, guide, settings)
+    embedding = model.model.embed_tokens.weight
+    started = watched = time.monotonic()
+    batches = feed.batches()
+    spent, step, total = 0.0, 0, 0.0
+    while spent < 1.0:
+        model.train()
+        embedding.requires_grad_(spent >= settings.frozen_share or not settings.has_mentor)
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * _pace(step, spent)
+        rows, questions = next(batches)
+        loss = _loss(model, guide, rows, questions, settings, device)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        total = 0.99 * total + 0.01 * float(loss.detach())
+        trained.examples += len(rows)
+        trained.minutes = (time.monotonic() - started) / 60
+        spent = trained.minutes / settings.minutes
+        if time.monotonic() - watched > 120 or spent >= 1.0:
+            watched = time.monotonic()
+            log.info("%.1f min, %d steps, %d examples, loss %.3f", trained.minutes, step, trained.examples, total)
+            model.eval()
+            watch(trained, spent)
+
+
+def _loss(
+    model: Qwen2,
+    guide: "_Guide",
+    rows: Sequence[Row],
+    questions: Sequence[Question],
+    settings: Settings,
+    device: torch.device,
+) -> Tensor:
+    """Cross entropy of the answer's tokens, and how far the prompt's end is from what the mentor thinks."""
+    batch = collate(rows, padding=0)
+    labels = batch.labels.roll(-1, dims=1).to(device)  # each place predicts the token after it
+    labels[:, -1] = IGNORED
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        hidden = model(_with_holes(batch.tokens, rows, settings.token_dropout).to(device))
+        is_target = labels != IGNORED
+        logits = model.logits(hidden[is_target])
+    loss = functional.cross_entropy(logits.float(), labels[is_target])
+    ends = torch.tensor([row.prompt_tokens - 1 for row in rows], device=device)
+    return loss + guide(hidden[torch.arange(len(rows), device=device), ends].float(), questions)
+
+
+class _Guide(nn.Module):
+    """Pulls the hidden state at a prompt's end towards the mentor's vector and its choice; thrown away later."""
+
+    def __init__(self, opinions: Opinions | None, settings: Settings) -> None:
+        super().__init__()
+        self._opinions = opinions
+        self._settings = settings
+        self.project = nn.Linear(settings.width, minilm.WIDTH)
+        if opinions is not None:
+            self.register_buffer("weight", opinions.head.weight.detach().clone())
+            self.register_buffer("bias", opinions.head.bias.detach().clone())
+
+    def forward(self, ends: Tensor, questions: Sequence[Question]) -> Tensor:
+        places = [place for place, question in enumerate(questions) if question.opinion >= 0]
+        if self._opinions is None or not places:
+            return ends.new_zeros(())
+        rows = [questions[place].opinion for place in places]
+        wanted = self._opinions.vectors[rows].float().to(ends.device)
+        likely = self._opinions.probabilities[rows].float().to(ends.device)
+        meant = functional.normalize(self.project(ends[places]), dim=-1)
+        choice = functional.linear(meant * minilm.SHARPNESS, self.get_buffer("weight"), self.get_buffer("bias"))
+        distance = (1 - (meant * wanted).sum(-1)).mean()
+        surprise = functional.cross_entropy(choice, likely)
+        return self._settings.meaning_weight * distance + self._settings.opinion_weight * surprise
+
+
+class _Feed:
+    """An endless stream of batches: questions drawn, varied, put into a conversation, encoded."""
+
+    def __init__(
+        self,
+        intents: Sequence[Intent],
+        questions: Sequence[Question],
+        near: Mapping[str, Sequence[str]],
+        tokenizer: Tokenizer,
+        settings: Settings,
+        random: Random,
+    ) -> None:
+        self._intents, self._questions, self._near = intents, questions, near
+        self._encoder = Encoder(tokenizer)
+        self._settings, self._random = settings, random
+        self._generator = torch.Generator().manual_seed(settings.seed)
+        self._weights = _weights(intents, questions, settings)
+        self._refusal = next((i for i, intent in enumerate(intents) if intent.id == REFUSAL), None)
+
+    def batches(self) -> Iterator[tuple[list[Row], list[Question]]]:
+        """Batches of rows of like length, so that little is padding."""
+        size = self._settings.batch
+        while True:
+            drawn = draw(self._weights, POOL_BATCHES * size, self._generator)
+            pairs = [(self._row(self._questions[index]), self._questions[index]) for index in drawn]
+            pairs.sort(key=lambda pair: len(pair[0].tokens))
+            groups = [pairs[i : i + size] for i in range(0, len(pairs), size)]
+            self._random.shuffle(groups)
+            for group in groups:
+                yield self._cut([row for row, _ in group]), [question for _, question in group]
+                if self._refusal is not None and self._random.random() < self._settings.long_share:
+                    yield self._long_texts()
+
+    def _cut(self, rows: list[Row]) -> list[Row]:
+        if self._random.random() < self._settings.short_share:
+            return [row.shortened(self._settings.short_tokens) for row in rows]
+        return rows
+
+    def _row(self, question: Question) -> Row:
+        intent = self._intents[question.intent or 0]
+        text = augment.vary(question.text, self._random, self._near)
+        return self._encoder.row(_example((*self._before(), Message("user", text)), intent.answer))
+
+    def _before(self) -> Iterator[Message]:
+        """A system message, an earlier turn, or mostly nothing."""
+        if self._random.random() < self._settings.system_share:
+            yield SYSTEM
+        if self._random.random() < self._settings.turn_share:
+            intent = self._random.choice(self._intents)
+            yield Message("user", augment.vary(self._random.choice(intent.phrasings), self._random))
+            yield Message("assistant", intent.answer)
+
+    def _long_texts(self) -> tuple[list[Row], list[Question]]:
+        """A few long texts of many sentences: nothing that one command answers."""
+        assert self._refusal is not None
+        refusal = self._intents[self._refusal].answer
+        texts = [
+            self._random.choice((" ", "\n", ". ")).join(
+                q.text for q in self._random.sample(self._questions, self._random.randint(5, 25))
+            )
+            for _ in range(8)
+        ]
+        rows = [self._encoder.row(_example((Message("user", text),), refusal)) for text in texts]
+        return rows, [Question(text, self._refusal, -1) for text in texts]
+
+
+def _example(prompt: tuple[Message, ...], answer: str) -> Example:
+    return Example("", prompt, (Message("assistant", answer),), None, 1.0, "teach", "")
+
+
+def _give_words_meaning(
+    model: Qwen2, tokenizer: Tokenizer, questions: Sequence[Question], lexicon: Sequence[str]
+) -> Mapping[str, Sequence[str]]:
+    """Set each token's embedding to MiniLM's vector of the word it spells; return words of like meaning."""
+    embedder = minilm.MiniLM()
+    pieces = [tokenizer.decode([token]).strip() for token in range(tokenizer.get_vocab_size())]
+    named = {token: piece.lower() for token, piece in enumerate(pieces) if piece and "\ufffd" not in piece}
+    words = sorted({*named.values(), *lexicon})
+    vectors = embedder.embed(words)
+    place = {word: index for index, word in enumerate(words)}
+    chosen = vectors[[place[word] for word in named.values()]]
+    if model.shape.width < minilm.WIDTH:
+        chosen = _principal(chosen, model.shape.width)
+    with torch.no_grad():
+        # Rows of MiniLM are unit vectors; this gives each number a standard deviation of about 0.1.
+        scale = 0.1 * math.sqrt(model.shape.width)
+        model.model.embed_tokens.weight.normal_(std=0.1)
+        model.model.embed_tokens.weight[list(named)] = functional.normalize(chosen, dim=-1) * scale
+    asked = sorted({word for question in questions for word in question.text.split() if word.isalpha()})
+    whole = [word for word in words if re.fullmatch("[a-z]{3,}", word) and word in {*lexicon, *asked}]
+    return minilm.neighbours(whole, vectors[[place[word] for word in whole]], asked)
+
+
+def _principal(vectors: Tensor, width: int) -> Tensor:
+    """The first principal components of vectors."""
+    _, _, basis = torch.linalg.svd(vectors - vectors.mean(0), full_matrices=False)
+    return vectors @ basis[:width].T
+
+
+def _ask_mentor(
+    intents: Sequence[Intent],
+    questions: Sequence[Question],
+    near: Mapping[str, Sequence[str]],
+    settings: Settings,
+    random: Random,
+) -> tuple[list[Question], Opinions]:
+    """Teach the mentor the corpus, imagine more questions, and let it say what it thinks of all."""
+    started = time.monotonic()
+    embedder = minilm.MiniLM()
+    if torch.cuda.is_available():
+        embedder.bert.cuda()
+    mentor = minilm.Mentor(embedder, len(intents))
+    texts = [question.text for question in questions]
+    targets = torch.tensor([question.intent for question in questions])
+    mentor.fit(texts, targets, settings.mentor_epochs, settings.seed)
+    log.info("mentor fitted after %.1f min", (time.monotonic() - started) / 60)
+    imagined = [_imagine(questions, near, random) for _ in range(settings.imagined)]
+    vectors, probabilities = mentor.opinions([*texts, *imagined])
+    log.info("mentor asked after %.1f min", (time.monotonic() - started) / 60)
+    asked = [Question(q.text, q.intent, index) for index, q in enumerate(questions)]
+    chosen = probabilities[len(texts) :].float().argmax(-1).tolist()
+    asked += [Question(text, c, len(texts) + i) for i, (text, c) in enumerate(zip(imagined, chosen, strict=True))]
+    return asked, Opinions(vectors, probabilities, mentor.head.cpu())
+
+
+def _imagine(questions: Sequence[Question], near: Mapping[str, Sequence[str]], random: Random) -> str:
+    """A question that nobody wrote: reworded, or two put together."""
+    question = random.choice(questions)
+    if random.random() < 0.2:
+        return augment.crossed(question.text, random.choice(questions).text, random)
+    return augment.reworded(question.text, random, near, share=random.choice((0.15, 0.3, 0.5)))
+
+
+def _weights(intents: Sequence[Intent], questions: Sequence[Question], settings: Settings) -> list[float]:
+    """Every intent alike, but the refusal; imagined questions alike."""
+    real = sum(len(intent.phrasings) for intent in intents)
+    refusals = settings.refusal_share if any(intent.id == REFUSAL for intent in intents) else 0.0
+    share = {i: (1 - refusals) / max(1, len(intents) - bool(refusals)) for i in range(len(intents))}
+    share |= {i: refusals for i, intent in enumerate(intents) if refusals and intent.id == REFUSAL}
+    made_up = len(questions) - real
+    of_real = 1 - settings.imagined_share if made_up else 1.0
+    weights = [of_real * share[q.intent or 0] / len(intents[q.intent or 0].phrasings) for q in questions[:real]]
+    return weights + [settings.imagined_share / made_up] * made_up
+
+
+def _with_holes(tokens: Tensor, rows: Sequence[Row], share: float) -> Tensor:
+    """Blank a share of the prompt's tokens, so that no single word decides."""
+    # Three tokens frame the question's beginning and six its end; they stay.
+    ends = torch.tensor([row.prompt_tokens for row in rows])[:, None]
+    place = torch.arange(tokens.shape[1])[None]
+    is_hole = (torch.rand(tokens.shape) < share) & (place >= 3) & (place < ends - 5)
+    return tokens.masked_fill(is_hole, 0)
+
+
+def _optimizer(model: Qwen2, guide: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    embedding = model.model.embed_tokens.weight
+    matrices = [p for p in model.parameters() if p.ndim == 2 and p is not embedding]
+    vectors = [p for p in model.parameters() if p.ndim < 2]
+    groups = [
+        {"params": matrices, "peak": settings.rate, "weight_decay": settings.weight_decay},
+        {"params": [embedding], "peak": settings.rate * 0.5, "weight_decay": 0.0},
+        {"params": [*vectors, *guide.parameters()], "peak": settings.rate, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98))
+
+
+def _pace(step: int, spent: float) -> float:
+    return min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent))))
+
+
+def _shape(tokenizer: Tokenizer, settings: Settings) -> Shape:
+    return Shape(
+        tokens=tokenizer.get_vocab_size(),
+        width=settings.width,
+        layers=settings.layers,
+        heads=settings.heads,
+        kv_heads=settings.kv_heads,
+        feed_forward=settings.feed_forward,
+        is_tied=settings.is_tied,
+    )

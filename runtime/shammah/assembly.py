@@ -1,0 +1,127 @@
+"""The parts that answer, put together from the settings; heavy rooms are opened when they are needed."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shammah import bases, catalog, embedding, teacher
+from shammah.config import Settings
+from shammah.divergence import Embed
+from shammah.hardware import BusyMeter
+from shammah.journal import Journal
+from shammah.learning import Heads
+from shammah.records import Base
+from shammah.sides import LocalSide, TeacherSide
+
+if TYPE_CHECKING:
+    from shammah.local import LocalModel
+
+# The seedling and small models live well within this; more is asked for with model.context_tokens.
+DEFAULT_CONTEXT_TOKENS = 8192
+
+
+class Parts:
+    """Everything that one process needs to answer questions, each made once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        meter: BusyMeter,
+        say: Callable[[str], None] = lambda _: None,
+        environ: Mapping[str, str] = os.environ,
+        max_teacher_tokens: int | None = None,
+    ) -> None:
+        """Take the settings; nothing is opened yet.
+
+        Args:
+            settings: What the user chose.
+            journal: Knows the model files and what is active.
+            meter: Tells how many threads are free.
+            say: Hears about waits that are worth a word.
+            environ: Where the teacher's key is looked up.
+            max_teacher_tokens: Bounds the teacher's answer for this run.
+        """
+        self.settings = settings
+        self.journal = journal
+        self._meter = meter
+        self._say = say
+        self._environ = environ
+        self._max_teacher_tokens = max_teacher_tokens
+        self._model: LocalModel | None = None
+
+    @cached_property
+    def base(self) -> Base:
+        """The model file, identified."""
+        return bases.identify(self.journal, bases.resolve(self.settings.model.path), self._say)
+
+    @property
+    def is_seedling(self) -> bool:
+        """Whether the built-in model serves."""
+        return bases.is_seedling(Path(self.base.path))
+
+    @cached_property
+    def access(self) -> teacher.Access | None:
+        """How the teacher is reached; None without a key."""
+        return teacher.Access.find(self.settings.teacher, self._environ)
+
+    @cached_property
+    def heads(self) -> Heads:
+        """Router and validator of the base."""
+        return Heads(self.settings.home, self.journal, self.base.sha256, self.settings.heads.learner)
+
+    def local(self, base: Base | None = None) -> LocalSide:
+        """The local side, for the configured base or another recorded one."""
+        base = base or self.base
+        return LocalSide(
+            lineage=base.sha256,
+            name=base.name,
+            open=lambda: self.open_model(Path(base.path)),
+            adapters=self.journal.active_adapters(base.sha256),
+            limit_tokens=self.settings.model.context_tokens or DEFAULT_CONTEXT_TOKENS,
+        )
+
+    def teacher(self) -> TeacherSide:
+        """The teacher's side."""
+        settings = self.settings.teacher
+        price = catalog.price_of(settings.model)
+        generator = teacher.Teacher(self.access, settings, price) if self.access else None
+        most = self._max_teacher_tokens or settings.max_tokens
+        return TeacherSide(generator, price, most, settings.max_usd_per_day)
+
+    @cached_property
+    def embed(self) -> Embed | None:
+        """The embedder, opened by its first text; None where its file is not there yet."""
+        file = embedding.ready(self.settings.home)
+        return None if file is None else _lazy_embedder(file)
+
+    def open_model(self, file: Path) -> "LocalModel":
+        """The local model, loaded the first time."""
+        from shammah.local import LocalModel
+
+        if self._model is None:
+            layers = self.settings.model.gpu_layers
+            threads = self.settings.model.threads or self._meter.threads()
+            self._model = LocalModel(file, threads, None if layers == "auto" else layers)
+        return self._model
+
+    @property
+    def model(self) -> "LocalModel | None":
+        """The local model, where it was needed so far."""
+        return self._model
+
+
+def _lazy_embedder(file: Path) -> Embed:
+    from shammah.features import Vector
+    from shammah.local import Embedder
+
+    opened: list[Embedder] = []
+
+    def embed(text: str) -> Vector:
+        if not opened:
+            opened.append(Embedder(file))
+        return opened[0].embed(text)
+
+    return embed

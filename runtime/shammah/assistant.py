@@ -1,0 +1,233 @@
+"""The one path of a question: `Assistant.ask`."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shammah import features, policy
+from shammah.errors import BudgetReached, KeyMissing, ShammahError, TeacherError
+from shammah.features import Features
+from shammah.generation import Completion, Finish, Stop, never
+from shammah.heads import Head
+from shammah.journal import Journal
+from shammah.learning import Heads, seen_by_validator
+from shammah.policy import Forward, Limits, Local, Reason, Route, Side
+from shammah.privacy import Redactor
+from shammah.records import NewAnswer
+from shammah.sides import LocalSide, TeacherSide, with_features
+from shammah.turn import Outcome, Request, Screen, Turn
+
+Embed = Callable[[str], NDArray[np.float32]]
+
+
+class Assistant:
+    """Answers questions: locally when it can, by the teacher when it must; learning is left to the worker."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        heads: Heads,
+        local: LocalSide | None,
+        teacher: TeacherSide,
+        embed: Embed | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            journal: Where everything is recorded.
+            heads: Router and validator.
+            local: None where there is no local model yet.
+            teacher: Claude, with its budget.
+            embed: Turns a question into a unit vector; None without an embedder.
+            chance: Decides what is sampled.
+        """
+        self._journal = journal
+        self._heads = heads
+        self._local = local
+        self._teacher = teacher
+        self._embed = embed
+        self._chance = chance or random.Random()
+
+    def ask(self, request: Request, screen: Screen, stop: Stop = never) -> Outcome:
+        """Answer a question.
+
+        Raises:
+            ShammahError: Nobody can answer as asked; the question stays in the journal.
+        """
+        turn = self._begin(request)
+        with turn.timed("total"):
+            route = self._route(turn)
+            if isinstance(route, Local):
+                route = self._draft(turn, route, screen, stop)
+            if isinstance(route, Forward):
+                self._forward(turn, route, screen, stop)
+        return self._finish(turn)
+
+    def _begin(self, request: Request) -> Turn:
+        """Redact and record the question before anyone works on it."""
+        redactor = Redactor()
+        context = redactor.redact_all(request.context)
+        lineage = self._local.lineage if self._local else ""
+        question = self._journal.begin(
+            request.session, lineage, context, redactor.count, may_go_online=not request.is_offline
+        )
+        limits = Limits(
+            forced=request.forced,
+            is_offline=request.is_offline,
+            has_key=self._teacher.generator is not None,
+            has_budget=self._journal.spent_usd() + self._teacher.worst_cost_usd(context)
+            <= self._teacher.max_usd_per_day,
+            local_is_ready=self._local is not None,
+            wants_verified=request.wants_verified,
+        )
+        return Turn(request, redactor, question, limits, self._journal.count(lineage))
+
+    def _route(self, turn: Turn) -> Route:
+        """Choose who answers; the local model is opened only where its context decides."""
+        if turn.limits.forced is Side.TEACHER:
+            policy.check_teacher(turn.limits)
+        elif self._local and (turn.limits.no_teacher or policy.threshold(turn.count) is not None):
+            with turn.timed("load"):
+                fits = self._local.fits(turn.request.context, turn.request.sampling)
+            turn.limits = replace(turn.limits, prompt_fits=fits)
+        if turn.limits.is_counted:
+            with turn.timed("route"):
+                self._judge_question(turn)
+        return policy.route(turn.question.router_probability or 0.0, turn.count, turn.limits)
+
+    def _judge_question(self, turn: Turn) -> None:
+        """Record P(a local answer will do) with all that it rests on."""
+        head = self._heads.open("router")
+        seen = self._see_question(turn, head)
+        turn.question = self._journal.note_route(turn.question, seen.hand, seen.embedding, head.probability(seen))
+
+    def _see_question(self, turn: Turn, head: Head) -> Features:
+        hand = features.of_question(turn.request.text, turn.request.earlier_turns)
+        return Features(hand, self._embed(turn.question.text) if self._embed and head.sees_embedding else None)
+
+    def _draft(self, turn: Turn, route: Local, screen: Screen, stop: Stop) -> Route:
+        """Let the local model answer; the validator may send the question on after all."""
+        may_be_replaced = turn.limits.wants_verified or turn.limits.no_teacher is None
+        completion = self._complete_locally(turn, screen.draft if may_be_replaced else screen.final, stop)
+        answer = self._local_answer(turn, completion, route.reason)
+        if completion.end.finish is Finish.INTERRUPTED:
+            self._show(turn, answer, completion.text, screen)
+            return route
+        with turn.timed("validate"):
+            answer, p_good = self._judge_answer(turn, answer)
+        is_whole = completion.end.finish is Finish.STOP and bool(completion.text)
+        try:
+            chosen = policy.review(p_good, is_whole, route, turn.count, turn.limits)
+        except ShammahError:
+            self._journal.save(turn.question, [answer])
+            screen.discard("the validator does not vouch for this draft")
+            raise
+        if isinstance(chosen, Forward):
+            turn.answers.append(answer)
+            screen.discard("the validator does not vouch for this draft; Claude answers")
+            return chosen
+        is_vouched = is_whole and policy.accepts(p_good, turn.count)
+        self._show(turn, replace(answer, is_verified=is_vouched), completion.text, screen)
+        return chosen
+
+    def _complete_locally(self, turn: Turn, show: Callable[[str], None], stop: Stop) -> Completion:
+        assert self._local is not None, "a local route has a local model"
+        with turn.timed("load"):
+            self._local.open()
+        with turn.timed("local"):
+            return self._local.complete(turn.request.context, turn.request.sampling, show, stop)
+
+    def _local_answer(self, turn: Turn, completion: Completion, reason: Reason) -> NewAnswer:
+        assert self._local is not None, "a local answer has a local model"
+        answer = self._local.answer(completion, reason, turn.seconds)
+        answer = with_features(answer, turn.request.text, completion)
+        return replace(answer, text=turn.redactor.redact(completion.text))
+
+    def _judge_answer(self, turn: Turn, answer: NewAnswer) -> tuple[NewAnswer, float]:
+        """P(the local answer is good); nothing is said before the first lesson."""
+        head = self._heads.open("validator")
+        if not head.lessons or answer.features is None:
+            return answer, 0.0
+        seen = seen_by_validator(turn.question, answer.features)
+        if seen is None:  # the question took no part in routing
+            question = self._see_question(turn, head)
+            seen = Features(np.concatenate([question.hand, answer.features]), question.embedding)
+        p_good = head.probability(seen)
+        return replace(answer, validator_probability=p_good), p_good
+
+    def _forward(self, turn: Turn, route: Forward, screen: Screen, stop: Stop) -> None:
+        """Let the teacher answer, or the local model in its place when the teacher fails."""
+        screen.forwarding()
+        try:
+            with turn.timed("teacher"):
+                completion = self._ask_teacher(turn, screen, stop)
+        except (TeacherError, BudgetReached, KeyMissing) as error:
+            if turn.limits.forced is Side.TEACHER or self._local is None:
+                raise
+            self._degrade(turn, error, screen, stop)
+            return
+        answer = self._teacher.answer(completion, route.reason, turn.seconds)
+        answer = replace(answer, text=turn.redactor.redact(completion.text))
+        self._show(turn, answer, completion.text, screen)
+
+    def _ask_teacher(self, turn: Turn, screen: Screen, stop: Stop) -> Completion:
+        restore = turn.redactor.restore_stream
+        completion = self._teacher.complete(self._journal, turn.question, screen.final, stop, restore)
+        if completion.end.finish is Finish.CUT or (not completion.text and completion.end.finish is Finish.STOP):
+            raise TeacherError("Claude gave no answer")
+        return completion
+
+    def _degrade(self, turn: Turn, error: ShammahError, screen: Screen, stop: Stop) -> None:
+        """Give the local answer, marked, where the teacher gave none."""
+        screen.discard(f"Claude failed ({error}); the local model answers")
+        reason = Reason.BUDGET if isinstance(error, BudgetReached) else Reason.TEACHER_FAILED
+        draft = next(iter(turn.answers), None)
+        if turn.limits.wants_verified:
+            self._journal.save(turn.question, turn.answers)
+            raise policy.unverified(replace(turn.limits, has_budget=reason is not Reason.BUDGET)) from error
+        if draft is not None:
+            turn.answers.clear()
+            text = turn.redactor.restore(draft.text)
+            screen.final(text)
+        else:
+            completion = self._complete_locally(turn, screen.final, stop)
+            draft, text = self._local_answer(turn, completion, reason), completion.text
+        self._show(turn, replace(draft, reason=reason), text, screen)
+
+    def _show(self, turn: Turn, answer: NewAnswer, text: str, screen: Screen) -> None:
+        turn.answers.append(replace(answer, is_shown=True))
+        turn.text = text
+        screen.accept()
+
+    def _finish(self, turn: Turn) -> Outcome:
+        """Commit the answer with the work that it leaves to the background."""
+        shown = turn.answers[-1]
+        job, propensity = self._sample(turn, shown)
+        saved = self._journal.save(
+            turn.question,
+            turn.answers,
+            ("label", {"question": turn.question.number}) if job else None,
+            propensity,
+            job,
+        )
+        question = self._journal.question_at(turn.question.number)
+        p_good = next((a.validator_probability for a in turn.answers if a.validator_probability is not None), None)
+        return Outcome(turn.text, question, saved[-1], turn.count, turn.redactor.count, turn.seconds, p_good)
+
+    def _sample(self, turn: Turn, shown: NewAnswer) -> tuple[bool, float | None]:
+        """Whether the worker compares both sides, and the probability with which it was chosen.
+
+        An answer that was cut, or that stands in for the teacher's, teaches nothing.
+        """
+        is_label = shown.side == Side.TEACHER or shown.reason == Reason.LOCAL_CONFIDENT
+        if not turn.limits.is_counted or self._local is None or shown.finish != Finish.STOP or not is_label:
+            return False, None
+        if len(turn.answers) > 1:  # both sides are here already
+            return True, 1.0
+        route = Forward(Reason.COLD_START) if shown.side == Side.TEACHER else Local(Reason.LOCAL_CONFIDENT)
+        propensity = policy.propensity(route, turn.count, features.topic(turn.request.text))
+        return self._chance.random() < propensity, propensity

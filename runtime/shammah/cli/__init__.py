@@ -1,0 +1,83 @@
+"""The command line: `shammah`. It alone prints, and picks exit codes."""
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from shammah import __version__
+from shammah.cli import ask as ask_command
+from shammah.cli import log as log_command
+from shammah.errors import (
+    BadModel,
+    BudgetReached,
+    ConfigError,
+    Interrupted,
+    KeyMissing,
+    ModelMissing,
+    NothingVerified,
+    ShammahError,
+    UsageError,
+)
+
+INTERRUPTED = 130
+_EXIT_CODES: dict[type[ShammahError], int] = {
+    UsageError: 2,
+    ConfigError: 3,
+    ModelMissing: 3,
+    BadModel: 3,
+    KeyMissing: 3,
+    NothingVerified: 4,
+    BudgetReached: 5,
+    Interrupted: INTERRUPTED,
+}
+
+app = typer.Typer(
+    name="shammah",
+    help="A local-first assistant: a small model on this machine answers, and Claude when it must.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("ask")(ask_command.ask)
+app.add_typer(log_command.app, name="log")
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"shammah {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    logging.basicConfig(format="shammah: %(message)s", level=logging.WARNING)
+
+
+def main() -> None:
+    """Run a command; every error ends in one sentence, a hint and its exit code."""
+    try:
+        app()
+    except ShammahError as error:
+        sys.exit(_report(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read has had enough. Python would complain while it flushes stdout at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _report(error: ShammahError) -> int:
+    if not isinstance(error, Interrupted):
+        typer.echo(f"shammah: {error}", err=True)
+        if error.hint:
+            typer.echo(f"  {error.hint}", err=True)
+    return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), 1)

@@ -1,0 +1,183 @@
+"""How `shammah ask` answers: the rooms put together, the screen chosen, the outcome written."""
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from shammah import catalog, policy, worker
+from shammah.assembly import Parts
+from shammah.assistant import Assistant
+from shammah.cli.screen import Silent, Terminal, harmless, say
+from shammah.config import Settings
+from shammah.errors import Interrupted, UsageError
+from shammah.generation import Finish, Sampling, Stop
+from shammah.hardware import BusyMeter
+from shammah.journal import Journal
+from shammah.policy import Side
+from shammah.turn import Outcome, Request
+from shammah_convert.chat import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The flags of `shammah ask` that are no settings."""
+
+    text: str
+    session: str
+    forced: Side | None
+    wants_verified: bool
+    goes_on: bool
+    seed: int | None
+    max_teacher_tokens: int | None
+    as_json: bool
+    tells_why: bool
+
+
+def answer(options: Options, settings: Settings, stop: Stop) -> None:
+    """Answer one question and write the answer.
+
+    Raises:
+        ShammahError: It cannot be answered as asked.
+    """
+    meter = BusyMeter()
+    with Journal(settings.home) as journal:
+        for notice in journal.take_notices():
+            say(notice)
+        parts = Parts(settings, journal, meter, say, max_teacher_tokens=options.max_teacher_tokens)
+        assistant = Assistant(journal, parts.heads, parts.local(), parts.teacher(), parts.embed)
+        shows_live = sys.stdout.isatty() and not options.as_json
+        screen = (Terminal if shows_live else Silent)(lambda: _announce(parts))
+        outcome = assistant.ask(_request(options, settings, journal), screen, stop)
+        _write(outcome, options, shows_live)
+        _say_more(outcome, options, parts)
+        if journal.waiting_jobs() and settings.worker.enabled:
+            worker.start(settings.home)
+    if outcome.answer.finish == Finish.INTERRUPTED:
+        raise Interrupted("interrupted")
+
+
+def _request(options: Options, settings: Settings, journal: Journal) -> Request:
+    return Request(
+        text=options.text,
+        session=options.session,
+        history=_history(journal, options.session) if options.goes_on else (),
+        system=settings.answer.system,
+        forced=options.forced,
+        wants_verified=options.wants_verified,
+        is_offline=settings.offline,
+        sampling=Sampling(settings.answer.max_tokens, settings.answer.temperature, options.seed),
+    )
+
+
+def _history(journal: Journal, session: str) -> tuple[Message, ...]:
+    """The conversation that the last answer of this terminal ended; of all, where this one has none."""
+    last = journal.last_question(session)
+    shown = journal.shown(last) if last else None
+    if last is None or shown is None:
+        raise UsageError("there is no answer to continue from", hint="Ask without -c first.")
+    return (*last.context, Message("assistant", shown.text))
+
+
+def _announce(parts: Parts) -> None:
+    """Before the first forward that a person sees: to whom it goes, for how much, and how to stop it."""
+    if not sys.stderr.isatty() or not parts.journal.raise_flag("teacher_announced"):
+        return
+    settings = parts.settings.teacher
+    price = catalog.price_of(settings.model)
+    cost = f"${price.input:g} in, ${price.output:g} out a million tokens" if price else "price unknown"
+    say(
+        f"This question goes to {settings.model} ({cost}; ${settings.max_usd_per_day:g} a day at most,"
+        " teacher.max_usd_per_day). --local keeps a question here, --offline everything."
+    )
+
+
+def _write(outcome: Outcome, options: Options, was_live: bool) -> None:
+    if options.as_json:
+        print(json.dumps(as_object(outcome), ensure_ascii=False))
+    elif not was_live and outcome.answer.finish != Finish.INTERRUPTED:
+        print(harmless(outcome.text))
+    sys.stdout.flush()
+
+
+def as_object(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as `docs/ask.schema.json` describes it."""
+    shown = outcome.answer
+    return {
+        "id": outcome.question.id,
+        "answer": outcome.text,
+        "route": shown.side,
+        "reason": shown.reason,
+        "verified": shown.is_verified,
+        "sampled": outcome.question.is_sampled,
+        "finish_reason": shown.finish,
+        "model": shown.model,
+        "adapters": [{"name": name, "scale": scale} for name, scale in shown.adapters],
+        "router_probability": outcome.question.router_probability,
+        "validator_probability": outcome.validator_probability,
+        "prompt_tokens": shown.prompt_tokens,
+        "completion_tokens": shown.completion_tokens,
+        "seconds": outcome.seconds,
+        "cost_usd": shown.cost_usd,
+        "redactions": outcome.redactions,
+        "embedding": outcome.question.embedding is not None,
+    }
+
+
+def _say_more(outcome: Outcome, options: Options, parts: Parts) -> None:
+    """What is worth a line beside the answer."""
+    shown = outcome.answer
+    if shown.side == Side.LOCAL and parts.is_seedling and shown.finish != Finish.INTERRUPTED:
+        say(
+            "Answered by the small built-in model. For a real one: "
+            f"{catalog.suggested_model().command}, then shammah ask --model PATH."
+        )
+    if outcome.redactions and shown.side == Side.TEACHER:
+        say(f"{outcome.redactions} secret{'s' * (outcome.redactions > 1)} stayed on this machine.")
+    if shown.finish == Finish.LENGTH:
+        say("The answer was cut at the token limit; raise --max-tokens.")
+    if options.tells_why:
+        for line in reasons(outcome, parts):
+            say(line)
+
+
+def reasons(outcome: Outcome, parts: Parts) -> list[str]:
+    """The decision, line by line."""
+    question, shown = outcome.question, outcome.answer
+    bar = policy.threshold(outcome.count)
+    lines = [
+        f"route: {shown.side} ({shown.reason}), {'verified' if shown.is_verified else 'unverified'}",
+        f"phase: {outcome.count} questions counted; local from p >= {bar:g}" if bar else
+        f"phase: {outcome.count} of {policy.COLD_QUESTIONS} questions to learn from before the router may choose",
+        f"router: {_probability(question.router_probability)}, validator: {_probability(outcome.validator_probability)}"
+        f", embedding: {'yes' if question.embedding is not None else 'no'}",
+        f"model: {shown.model}, adapters: {_adapters(shown.adapters)}",
+        f"tokens: {shown.prompt_tokens} in, {shown.completion_tokens} out; {_stages(outcome.seconds)}",
+    ]  # fmt: skip
+    if parts.model is not None:
+        lines.append(
+            f"engine: {parts.model.threads} threads, {parts.model.gpu_layers} of {parts.model.facts.layers} layers"
+            f" on the GPU, context {parts.model.context_tokens}"
+        )
+    if shown.side == Side.TEACHER:
+        cost = "unknown" if shown.cost_usd is None else f"${shown.cost_usd:.6f}"
+        url = parts.access.url if parts.access else ""
+        lines.append(
+            f"teacher: {url}, cost {cost} (list price of {catalog.prices_date()}), {outcome.redactions} secrets kept"
+        )
+        lines.append(f"today: ${parts.journal.spent_usd():.4f} of ${parts.settings.teacher.max_usd_per_day:g}")
+    if question.propensity is not None:
+        lines.append(f"sampled: {'yes' if question.is_sampled else 'no'}, at rate {question.propensity:g}")
+    return lines
+
+
+def _probability(value: float | None) -> str:
+    return "not asked" if value is None else f"{value:.2f}"
+
+
+def _adapters(adapters: tuple[tuple[str, float], ...]) -> str:
+    return ", ".join(f"{name}:{scale:g}" for name, scale in adapters) or "none"
+
+
+def _stages(seconds: dict[str, float]) -> str:
+    return ", ".join(f"{stage} {value:.2f} s" for stage, value in seconds.items())

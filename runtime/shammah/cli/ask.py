@@ -1,0 +1,134 @@
+"""`shammah ask`: one question, one answer."""
+
+import os
+import signal
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from shammah import config
+from shammah.cli.session import current as current_session
+from shammah.errors import UsageError
+from shammah.policy import Side
+
+MOST_INPUT_BYTES = 16 * 2**20
+
+
+def ask(
+    question: Annotated[str | None, typer.Argument(help="The question; text on stdin is added below it.")] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Let the local model answer, whatever the router thinks.")
+    ] = False,
+    teacher: Annotated[bool, typer.Option("--teacher", help="Let Claude answer.")] = False,
+    verified: Annotated[
+        bool, typer.Option("--verified", help="Accept only an answer that validator or Claude stands behind.")
+    ] = False,
+    offline: Annotated[bool | None, typer.Option("--offline", help="Send nothing off this machine.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="PATH", help="A GGUF Qwen2, Qwen2.5 or Qwen3.")
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option("--system", help="Instructions that stand above the conversation.")
+    ] = None,
+    go_on: Annotated[
+        bool, typer.Option("-c", "--continue", help="Go on from the last answer of this terminal.")
+    ] = False,
+    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="The longest answer, in tokens.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", help="0 takes the likeliest token each time.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Makes an answer above temperature 0 repeatable.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object (docs/ask.schema.json).")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Tell on stderr how it was decided.")] = False,
+) -> None:
+    """Ask a question: the local model answers when it can, Claude when it must."""
+    forced = _forced(local, teacher, bool(offline))
+    text = compose(question, _read_stdin())
+    settings = config.load(
+        offline=offline or None,
+        model__path=model,
+        answer__system=system,
+        answer__max_tokens=max_tokens,
+        answer__temperature=temperature,
+    )
+    # The rooms below take 0.2 s to open: bad flags and `--help` need none of them.
+    from shammah.cli.answering import Options, answer
+
+    options = Options(
+        text=text,
+        session=current_session(),
+        forced=forced,
+        wants_verified=verified,
+        goes_on=go_on,
+        seed=seed,
+        max_teacher_tokens=max_tokens,
+        as_json=as_json,
+        tells_why=why,
+    )
+    with interruptible() as is_interrupted:
+        answer(options, settings, is_interrupted)
+
+
+def _forced(local: bool, teacher: bool, offline: bool) -> Side | None:
+    if local and teacher:
+        raise UsageError("--local and --teacher exclude each other", hint="Leave out one of the two.")
+    if teacher and offline:
+        raise UsageError("--offline and --teacher exclude each other", hint="Leave out one of the two.")
+    return Side.LOCAL if local else Side.TEACHER if teacher else None
+
+
+def compose(question: str | None, piped: str) -> str:
+    """One question from the argument, from stdin, or from both.
+
+    Raises:
+        UsageError: There is neither.
+    """
+    typed = _clean(question or "").strip()
+    parts = [part for part in (typed, piped.strip("\n")) if part.strip()]
+    if not parts:
+        raise UsageError("there is no question", hint='Ask one: shammah ask "how do I undo the last commit"')
+    return "\n\n".join(parts)
+
+
+def _read_stdin() -> str:
+    """What is piped or redirected into us; nothing from a terminal or a closed stdin."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return ""
+    if os.isatty(0) or not (stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)):
+        return ""
+    data = sys.stdin.buffer.read(MOST_INPUT_BYTES + 1)
+    if len(data) > MOST_INPUT_BYTES:
+        raise UsageError(f"stdin holds more than {MOST_INPUT_BYTES // 2**20} MiB", hint="Pipe a part of it.")
+    return _clean(data.decode("utf-8", "replace"))
+
+
+def _clean(text: str) -> str:
+    """Text that every part can store: no half surrogates from a broken locale, no NUL."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+@contextmanager
+def interruptible() -> Iterator[Any]:
+    """Turn the first Ctrl-C into a request to stop, which keeps what was shown; a second one ends at once."""
+    presses = 0
+
+    def press(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal presses
+        presses += 1
+        if presses > 1:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: presses > 0
+    finally:
+        signal.signal(signal.SIGINT, before)

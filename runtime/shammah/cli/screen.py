@@ -1,0 +1,109 @@
+"""Where an answer shows: the answer on stdout, all else on stderr."""
+
+import os
+import re
+import shutil
+import sys
+import unicodedata
+from collections.abc import Callable
+from typing import TextIO
+
+# What a model or a teacher writes is text: C0 and C1 controls but tab and newline would steer the terminal.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_DIM, _PLAIN = "\x1b[2m", "\x1b[22m"
+
+
+def harmless(text: str) -> str:
+    """The text without control characters that a terminal obeys."""
+    return _CONTROLS.sub("", text.replace("\r\n", "\n"))
+
+
+def say(line: str) -> None:
+    """One line beside the answer."""
+    print(harmless(line), file=sys.stderr, flush=True)
+
+
+class Silent:
+    """Shows nothing until the answer is final: for pipes and JSON."""
+
+    def __init__(self, announce: Callable[[], None]) -> None:
+        self.forwarding = announce
+
+    def draft(self, text: str) -> None:
+        """Keep it quiet."""
+
+    def final(self, text: str) -> None:
+        """Keep it quiet; the whole answer is written at the end."""
+
+    def accept(self) -> None:
+        """Keep it quiet."""
+
+    def discard(self, why: str) -> None:
+        """Say why on stderr, for a log that somebody may read."""
+        say(why[0].upper() + why[1:] + ".")
+
+
+class Terminal:
+    """Streams to a terminal; a draft is dim, and visibly replaced when it is discarded."""
+
+    def __init__(self, announce: Callable[[], None], stream: TextIO = sys.stdout) -> None:
+        self.forwarding = announce
+        self._stream = stream
+        self._is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        self._shown = ""
+        self._is_draft = False
+
+    def draft(self, text: str) -> None:
+        """Show a dim piece; a terminal without styles shows drafts only once they are accepted."""
+        self._is_draft = True
+        self._shown += harmless(text)
+        if not self._is_plain:
+            self._write(f"{_DIM}{harmless(text)}{_PLAIN}")
+
+    def final(self, text: str) -> None:
+        """Show a piece of the answer."""
+        self._shown += harmless(text)
+        self._write(harmless(text))
+
+    def accept(self) -> None:
+        """Redraw a draft as the answer, and end the line."""
+        if self._is_draft:
+            self._erase()
+            self._write(self._shown)
+        if self._shown and not self._shown.endswith("\n"):
+            self._write("\n")
+        self._forget()
+
+    def discard(self, why: str) -> None:
+        """Take back what was shown, or strike a line under it where it has scrolled away."""
+        self._erase()
+        self._forget()
+        say(f"({why})")
+
+    def _erase(self) -> None:
+        if self._is_plain and self._is_draft:
+            return
+        columns, lines = shutil.get_terminal_size()
+        rows = sum(max(0, width(line) - 1) // columns for line in self._shown.split("\n")) + self._shown.count("\n")
+        if rows >= lines - 1:
+            self._write("\n---\n")
+        else:
+            self._write((f"\x1b[{rows}A" if rows else "") + "\r\x1b[J")
+
+    def _forget(self) -> None:
+        self._shown, self._is_draft = "", False
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def width(text: str) -> int:
+    """Columns that a line takes on a terminal: wide characters two, combining ones none, tabs up to eight."""
+    columns = 0
+    for character in text:
+        if character == "\t":
+            columns += 8 - columns % 8
+        elif not unicodedata.combining(character):
+            columns += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return columns

@@ -1,0 +1,84 @@
+"""One family of errors, each with a hint that says what to do next."""
+
+
+class ShammahError(Exception):
+    """Something that a person should read."""
+
+    hint = "Run the command again with --why to see more."
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        if hint is not None:
+            self.hint = hint
+
+
+class UsageError(ShammahError):
+    """The command cannot be meant so."""
+
+    hint = "See `shammah ask --help`."
+
+
+class ContextTooLong(UsageError):
+    """The question does not fit the local model's context and may not be forwarded."""
+
+    hint = "Shorten the question, raise `model.context_tokens`, use a larger model, or let Claude answer."
+
+
+class ConfigError(ShammahError):
+    """A setting is unknown or has a wrong value."""
+
+    hint = "Mend the named file or variable."
+
+
+class ModelMissing(ShammahError):
+    """There is no local model at the given place."""
+
+    hint = "Give a Qwen GGUF with --model PATH, or leave it out for the built-in model."
+
+
+class BadModel(ShammahError):
+    """The file is no model that llama.cpp and Shammah can run."""
+
+    hint = "Download it again, or give another Qwen2, Qwen2.5 or Qwen3 GGUF with --model PATH."
+
+
+class KeyMissing(ShammahError):
+    """The teacher has no key."""
+
+    hint = "Set ANTHROPIC_API_KEY, or ask with --local."
+
+
+class NothingVerified(ShammahError):
+    """No answer can be had that the validator or the teacher stands behind."""
+
+    hint = "Set ANTHROPIC_API_KEY so that Claude may answer, or leave out --verified."
+
+
+class BudgetReached(ShammahError):
+    """The day's budget for the teacher does not cover this question."""
+
+    hint = "Raise `teacher.max_usd_per_day`, wait for tomorrow, or ask with --local."
+
+
+class TeacherError(ShammahError):
+    """The teacher gave no whole answer."""
+
+    hint = "Try again later, or ask with --local."
+
+
+class JournalError(ShammahError):
+    """The journal cannot be read or written."""
+
+    hint = "Check the free space and the rights of the folder SHAMMAH_HOME (default ~/.shammah)."
+
+
+class Interrupted(ShammahError):
+    """The person pressed Ctrl-C."""
+
+    hint = ""
+
+
+class DownloadFailed(ShammahError):
+    """A file cannot be had from the model hub, or is not the one that was asked for."""
+
+    hint = "Check the connection and the free space, then run the command again."

@@ -1,0 +1,74 @@
+"""What this machine has, and how busy others keep it."""
+
+import os
+import time
+from dataclasses import dataclass
+
+import psutil
+
+# Below this window the kernel's 10 ms ticks say nothing.
+SHORTEST_WINDOW_SECONDS = 0.05
+
+
+def physical_cores() -> int:
+    """Cores that this process may use, hyper-threads counted once."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(usable, psutil.cpu_count(logical=False) or usable))
+
+
+def ram_available_bytes() -> int:
+    """RAM that can be taken without swapping."""
+    return int(psutil.virtual_memory().available)
+
+
+def is_on_battery() -> bool:
+    """Whether the machine runs down its battery right now."""
+    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    return battery is not None and not battery.power_plugged
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    at: float
+    all_seconds: float
+    own_seconds: float
+
+
+class BusyMeter:
+    """Measures how many cores other processes keep busy, from its creation on.
+
+    Time at a positive nice value does not count: our worker and trainer run at nice 19 and idle priority,
+    and give way by themselves.
+    """
+
+    def __init__(self) -> None:
+        self._start = _read()
+
+    def busy_cores(self) -> float:
+        """Cores kept busy by others since the start; 0 where too little time has passed to tell."""
+        now = _read()
+        window = now.at - self._start.at
+        if window < SHORTEST_WINDOW_SECONDS:
+            return 0.0
+        others = (now.all_seconds - self._start.all_seconds) - (now.own_seconds - self._start.own_seconds)
+        return max(0.0, others / window)
+
+    def threads(self) -> int:
+        """Threads for llama.cpp: the physical cores that nobody else keeps busy, one at least.
+
+        llama.cpp spins at its barriers: one thread too many costs more than one too few.
+        """
+        return max(1, physical_cores() - round(self.busy_cores()))
+
+
+def _read() -> _Reading:
+    times = psutil.cpu_times()
+    own = os.times()
+    return _Reading(time.monotonic(), times.user + times.system, own.user + own.system)
+
+
+def give_way() -> None:
+    """Put this process behind all others: idle scheduling where the system has it, nice 19 everywhere."""
+    os.nice(19)
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

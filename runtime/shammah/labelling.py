@@ -1,0 +1,91 @@
+"""Lessons from comparison: both sides answer a question, and how far they differ teaches the heads."""
+
+from dataclasses import dataclass, replace
+
+from shammah.divergence import Divergence, Embed, measure
+from shammah.errors import BudgetReached, ContextTooLong
+from shammah.generation import Finish, Sampling
+from shammah.journal import Journal
+from shammah.learning import Heads
+from shammah.policy import Reason, Side
+from shammah.privacy import Redactor
+from shammah.records import Answer, NewAnswer, Question
+from shammah.sides import LocalSide, TeacherSide, with_features
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a comparison needs: both sides, the heads that learn from it, and the embedder where there is one."""
+
+    journal: Journal
+    heads: Heads
+    local: LocalSide
+    teacher: TeacherSide
+    embed: Embed | None
+    sampling: Sampling
+
+
+def label(comparison: Comparison, question: Question) -> Divergence | None:
+    """Ask the side that has not answered yet, compare, and teach both heads; None where nothing can be compared.
+
+    Raises:
+        ShammahError: A side failed; the label can be tried again.
+    """
+    journal = comparison.journal
+    question = _with_embedding(comparison, question)
+    answers = journal.answers(question)
+    if any(answer.divergence is not None for answer in answers):
+        return None
+    shown = next((answer for answer in answers if answer.is_shown), None)
+    local = _whole(answers, Side.LOCAL, needs_whole=False) or _ask_local(comparison, question)
+    teacher = _whole(answers, Side.TEACHER) or _ask_teacher(comparison, question)
+    if local is None or teacher is None:
+        return None
+    divergence = measure(local.text, teacher.text, comparison.embed)
+    is_good = divergence.is_small and local.finish == Finish.STOP and bool(local.text)
+    journal.teach(question, local, divergence, is_good)
+    comparison.heads.catch_up("router")
+    comparison.heads.catch_up("validator")
+    if shown is not None and shown.side == Side.LOCAL and not is_good:
+        journal.notify(f"Claude has another answer to {_quote(question.text)}: shammah log show {question.id}")
+    return divergence
+
+
+def _with_embedding(comparison: Comparison, question: Question) -> Question:
+    if comparison.embed is None or question.embedding is not None or question.features is None:
+        return question
+    return comparison.journal.note_embedding(question, comparison.embed(question.text))
+
+
+def _whole(answers: list[Answer], side: Side, needs_whole: bool = True) -> Answer | None:
+    return next((a for a in answers if a.side == side and (not needs_whole or a.finish == Finish.STOP)), None)
+
+
+def _ask_local(comparison: Comparison, question: Question) -> Answer | None:
+    """The local answer, made for the label; None where the question does not fit."""
+    try:
+        completion = comparison.local.complete(question.context, comparison.sampling, lambda _: None)
+    except ContextTooLong:
+        return None
+    answer = with_features(comparison.local.answer(completion, Reason.SAMPLED, {}), question.text, completion)
+    return comparison.journal.save(question, [_redacted(answer)])[0]
+
+
+def _ask_teacher(comparison: Comparison, question: Question) -> Answer | None:
+    """The teacher's answer, made for the label; None where the budget is used up."""
+    try:
+        completion = comparison.teacher.complete(comparison.journal, question, lambda _: None)
+    except BudgetReached:
+        return None
+    answer = comparison.teacher.answer(completion, Reason.SAMPLED, {})
+    saved = comparison.journal.save(question, [_redacted(answer)])[0]
+    return saved if saved.finish == Finish.STOP else None
+
+
+def _redacted(answer: NewAnswer) -> NewAnswer:
+    return replace(answer, text=Redactor().redact(answer.text))
+
+
+def _quote(text: str) -> str:
+    line = " ".join(text.split())
+    return f"“{line[:57]}…”" if len(line) > 58 else f"“{line}”"

@@ -1,0 +1,202 @@
+"""Who answers, and whether the other side is asked too: decided from values alone."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shammah.errors import (
+    BudgetReached,
+    ContextTooLong,
+    KeyMissing,
+    ModelMissing,
+    NothingVerified,
+    ShammahError,
+    UsageError,
+)
+
+
+class Side(StrEnum):
+    """The two that can answer."""
+
+    LOCAL = "local"
+    TEACHER = "teacher"
+
+
+class Reason(StrEnum):
+    """Why an answer came from where it came."""
+
+    COLD_START = "cold_start"
+    LOW_CONFIDENCE = "low_confidence"
+    REJECTED_DRAFT = "rejected_draft"
+    SAMPLED = "sampled"
+    FORCED = "forced"
+    OFFLINE = "offline"
+    NO_KEY = "no_key"
+    BUDGET = "budget"
+    MODEL_NOT_READY = "model_not_ready"
+    CONTEXT_TOO_LONG = "context_too_long"
+    TEACHER_FAILED = "teacher_failed"
+    LOCAL_CONFIDENT = "local_confident"
+
+
+class Topic(StrEnum):
+    """What a question is about, as far as sampling cares."""
+
+    GENERAL = "general"
+    ARCHITECTURE = "architecture"
+    SECURITY = "security"
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """The local model answers."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """The teacher answers."""
+
+    reason: Reason
+
+
+Route = Local | Forward
+
+COLD_QUESTIONS = 50
+CAUTIOUS_QUESTIONS = 200
+CAUTIOUS_THRESHOLD = 0.95
+THRESHOLD = 0.5
+# (questions up to which the rate holds, rate); afterwards LAST_RATE.
+SAMPLING_RATES = ((100, 0.5), (500, 0.2), (2000, 0.1))
+LAST_RATE = 0.05
+TOPIC_FACTOR = {Topic.GENERAL: 1.0, Topic.ARCHITECTURE: 3.0, Topic.SECURITY: 5.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is possible and allowed for one question.
+
+    Attributes:
+        forced: The side that the user asked for.
+        prompt_fits: Whether the question fits the local context; True where the model is not ready.
+    """
+
+    forced: Side | None = None
+    is_offline: bool = False
+    has_key: bool = False
+    has_budget: bool = True
+    local_is_ready: bool = True
+    prompt_fits: bool = True
+    wants_verified: bool = False
+
+    @property
+    def no_teacher(self) -> Reason | None:
+        """Why the teacher cannot be asked; None where it can."""
+        if self.forced is Side.LOCAL:
+            return Reason.FORCED
+        if self.is_offline:
+            return Reason.OFFLINE
+        if not self.has_key:
+            return Reason.NO_KEY
+        return None if self.has_budget else Reason.BUDGET
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the question moves the phases: a teacher was there, and no side was forced."""
+        return self.forced is None and self.no_teacher is None
+
+
+def threshold(count: int) -> float | None:
+    """The probability from which the local model answers, after `count` questions; None: never yet."""
+    if count < COLD_QUESTIONS:
+        return None
+    return CAUTIOUS_THRESHOLD if count < CAUTIOUS_QUESTIONS else THRESHOLD
+
+
+def needs_router(limits: Limits) -> bool:
+    """Whether the route depends on the router at all."""
+    return limits.is_counted and limits.local_is_ready and limits.prompt_fits
+
+
+def route(p_local: float, count: int, limits: Limits) -> Route:
+    """Choose who answers, from the question alone.
+
+    Raises:
+        ShammahError: Nobody can answer; the error's class says why.
+    """
+    if limits.forced is Side.TEACHER:
+        return Forward(Reason.FORCED)
+    if limits.no_teacher:
+        _require_local(limits)
+        return Local(limits.no_teacher)
+    if not limits.local_is_ready:
+        return Forward(Reason.MODEL_NOT_READY)
+    if not limits.prompt_fits:
+        return Forward(Reason.CONTEXT_TOO_LONG)
+    bar = threshold(count)
+    if bar is None:
+        return Forward(Reason.COLD_START)
+    return Local(Reason.LOCAL_CONFIDENT) if p_local >= bar else Forward(Reason.LOW_CONFIDENCE)
+
+
+def check_teacher(limits: Limits) -> None:
+    """Refuse a question that was meant for the teacher alone when the teacher cannot be asked.
+
+    Raises:
+        UsageError, KeyMissing, BudgetReached: By what stands in the way.
+    """
+    if limits.is_offline:
+        raise UsageError("--teacher cannot be reached in offline mode", hint="Leave out one of the two.")
+    if not limits.has_key:
+        raise KeyMissing("the teacher needs a key, and ANTHROPIC_API_KEY is not set")
+    if not limits.has_budget:
+        raise BudgetReached("the day's budget for Claude does not cover this question")
+
+
+def _require_local(limits: Limits) -> None:
+    if not limits.local_is_ready:
+        raise ModelMissing("there is no local model to answer, and the teacher cannot be asked")
+    if not limits.prompt_fits:
+        raise ContextTooLong("the question is longer than the local model's context, and may not be forwarded")
+
+
+def accepts(p_good: float, count: int) -> bool:
+    """Whether the validator vouches for a local answer; it has no say before it has learned."""
+    return count >= COLD_QUESTIONS and p_good >= THRESHOLD
+
+
+def review(p_good: float, is_whole: bool, chosen: Local, count: int, limits: Limits) -> Route:
+    """Choose again once the local answer is there: keep it, or forward the question after all.
+
+    Raises:
+        NothingVerified, BudgetReached: A verified answer was asked for and cannot be had.
+    """
+    is_good = is_whole and accepts(p_good, count)
+    if is_good or (not limits.wants_verified and limits.no_teacher):
+        return chosen
+    if limits.no_teacher is None:
+        return Forward(Reason.REJECTED_DRAFT)
+    raise unverified(limits)
+
+
+def unverified(limits: Limits) -> ShammahError:
+    """The error for a question that wants a verified answer where none can be had."""
+    if limits.no_teacher is Reason.BUDGET:
+        return BudgetReached("no verified answer: the day's budget for Claude does not cover this question")
+    return NothingVerified("no verified answer: the validator does not vouch for the local one")
+
+
+def sampling_rate(count: int, topic: Topic) -> float:
+    """The share of questions whose other side is asked as well, for the label."""
+    base = next((rate for until, rate in SAMPLING_RATES if count < until), LAST_RATE)
+    return min(1.0, base * TOPIC_FACTOR[topic])
+
+
+def propensity(chosen: Route, count: int, topic: Topic) -> float:
+    """The probability with which the side that did not answer is asked in the background.
+
+    On forwarded questions the local model costs no money: it runs on all of them for a while.
+    """
+    if isinstance(chosen, Forward) and count < CAUTIOUS_QUESTIONS:
+        return 1.0
+    return sampling_rate(count, topic)

@@ -1,0 +1,46 @@
+"""Open an unknown model in this process, which may die of it: `python -m shammah.probe FILE`.
+
+Prints the model's name and architecture as JSON. Malformed files abort the process that opens them
+(GGML_ASSERT on duplicate tokens, absurd block counts, a NaN epsilon), so another one does it first.
+"""
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from shammah.errors import BadModel
+from shammah.local import LocalModel, can_offload
+
+SPARE_BYTES = 8 * 2**30
+CPU_SECONDS = 240
+
+
+def main() -> int:
+    """Probe the file named by the only argument; 0 where it runs."""
+    file = Path(sys.argv[1])
+    _limit(file)
+    try:
+        with LocalModel(file, gpu_layers=0) as model:
+            if not np.isfinite(model.logits([0])).all():
+                raise BadModel("its logits are not finite")
+            print(json.dumps({"name": model.facts.name, "architecture": model.facts.architecture}))  # noqa: T201
+    except BadModel as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def _limit(file: Path) -> None:
+    """Bound CPU time and memory, and write no core file; a GPU driver needs its address space unbounded."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    if sys.platform == "linux" and not can_offload():
+        most = 2 * file.stat().st_size + SPARE_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

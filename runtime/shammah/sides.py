@@ -1,0 +1,180 @@
+"""The two sides that can answer, as whoever asks them sees them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from shammah import features
+from shammah.catalog import Price, dearest_price
+from shammah.errors import BudgetReached, KeyMissing, ShammahError
+from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, collect, never
+from shammah.journal import Journal
+from shammah.policy import Reason, Side
+from shammah.records import NewAnswer, Question
+from shammah.teacher import most_tokens
+from shammah_convert.chat import Message
+
+Restore = Callable[[Iterator[Chunk]], Iterator[Chunk]]
+AdapterSet = tuple[tuple[str, float], ...]
+
+
+class LocalGenerator(Protocol):
+    """The local model, as far as a question needs it."""
+
+    def prompt_tokens(self, messages: Sequence[Message]) -> list[int]:
+        """The prompt as token ids."""
+        ...
+
+    def fits(self, prompt_tokens: int, max_tokens: int, limit_tokens: int | None = None) -> bool:
+        """Whether a prompt leaves room for an answer."""
+        ...
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        stop: Stop = never,
+        limit_tokens: int | None = None,
+    ) -> Iterator[Chunk]:
+        """Complete a conversation."""
+        ...
+
+
+class TeacherGenerator(Protocol):
+    """The teacher, as far as a question needs it."""
+
+    model: str
+
+    def stream(self, messages: Sequence[Message], sampling: Sampling, stop: Stop = never) -> Iterator[Chunk]:
+        """Complete a conversation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSide:
+    """The local side: who it is, and how it is opened when it is needed.
+
+    Attributes:
+        lineage: sha256 of the base.
+        open: Gives the model, loading it the first time.
+        limit_tokens: Upper bound of the context; None means what the model was trained for.
+    """
+
+    lineage: str
+    name: str
+    open: Callable[[], LocalGenerator]
+    adapters: AdapterSet = ()
+    limit_tokens: int | None = None
+
+    def fits(self, messages: Sequence[Message], sampling: Sampling) -> bool:
+        """Whether a conversation leaves room for an answer in the context; counted exactly."""
+        generator = self.open()
+        return generator.fits(len(generator.prompt_tokens(messages)), sampling.max_tokens, self.limit_tokens)
+
+    def complete(
+        self, messages: Sequence[Message], sampling: Sampling, show: Callable[[str], None], stop: Stop = never
+    ) -> Completion:
+        """Answer a conversation.
+
+        Raises:
+            ContextTooLong: It does not fit.
+        """
+        return collect(self.open().stream(messages, sampling, stop, self.limit_tokens), show)
+
+    def answer(self, completion: Completion, reason: Reason, seconds: dict[str, float]) -> NewAnswer:
+        """A completion as an answer for the journal: not shown and not verified, until somebody says so."""
+        answer = _answer(completion, Side.LOCAL, self.name, reason, seconds)
+        return replace(answer, adapters=self.adapters)
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherSide:
+    """The teacher's side; `generator` is None without a key."""
+
+    generator: TeacherGenerator | None
+    price: Price | None
+    max_tokens: int
+    max_usd_per_day: float
+
+    def worst_cost_usd(self, messages: Sequence[Message]) -> float:
+        """What a call can cost at most: every byte a token, the longest answer, the dearest price if none is known."""
+        tokens = most_tokens(messages)
+        cost = self.price.cost_usd(tokens, self.max_tokens) if self.price else None
+        if cost is None:
+            cost = dearest_price().cost_usd(tokens, self.max_tokens)
+        assert cost is not None, "the dearest price has no bound"
+        return cost
+
+    def complete(
+        self,
+        journal: Journal,
+        question: Question,
+        show: Callable[[str], None],
+        stop: Stop = never,
+        restore: Restore = iter,
+    ) -> Completion:
+        """Answer a recorded question, redacted as it is, within the day's budget.
+
+        Args:
+            journal: Keeps the budget.
+            question: With its whole conversation.
+            show: Gets each piece of the answer.
+            stop: Ends the call early.
+            restore: Puts secrets back where placeholders stand.
+
+        Raises:
+            KeyMissing: There is no key, or it is refused.
+            BudgetReached: What is left of the day's budget does not cover the worst case.
+            TeacherError: No whole answer came.
+        """
+        if self.generator is None:
+            raise KeyMissing("the teacher has no key")
+        worst = self.worst_cost_usd(question.context)
+        reservation = journal.reserve(worst, self.max_usd_per_day, question)
+        if reservation is None:
+            raise BudgetReached("the day's budget for Claude does not cover this question")
+        has_text = False
+
+        def watch(text: str) -> None:
+            nonlocal has_text
+            has_text = True
+            show(text)
+
+        try:
+            chunks = self.generator.stream(question.context, Sampling(self.max_tokens), stop)
+            completion = collect(restore(chunks), watch)
+        except ShammahError:
+            if not has_text:
+                journal.settle(reservation, 0.0)
+            raise
+        # An interrupted call's use is unknown: its reservation stands.
+        if completion.end.finish is not Finish.INTERRUPTED and completion.end.cost_usd is not None:
+            journal.settle(reservation, completion.end.cost_usd)
+        return completion
+
+    def answer(self, completion: Completion, reason: Reason, seconds: dict[str, float]) -> NewAnswer:
+        """A completion as an answer for the journal: not shown, verified where it is whole."""
+        assert self.generator is not None, "a teacher that answered has a generator"
+        answer = _answer(completion, Side.TEACHER, self.generator.model, reason, seconds)
+        return replace(answer, is_verified=completion.end.finish is Finish.STOP, cost_usd=completion.end.cost_usd)
+
+
+def _answer(completion: Completion, side: Side, model: str, reason: Reason, seconds: dict[str, float]) -> NewAnswer:
+    return NewAnswer(
+        side=side,
+        is_shown=False,
+        text=completion.text,
+        reason=reason,
+        finish=completion.end.finish,
+        model=model,
+        adapters=(),
+        is_verified=False,
+        prompt_tokens=completion.end.prompt_tokens,
+        completion_tokens=completion.end.completion_tokens,
+        seconds=seconds,
+    )
+
+
+def with_features(answer: NewAnswer, question: str, completion: Completion) -> NewAnswer:
+    """A local answer with what the validator sees of it."""
+    return replace(answer, features=features.of_answer(question, completion), feature_version=features.VERSION)

@@ -1,0 +1,266 @@
+"""Claude as the teacher: the one file that knows the anthropic SDK.
+
+The SDK's timeouts are per read and it obeys any retry-after, so a dripping server would hold a call for ever.
+Here one thread reads the wire, and whoever waits for the answer keeps one deadline over everything: import,
+connection, retries and the last byte.
+"""
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from shammah.catalog import Price
+from shammah.config import TeacherSettings
+from shammah.errors import ConfigError, Interrupted, KeyMissing, TeacherError
+from shammah.generation import Chunk, End, Finish, Sampling, Stop, never
+from shammah_convert.chat import Message
+
+if TYPE_CHECKING:
+    import anthropic
+
+KEY_VARIABLE = "ANTHROPIC_API_KEY"
+URL_VARIABLE = "ANTHROPIC_BASE_URL"
+OFFICIAL_URL = "https://api.anthropic.com"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+TICK_SECONDS = 0.05
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 8.0
+RETRIED_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+# Anthropic's tokens are one UTF-8 byte or longer; the frame of a message takes a few more.
+FRAME_TOKENS = 16
+
+_FINISHES = {
+    "end_turn": Finish.STOP,
+    "stop_sequence": Finish.STOP,
+    "max_tokens": Finish.LENGTH,
+    "model_context_window_exceeded": Finish.LENGTH,
+    "refusal": Finish.REFUSAL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where the teacher is and how it is opened; both come from the environment or the configuration."""
+
+    key: str
+    url: str
+
+    @classmethod
+    def find(cls, settings: TeacherSettings, environ: Mapping[str, str]) -> "Access | None":
+        """Look for a key; None where there is none.
+
+        Raises:
+            ConfigError: The base URL is neither https nor loopback.
+        """
+        key = environ.get(KEY_VARIABLE, "").strip()
+        url = settings.base_url or environ.get(URL_VARIABLE, "").strip() or OFFICIAL_URL
+        parts = urlsplit(url)
+        if not parts.hostname or (
+            parts.scheme != "https" and (parts.scheme, parts.hostname in LOOPBACK) != ("http", True)
+        ):
+            raise ConfigError(f"the teacher's base URL is {url!r}", hint="It takes an https URL, or http on loopback.")
+        return cls(key, url) if key else None
+
+
+def most_tokens(messages: Sequence[Message]) -> int:
+    """An upper bound of the prompt's tokens, counted without asking anyone."""
+    return sum(len(message.content.encode("utf-8", "replace")) + FRAME_TOKENS for message in messages)
+
+
+class Teacher:
+    """Streams Claude's answer under one deadline, with one retry loop."""
+
+    def __init__(self, access: Access, settings: TeacherSettings, price: Price | None) -> None:
+        self.model = settings.model
+        self._access = access
+        self._settings = settings
+        self._price = price
+
+    def stream(self, messages: Sequence[Message], sampling: Sampling, stop: Stop = never) -> Iterator[Chunk]:
+        """Complete a conversation; temperature and seed do not apply.
+
+        A call that fails before its first text is tried again while the deadline allows.
+
+        Raises:
+            TeacherError: No whole answer came: refused, unreachable, late, cut, or garbage.
+        """
+        deadline = time.monotonic() + self._settings.deadline_seconds
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            call = _Call(self._access, self._request(messages, sampling))
+            try:
+                yield from self._read(call, deadline, stop)
+                return
+            except _Retryable as error:
+                pause_seconds = max(pause * random.uniform(0.75, 1.25), error.after_seconds)
+                if time.monotonic() + pause_seconds >= deadline:
+                    raise error.cause from error.__cause__
+                _sleep(pause_seconds, stop)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            finally:
+                call.abandon()
+
+    def _request(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
+        system = "\n\n".join(message.content for message in messages if message.role == "system")
+        turns = [{"role": m.role, "content": m.content} for m in messages if m.role != "system" and m.content.strip()]
+        request: dict[str, Any] = {"model": self.model, "max_tokens": sampling.max_tokens, "messages": turns}
+        return request | ({"system": system} if system else {})
+
+    def _read(self, call: "_Call", deadline: float, stop: Stop) -> Iterator[Chunk]:
+        """Pass on what the call's thread reads, until the end, the deadline or a stop."""
+        has_text = False
+        while True:
+            if stop():
+                yield Chunk(end=call.end(Finish.INTERRUPTED, self._price))
+                return
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise TeacherError(f"Claude gave no whole answer within {self._settings.deadline_seconds:g} s")
+            match call.next(min(TICK_SECONDS, remaining)):
+                case Finish() as finish:  # before str, which it is a kind of
+                    yield Chunk(end=call.end(finish, self._price))
+                    return
+                case str() as text:
+                    has_text = True
+                    yield Chunk(text)
+                case Exception() as error:
+                    raise _translate(error, may_retry=not has_text) from error
+
+
+class _Retryable(Exception):
+    """The call may succeed when it is made again."""
+
+    def __init__(self, cause: TeacherError, after_seconds: float) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.after_seconds = after_seconds
+
+
+class _Broken(Exception):
+    """The stream ended before the answer did."""
+
+
+class _Call:
+    """One request, read by a thread of its own that nobody waits for when it is abandoned."""
+
+    def __init__(self, access: Access, request: Mapping[str, Any]) -> None:
+        self._access = access
+        self._request = request
+        self._events: queue.SimpleQueue[str | Finish | Exception] = queue.SimpleQueue()
+        self._is_abandoned = threading.Event()
+        self._client: anthropic.Anthropic | None = None
+        self._prompt_tokens = 0
+        self._completion_tokens = 0
+        threading.Thread(target=self._run, name="teacher", daemon=True).start()
+
+    def next(self, timeout_seconds: float) -> str | Finish | Exception | None:
+        """A piece of text, the finish, or what went wrong; None where nothing came in time."""
+        try:
+            return self._events.get(timeout=timeout_seconds)
+        except queue.Empty:
+            return None
+
+    def end(self, finish: Finish, price: Price | None) -> End:
+        """The end record, with what was used and what it costs."""
+        cost = price.cost_usd(self._prompt_tokens, self._completion_tokens) if price else None
+        return End(finish, self._prompt_tokens, self._completion_tokens, cost)
+
+    def abandon(self) -> None:
+        """Let go of the connection; the thread ends by itself."""
+        self._is_abandoned.set()
+
+    def _run(self) -> None:
+        try:
+            self._events.put(self._converse())
+        except Exception as error:  # everything that the wire can do to the SDK; translated where it is read
+            self._events.put(error)
+
+    def _converse(self) -> Finish:
+        import anthropic  # 0.9 s: only a question that is forwarded pays for it
+
+        # A redirect would carry the prompt to an address that nobody chose.
+        http = anthropic.DefaultHttpxClient(follow_redirects=False)
+        with anthropic.Anthropic(
+            api_key=self._access.key, base_url=self._access.url, max_retries=0, http_client=http
+        ) as client:
+            stop_reason, is_complete = None, False
+            with client.messages.create(**self._request, stream=True) as stream:
+                for event in stream:
+                    if self._is_abandoned.is_set():
+                        break
+                    match event.type:
+                        case "message_start":
+                            self._prompt_tokens = event.message.usage.input_tokens
+                        case "content_block_delta" if event.delta.type == "text_delta":
+                            self._events.put(event.delta.text)
+                        case "message_delta":
+                            stop_reason = event.delta.stop_reason
+                            self._completion_tokens = event.usage.output_tokens
+                        case "message_stop":
+                            is_complete = True
+        if not is_complete or stop_reason is None:
+            raise _Broken("the stream ended before the answer did")
+        return _FINISHES.get(stop_reason, Finish.CUT)
+
+
+def _translate(error: Exception, may_retry: bool) -> Exception:
+    """Turn what the wire did into our errors, with the reason in plain words."""
+    import anthropic
+
+    if isinstance(error, anthropic.APIStatusError):
+        return _translate_status(error, may_retry)
+    if isinstance(error, anthropic.APITimeoutError):
+        cause = TeacherError("Claude did not answer in time")
+    elif isinstance(error, anthropic.APIConnectionError):
+        cause = TeacherError("Claude cannot be reached", hint="Check the network, or ask with --local.")
+    elif isinstance(error, _Broken):
+        cause = TeacherError("Claude's answer was cut off")
+    else:
+        # Cuts inside a chunk, bad JSON and pages of a proxy surface as a dozen foreign exceptions.
+        cause = TeacherError(
+            f"what came back is not Claude's API ({type(error).__name__}: {error})",
+            hint="A proxy or a login page may stand between; check the network and the base URL.",
+        )
+    return _Retryable(cause, 0.0) if may_retry else cause
+
+
+def _translate_status(error: "anthropic.APIStatusError", may_retry: bool) -> Exception:
+    status, text = error.status_code, _message_of(error)
+    if status in (401, 403):
+        return KeyMissing(f"Claude refused the key: {text}", hint="Check ANTHROPIC_API_KEY, or ask with --local.")
+    if 300 <= status < 400:
+        return TeacherError("the teacher's address redirects elsewhere; redirects are not followed")
+    cause = TeacherError(f"Claude answered with status {status}: {text}")
+    # A spend limit is not lifted by waiting a second.
+    is_spent = any(word in text.lower() for word in ("spend", "credit", "billing"))
+    if not may_retry or is_spent or status not in RETRIED_STATUSES:
+        return cause
+    return _Retryable(cause, _retry_after_seconds(error.response.headers.get("retry-after")))
+
+
+def _message_of(error: "anthropic.APIStatusError") -> str:
+    """The server's own words: `{"error": {"message": ...}}` in its body, or the start of whatever came."""
+    body = error.body
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        return str(body["error"].get("message", ""))[:300]
+    return " ".join(str(error.message).split())[:300]
+
+
+def _retry_after_seconds(header: str | None) -> float:
+    try:
+        return max(0.0, float(header or 0))
+    except ValueError:
+        return 0.0  # an HTTP date; our own pause serves
+
+
+def _sleep(seconds: float, stop: Stop) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if stop():
+            raise Interrupted("interrupted while waiting to ask Claude again")
+        time.sleep(min(TICK_SECONDS, max(0.0, end - time.monotonic())))

@@ -1,0 +1,170 @@
+"""Background work: one detached process a home, at idle priority, that ends when nothing waits.
+
+`python -m shammah.worker` takes jobs from the journal. No command ever waits for it.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from shammah import config, embedding, hardware
+from shammah.assembly import Parts
+from shammah.errors import ShammahError
+from shammah.generation import Sampling
+from shammah.journal import Journal
+from shammah.labelling import Comparison, label
+from shammah.policy import Side
+from shammah.records import Base, Job, Question
+
+RETRY_SECONDS = 600.0
+MOST_ATTEMPTS = 5
+EMBEDDER_RETRY_SECONDS = 3600.0
+# What a local run takes beside the model's file: context, buffers, Python.
+SPARE_RAM_BYTES = 400 * 2**20
+
+_log = logging.getLogger(__name__)
+
+
+class NotNow(Exception):
+    """The job waits for better times, which is no failure."""
+
+
+def start(home: Path) -> None:
+    """Start the worker, detached; where one runs already, the new one ends at once."""
+    with (home / "worker.log").open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "shammah.worker"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=home,
+            env=os.environ | {config.HOME_VARIABLE: str(home)},
+            start_new_session=True,
+        )
+
+
+def main() -> int:
+    """Work until nothing waits."""
+    hardware.give_way()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    settings = config.load()
+    with Journal(settings.home) as journal:
+        # Whoever leaves a job just as we let go finds the lock held and ends, so we look again afterwards.
+        while journal.waiting_jobs():
+            with _only_one(settings.home) as is_ours:
+                if not is_ours:
+                    return 0
+                Worker(settings, journal).work()
+    return 0
+
+
+class Worker:
+    """Does the jobs of one home, one after the other."""
+
+    def __init__(self, settings: config.Settings, journal: Journal) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._parts = Parts(settings, journal, hardware.BusyMeter())
+
+    def work(self) -> None:
+        """Do every job that may start, also those that come meanwhile."""
+        while jobs := self._journal.waiting_jobs():
+            self._do(jobs[0])
+
+    def _do(self, job: Job) -> None:
+        try:
+            self._label(self._journal.question_at(int(job.payload["question"])))
+        except NotNow as reason:
+            _log.info("job %s waits: %s", job.id, reason)
+            self._journal.finish_job(job, error=str(reason), retry_seconds=RETRY_SECONDS)
+        except ShammahError as error:
+            _log.warning("job %s failed: %s", job.id, error)
+            is_over = job.attempts + 1 >= MOST_ATTEMPTS
+            self._journal.finish_job(job, error=str(error), retry_seconds=None if is_over else RETRY_SECONDS)
+        except Exception as error:  # one broken job must not stop the others for ever
+            _log.exception("job %s failed", job.id)
+            self._journal.finish_job(job, error=repr(error))
+        else:
+            self._journal.finish_job(job)
+
+    def _label(self, question: Question) -> None:
+        base = self._journal.base(question.lineage)
+        if base is None or not Path(base.path).is_file():
+            raise ShammahError("the model that the question counts for is gone")
+        self._check(question, base)
+        self._prepare_embedder(question)
+        parts = self._parts_for(base)
+        comparison = Comparison(
+            journal=self._journal,
+            heads=parts.heads,
+            local=parts.local(),
+            teacher=parts.teacher(),
+            embed=parts.embed,
+            sampling=Sampling(max_tokens=self._settings.answer.max_tokens),
+        )
+        divergence = label(comparison, question)
+        _log.info("question %s: %s", question.id, divergence)
+
+    def _check(self, question: Question, base: Base) -> None:
+        """Raise NotNow where the machine or the user would rather not."""
+        sides = {answer.side for answer in self._journal.answers(question)}
+        if Side.TEACHER not in sides and (self._settings.offline or not question.may_go_online):
+            raise NotNow("offline")
+        if not self._settings.worker.on_battery and hardware.is_on_battery():
+            raise NotNow("on battery")
+        if Side.LOCAL not in sides and hardware.ram_available_bytes() < base.size + SPARE_RAM_BYTES:
+            raise NotNow("too little free RAM")
+
+    def _parts_for(self, base: Base) -> Parts:
+        """The parts for the base that a question was counted for, kept from job to job."""
+        if Path(self._parts.settings.model.path or self._parts.base.path) != Path(base.path):
+            settings = config.with_model(self._settings, base.path)
+            self._parts = Parts(settings, self._journal, hardware.BusyMeter())
+        return self._parts
+
+    def _prepare_embedder(self, question: Question) -> None:
+        """Make the embedder's file where its weights can be had; without it, the hand features serve."""
+        home = self._settings.home
+        if embedding.ready(home) is not None:
+            return
+        may_fetch = question.may_go_online and not self._settings.offline and not _failed_lately(home)
+        try:
+            source = embedding.find_source() or (embedding.fetch_source() if may_fetch else None)
+            if source is not None:
+                embedding.build(home, source)
+                self._parts = Parts(self._parts.settings, self._journal, hardware.BusyMeter())
+        except ShammahError as error:
+            _log.warning("no embedder: %s", error)
+            _failure_mark(home).touch()
+
+
+def _failure_mark(home: Path) -> Path:
+    (home / "cache").mkdir(exist_ok=True)
+    return home / "cache" / "embedder.failed"
+
+
+def _failed_lately(home: Path) -> bool:
+    mark = _failure_mark(home)
+    return mark.exists() and time.time() - mark.stat().st_mtime < EMBEDDER_RETRY_SECONDS
+
+
+@contextlib.contextmanager
+def _only_one(home: Path) -> Iterator[bool]:
+    """Hold the home's worker lock; False where another process has it."""
+    with (home / "worker.lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

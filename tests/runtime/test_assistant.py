@@ -1,0 +1,316 @@
+"""The one path of a question, with scripted sides, a real journal and real heads."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shammah import features
+from shammah.assistant import Assistant
+from shammah.divergence import Divergence, Method
+from shammah.errors import BudgetReached, ContextTooLong, KeyMissing, NothingVerified, TeacherError, UsageError
+from shammah.generation import Finish, Sampling
+from shammah.journal import Journal
+from shammah.learning import Heads
+from shammah.policy import Reason, Side
+from shammah.records import Question
+from shammah.turn import Outcome, Request
+from shammah_convert.chat import Message
+from tests.scripted import Recorder, Scripted, local_side, teacher_side
+
+LINEAGE = "f" * 64
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal(tmp_path) as opened:
+        yield opened
+
+
+class House:
+    """An assistant with everything that a test looks at."""
+
+    def __init__(
+        self, journal: Journal, local: Scripted | None = None, teacher: Scripted | None = None, usd: float = 1.0
+    ) -> None:
+        self.journal = journal
+        self.local = local or Scripted("ls -la")
+        self.teacher = teacher
+        self.heads = Heads(journal.path.parent, journal, LINEAGE, "bayes")
+        self.screen = Recorder()
+        self.assistant = Assistant(
+            journal, self.heads, local_side(self.local), teacher_side(teacher, usd), chance=random.Random(0)
+        )
+
+    def ask(self, text: str = "list all files", **request: object) -> Outcome:
+        return self.assistant.ask(Request(text, "session", **request), self.screen)  # type: ignore[arg-type]
+
+
+def count_to(journal: Journal, count: int, text: str = "list all files") -> None:
+    """Let so many counted questions have been asked."""
+    for _ in range(count):
+        question = journal.begin("other", LINEAGE, [Message("user", text)], 0, True)
+        journal.note_route(question, features.of_question(text), None, 0.5)
+
+
+def teach(house: House, lessons: int, is_good: bool) -> None:
+    """Let the heads have seen so many outcomes of the scripted local answer."""
+    quiet = House(house.journal, Scripted(house.local.reply), None)
+    for _ in range(lessons):
+        outcome = quiet.ask(forced=Side.LOCAL)
+        hand = features.of_question("list all files")
+        question = house.journal.note_route(outcome.question, hand, None, 0.5)
+        value = Divergence(0.0 if is_good else 1.0, Method.SEMANTIC)
+        house.journal.teach(question, outcome.answer, value, is_good)
+
+
+def test_without_a_key_the_local_answer_is_given_unverified(journal: Journal) -> None:
+    outcome = House(journal).ask()
+    assert (outcome.text, outcome.answer.side, outcome.answer.reason) == ("ls -la", "local", "no_key")
+    assert not outcome.answer.is_verified
+    assert not outcome.question.is_counted
+
+
+def test_the_question_stands_in_the_journal_before_anyone_answers(journal: Journal) -> None:
+    seen: list[list[Question]] = []
+
+    def look(messages: object) -> str:
+        seen.append(journal.recent(5))
+        return "done"
+
+    House(journal, Scripted(look)).ask("what is asked")
+    assert [question.text for question in seen[0]] == ["what is asked"]
+
+
+def test_a_cold_start_is_forwarded_without_opening_the_local_model(journal: Journal) -> None:
+    house = House(journal, teacher=Scripted("git reset", model="claude"))
+    outcome = house.ask()
+    assert (outcome.text, outcome.answer.side, outcome.answer.reason) == ("git reset", "teacher", "cold_start")
+    assert outcome.answer.is_verified
+    assert outcome.question.is_counted
+    assert not house.local.asked
+    assert outcome.question.is_sampled, "every forwarded question up to 200 is compared in the background"
+    assert [job.payload for job in journal.waiting_jobs()] == [{"question": outcome.question.number}]
+
+
+def test_a_teachers_answer_is_an_example_of_weight_1(journal: Journal) -> None:
+    House(journal, teacher=Scripted("git reset")).ask("undo")
+    (example,) = journal.examples()
+    assert example.prompt == (Message("user", "undo"),)
+    assert example.completion == (Message("assistant", "git reset"),)
+    assert (example.weight, example.source, example.rejected) == (1.0, "teacher", None)
+
+
+@pytest.mark.parametrize("finish", [Finish.LENGTH, Finish.REFUSAL])
+def test_an_answer_that_did_not_end_properly_is_no_example(journal: Journal, finish: Finish) -> None:
+    outcome = House(journal, teacher=Scripted("git res", finish=finish)).ask()
+    assert journal.examples() == []
+    assert not outcome.answer.is_verified
+    assert journal.waiting_jobs() == []
+
+
+def test_a_trusted_local_model_answers(journal: Journal) -> None:
+    house = House(journal, teacher=Scripted("other"))
+    count_to(journal, 200)
+    teach(house, 40, is_good=True)
+    outcome = house.ask()
+    assert (outcome.text, outcome.answer.reason, outcome.answer.is_verified) == ("ls -la", "local_confident", True)
+    assert outcome.question.router_probability is not None
+    assert outcome.question.router_probability > 0.5
+    assert outcome.question.propensity == 0.2
+    assert not house.teacher or not house.teacher.asked
+
+
+def test_a_distrusted_local_model_is_not_asked(journal: Journal) -> None:
+    house = House(journal, teacher=Scripted("other"))
+    count_to(journal, 200)
+    teach(house, 40, is_good=False)
+    outcome = house.ask()
+    assert (outcome.answer.side, outcome.answer.reason) == ("teacher", "low_confidence")
+    assert not house.local.asked
+
+
+def test_a_rejected_local_answer_is_forwarded(journal: Journal) -> None:
+    house = House(journal, local=Scripted(""), teacher=Scripted("the right one"))
+    count_to(journal, 200)
+    teach(House(journal), 40, is_good=True)
+    outcome = house.ask()
+    assert (outcome.text, outcome.answer.reason) == ("the right one", "rejected_draft")
+    assert house.screen.text == "the right one"
+    assert [answer.side for answer in journal.answers(outcome.question)] == ["local", "teacher"]
+    assert outcome.question.is_sampled, "both answers are here: comparing them costs nothing"
+
+
+def test_a_cut_local_answer_is_forwarded(journal: Journal) -> None:
+    house = House(journal, Scripted("ls -la", finish=Finish.LENGTH), Scripted("whole"))
+    count_to(journal, 200)
+    teach(House(journal), 40, is_good=True)
+    assert house.ask().answer.reason == "rejected_draft"
+
+
+def test_when_the_teacher_fails_the_local_answer_is_given_and_marked(journal: Journal) -> None:
+    outcome = House(journal, teacher=Scripted(TeacherError("overloaded"))).ask()
+    assert (outcome.text, outcome.answer.reason, outcome.answer.is_verified) == ("ls -la", "teacher_failed", False)
+    assert journal.examples() == []
+    assert journal.waiting_jobs() == [], "an answer that stands in for the teacher's teaches nothing"
+    assert journal.spent_usd() == 0.0, "a call that failed before its first text costs nothing"
+
+
+def test_a_refused_key_degrades_as_well(journal: Journal) -> None:
+    assert House(journal, teacher=Scripted(KeyMissing("refused"))).ask().answer.reason == "teacher_failed"
+
+
+def test_an_empty_answer_counts_as_failed(journal: Journal) -> None:
+    assert House(journal, teacher=Scripted("")).ask().answer.reason == "teacher_failed"
+
+
+def test_a_forced_teacher_that_fails_is_an_error(journal: Journal) -> None:
+    house = House(journal, teacher=Scripted(TeacherError("overloaded")))
+    with pytest.raises(TeacherError, match="overloaded"):
+        house.ask(forced=Side.TEACHER)
+    assert not house.local.asked
+    assert len(journal.recent(5)) == 1, "what was asked stays"
+
+
+@pytest.mark.parametrize(
+    ("request_", "teacher", "usd", "error"),
+    [
+        ({"forced": Side.TEACHER}, None, 1.0, KeyMissing),
+        ({"forced": Side.TEACHER}, Scripted("x"), 0.0, BudgetReached),
+        ({"forced": Side.TEACHER, "is_offline": True}, Scripted("x"), 1.0, UsageError),
+        ({"wants_verified": True}, None, 1.0, NothingVerified),
+        ({"wants_verified": True}, Scripted("x"), 0.0, BudgetReached),
+        ({"wants_verified": True, "is_offline": True}, Scripted("x"), 1.0, NothingVerified),
+        ({"wants_verified": True}, Scripted(TeacherError("late")), 1.0, NothingVerified),
+    ],
+)
+def test_what_cannot_be_had_is_an_error_that_says_why(
+    journal: Journal, request_: dict[str, object], teacher: Scripted | None, usd: float, error: type[Exception]
+) -> None:
+    house = House(journal, teacher=teacher, usd=usd)
+    with pytest.raises(error):
+        house.ask(**request_)
+    assert house.screen.text == ""
+
+
+@pytest.mark.parametrize(
+    ("request_", "teacher", "usd", "reason"),
+    [
+        ({"forced": Side.LOCAL}, Scripted("x"), 1.0, Reason.FORCED),
+        ({"is_offline": True}, Scripted("x"), 1.0, Reason.OFFLINE),
+        ({}, None, 1.0, Reason.NO_KEY),
+        ({}, Scripted("x"), 0.0, Reason.BUDGET),
+    ],
+)
+def test_where_the_teacher_may_not_be_asked_nobody_asks_it(
+    journal: Journal, request_: dict[str, object], teacher: Scripted | None, usd: float, reason: Reason
+) -> None:
+    outcome = House(journal, teacher=teacher, usd=usd).ask(**request_)
+    assert (outcome.answer.side, outcome.answer.reason) == ("local", reason)
+    assert not teacher or not teacher.asked
+    assert not outcome.question.is_counted
+    assert journal.waiting_jobs() == []
+
+
+def test_a_question_that_is_too_long_is_forwarded_once_the_router_may_choose(journal: Journal) -> None:
+    house = House(journal, Scripted(context_tokens=3), Scripted("long answer"))
+    count_to(journal, 60)
+    assert house.ask("one two three four").answer.reason == "context_too_long"
+
+
+def test_a_question_that_is_too_long_and_must_stay_is_refused(journal: Journal) -> None:
+    with pytest.raises(ContextTooLong):
+        House(journal, Scripted(context_tokens=3)).ask("one two three four")
+
+
+def test_the_teacher_and_the_journal_see_placeholders_and_the_user_the_secret(journal: Journal) -> None:
+    key = "sk-ant-" + "a1B2" * 8
+    teacher = Scripted(lambda messages: f"you said {messages[-1].content.split()[-1]} twice")
+    outcome = House(journal, teacher=teacher).ask(f"rotate {key}")
+    assert outcome.text == f"you said {key} twice"
+    assert teacher.asked[0][-1].content == "rotate <SECRET_1>"
+    assert outcome.answer.text == "you said <SECRET_1> twice"
+    assert outcome.redactions == 1
+    assert key.encode() not in journal.path.read_bytes()
+
+
+def test_the_local_model_sees_what_was_typed(journal: Journal) -> None:
+    key = "sk-ant-" + "a1B2" * 8
+    house = House(journal, Scripted(lambda messages: messages[-1].content))
+    assert house.ask(f"rotate {key}").text == f"rotate {key}"
+    assert key.encode() not in journal.path.read_bytes()
+
+
+def test_the_whole_conversation_reaches_the_teacher(journal: Journal) -> None:
+    teacher = Scripted("answer")
+    history = (Message("user", "first"), Message("assistant", "one"))
+    House(journal, teacher=teacher).ask("second", history=history, system="be brief")
+    assert [(m.role, m.content) for m in teacher.asked[0]] == [
+        ("system", "be brief"),
+        ("user", "first"),
+        ("assistant", "one"),
+        ("user", "second"),
+    ]
+
+
+def test_an_interrupted_answer_keeps_what_was_shown(journal: Journal) -> None:
+    presses = iter([False, False, True])
+    house = House(journal, Scripted("one two three four"))
+    outcome = house.assistant.ask(Request("count", "session"), house.screen, lambda: next(presses, True))
+    assert outcome.text == "one two"
+    assert outcome.answer.finish == "interrupted"
+    kept = journal.shown(outcome.question)
+    assert kept is not None
+    assert kept.text == "one two"
+    assert journal.waiting_jobs() == []
+
+
+def test_spending_is_settled_at_what_the_call_cost(journal: Journal) -> None:
+    House(journal, teacher=Scripted("answer")).ask()
+    assert journal.spent_usd() == pytest.approx(0.001)
+
+
+def test_a_learned_validator_vouches_without_a_teacher_too(journal: Journal) -> None:
+    house = House(journal)
+    count_to(journal, 200)
+    teach(house, 40, is_good=True)
+    outcome = house.ask(wants_verified=True)
+    assert outcome.answer.is_verified
+    assert outcome.validator_probability is not None
+    assert outcome.validator_probability > 0.5
+
+
+def test_the_embedding_is_asked_for_once_the_router_has_seen_one(journal: Journal) -> None:
+    house = House(journal, teacher=Scripted("x"))
+    calls: list[str] = []
+
+    def embed(text: str) -> features.Vector:
+        calls.append(text)
+        return np.eye(1, 384, dtype=np.float32)[0]
+
+    house.assistant = Assistant(journal, house.heads, local_side(house.local), teacher_side(house.teacher), embed)
+    question = house.ask().question
+    assert calls == []
+    assert question.embedding is None
+    answer = House(journal).ask(forced=Side.LOCAL).answer
+    question = journal.note_embedding(question, embed("seen"))
+    journal.teach(question, answer, Divergence(0.1, Method.SEMANTIC), True)
+    assert house.ask("again").question.embedding is not None
+    assert calls == ["seen", "again"]
+
+
+def test_the_sampling_settings_reach_the_local_model(journal: Journal) -> None:
+    got: list[Sampling] = []
+
+    class Listening(Scripted):
+        def stream(self, messages, sampling, stop=None, limit_tokens=None):  # type: ignore[no-untyped-def]
+            got.append(sampling)
+            return super().stream(messages, sampling)
+
+    wanted = Sampling(max_tokens=7, temperature=0.5, seed=3)
+    House(journal, Listening("x")).ask(sampling=wanted)
+    assert got == [wanted]
+    assert replace(wanted, seed=4) != wanted

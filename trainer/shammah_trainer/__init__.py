@@ -1,0 +1,1 @@
+"""The trainer: torch in a child process, from a job folder to an adapter."""

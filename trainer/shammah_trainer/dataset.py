@@ -1,0 +1,123 @@
+"""Examples as rows of token ids whose loss falls on the completion alone, drawn by weight, padded to batches."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from shammah_convert.chat import ChatFormat, Control, Segment, completion_segments, prompt_segments
+from shammah_convert.examples import Example
+
+IGNORED = -100
+"""The label of a token that no loss falls on, as torch's cross entropy and transformers have it."""
+
+ENCODED_TEXTS = 8192
+
+
+class UnknownControl(ValueError):
+    """The tokenizer lacks a control token of the chat format; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One example as token ids.
+
+    Attributes:
+        tokens: The prompt, then the completion.
+        prompt_tokens: How many of them are the prompt's, which are never a target.
+    """
+
+    tokens: tuple[int, ...]
+    prompt_tokens: int
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """As long as `tokens`: the token itself in the completion, `IGNORED` in the prompt."""
+        return (IGNORED,) * self.prompt_tokens + self.tokens[self.prompt_tokens :]
+
+    def shortened(self, completion_tokens: int) -> "Row":
+        """The same row with at most so many completion tokens."""
+        return Row(self.tokens[: self.prompt_tokens + completion_tokens], self.prompt_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows side by side, padded on the right.
+
+    Attributes:
+        tokens: (rows, longest), int64.
+        labels: (rows, longest), int64; `IGNORED` in prompts and padding.
+        mask: (rows, longest), bool; False in padding.
+    """
+
+    tokens: Tensor
+    labels: Tensor
+    mask: Tensor
+
+
+class Encoder:
+    """Turns segments into token ids; text is never read as a control token, as in the runtime."""
+
+    def __init__(self, tokenizer: Tokenizer, chat_format: ChatFormat | None = None) -> None:
+        """Take a tokenizer.
+
+        Args:
+            tokenizer: Of the `tokenizers` package; transformers has it as `backend_tokenizer`.
+            chat_format: What the model's family adds to plain ChatML.
+        """
+        # The setting below changes the tokenizer, and this one belongs to somebody else.
+        self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._tokenizer.encode_special_tokens = True
+        self._format = chat_format or ChatFormat()
+        self._encode_text = lru_cache(ENCODED_TEXTS)(self._encode)
+
+    def tokens(self, segments: Iterable[Segment]) -> list[int]:
+        """Encode segments one by one, so that no token spans a border between them.
+
+        Raises:
+            UnknownControl: The tokenizer lacks a control token.
+        """
+        return [token for segment in segments for token in self._encode_text(segment)]
+
+    def row(self, example: Example) -> Row:
+        """Encode an example.
+
+        Raises:
+            UnknownControl: The tokenizer lacks a control token.
+        """
+        prompt = self.tokens(prompt_segments(example.prompt, self._format))
+        completion = self.tokens(completion_segments(example.completion[0].content))
+        return Row((*prompt, *completion), len(prompt))
+
+    def _encode(self, segment: Segment) -> tuple[int, ...]:
+        if isinstance(segment, Control):
+            token = self._tokenizer.token_to_id(segment.token)
+            if token is None:
+                raise UnknownControl(f"the tokenizer has no token {segment.token}")
+            return (token,)
+        return tuple(self._tokenizer.encode(segment, add_special_tokens=False).ids)
+
+
+def collate(rows: Sequence[Row], padding: int) -> Batch:
+    """Pad rows on the right to the longest of them."""
+    longest = max(len(row.tokens) for row in rows)
+    tokens = torch.full((len(rows), longest), padding)
+    labels = torch.full((len(rows), longest), IGNORED)
+    mask = torch.zeros((len(rows), longest), dtype=torch.bool)
+    for index, row in enumerate(rows):
+        tokens[index, : len(row.tokens)] = torch.tensor(row.tokens)
+        labels[index, : len(row.tokens)] = torch.tensor(row.labels)
+        mask[index, : len(row.tokens)] = True
+    return Batch(tokens, labels, mask)
+
+
+def draw(weights: Sequence[float], count: int, generator: torch.Generator) -> list[int]:
+    """Draw indices with replacement, each with probability `weight / sum(weights)`."""
+    return torch.multinomial(
+        torch.tensor(weights, dtype=torch.float64), count, replacement=True, generator=generator
+    ).tolist()
