@@ -16,7 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self, assert_never
 
-TICK_SECONDS = 0.05
+TICK_SECONDS = 0.02
+PING_SECONDS = 0.05
 # A script that holds an answer for ever would hang a test: after this long the answer goes on.
 LONGEST_HOLD_SECONDS = 20.0
 
@@ -114,9 +115,7 @@ class ErrorEvent:
     message: str = "Overloaded"
 
 
-Behaviour = (
-    Answer | Status | Mute | Stall | Drip | CutClean | CutDirty | Garbage | Redirect | BadJson | ErrorEvent
-)
+Behaviour = Answer | Status | Mute | Stall | Drip | CutClean | CutDirty | Garbage | Redirect | BadJson | ErrorEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +146,7 @@ class AnthropicServer:
         self._lock = threading.Lock()
         self._requests: list[Request] = []
         self._server = _Server(self._choose)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(TICK_SECONDS,), name="server"
-        )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(TICK_SECONDS,), name="server")
 
     @property
     def url(self) -> str:
@@ -194,7 +191,8 @@ def _refusal(request: Request) -> Status | None:
     """What the real API says to a request that it does not take, as far as clients here can get it wrong."""
     if request.path != "/v1/messages":
         return Status(404, "not_found_error", f"no such path: {request.path}")
-    if not request.headers.get("x-api-key"):
+    # The documentation says x-api-key; the SDK (2.11) sends the key as a bearer.
+    if not request.headers.get("authorization") and not request.headers.get("x-api-key"):
         return Status(401, "authentication_error", "x-api-key header is required")
     for is_wrong, message in _complaints(request.body):
         if is_wrong:
@@ -277,7 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         self._act(self.server.choose(Request(self.path.partition("?")[0], headers, json.loads(content))))
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (its own name)
         """Keep stderr clean."""
 
     def _act(self, behaviour: Behaviour) -> None:
@@ -307,7 +305,7 @@ class _Handler(BaseHTTPRequestHandler):
             case Stall():
                 self._wait_for_end()
             case Drip():
-                while not self.server.is_closing.wait(TICK_SECONDS):
+                while not self.server.is_closing.wait(PING_SECONDS):
                     self._send_event("ping")
             case CutClean():
                 self._send_chunk(b"")
@@ -370,9 +368,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("request-id", "req_test")
         self.end_headers()
 
-    def _send_whole(
-        self, code: int, content_type: str, text: str, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def _send_whole(self, code: int, content_type: str, text: str, headers: Mapping[str, str] | None = None) -> None:
         content = text.encode()
         self.send_response(code)
         all_headers = {"Content-Type": content_type, "Content-Length": str(len(content)), **(headers or {})}

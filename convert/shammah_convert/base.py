@@ -263,8 +263,10 @@ def _add_about(writer: gguf.GGUFWriter, about: About, quantization: Quantization
     writer.add_license(about.license)
     if about.description:
         writer.add_description(about.description)
+    writer.add_chat_template(about.chat_template)
     writer.add_file_type(_FILE_TYPES[quantization])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    writer.add_chat_template(about.chat_template)
     for key, value in about.extra.items():
         if not key.startswith("shammah."):
             raise BadBase(f"{key!r} is no key of ours: it does not begin with 'shammah.'")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from shammah_convert.chat import Message
+from shammah_convert.chat import Message, Role
 
 Source = Literal["user", "teacher", "self", "teach", "mcp", "http"]
 
@@ -57,7 +57,7 @@ def from_json(line: str) -> Example:
             source=row["source"],
             created=str(row["created"]),
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise BadExample(f"not an example: {error!r}") from error
     _check(example)
     return example
@@ -83,7 +83,13 @@ def read(text: str) -> Iterator[Example]:
 
 
 def _messages(rows: Any) -> tuple[Message, ...]:
-    return tuple(Message(row["role"], str(row["content"])) for row in rows)
+    return tuple(_message(row["role"], row["content"]) for row in rows)
+
+
+def _message(role: Any, content: Any) -> Message:
+    if role not in get_args(Role) or not isinstance(content, str):
+        raise TypeError(f"{role!r} says {content!r}")
+    return Message(role, content)
 
 
 def _check(example: Example) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shammah import bases, catalog, embedding, teacher
 from shammah.config import Settings
 from shammah.divergence import Embed
+from shammah.generation import Stop, never
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.learning import Heads
@@ -31,8 +32,9 @@ class Parts:
         journal: Journal,
         meter: BusyMeter,
         say: Callable[[str], None] = lambda _: None,
-        environ: Mapping[str, str] = os.environ,
+        stop: Stop = never,
         max_teacher_tokens: int | None = None,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
         """Take the settings; nothing is opened yet.
 
@@ -41,14 +43,16 @@ class Parts:
             journal: Knows the model files and what is active.
             meter: Tells how many threads are free.
             say: Hears about waits that are worth a word.
-            environ: Where the teacher's key is looked up.
+            stop: Ends the loading of a model early.
             max_teacher_tokens: Bounds the teacher's answer for this run.
+            environ: Where the teacher's key is looked up.
         """
         self.settings = settings
         self.journal = journal
         self._meter = meter
         self._say = say
         self._environ = environ
+        self._stop = stop
         self._max_teacher_tokens = max_teacher_tokens
         self._model: LocalModel | None = None
 
@@ -104,7 +108,7 @@ class Parts:
         if self._model is None:
             layers = self.settings.model.gpu_layers
             threads = self.settings.model.threads or self._meter.threads()
-            self._model = LocalModel(file, threads, None if layers == "auto" else layers)
+            self._model = LocalModel(file, threads, None if layers == "auto" else layers, self._stop)
         return self._model
 
     @property

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 # A machine sold as "8 GB" reports less: the nearest size within 15% counts.
 RAM_TOLERANCE = 1.15
 
@@ -77,6 +75,8 @@ def embedder() -> EmbedderSource:
 
 def suggested_model(ram_bytes: int | None = None) -> Download:
     """The largest Qwen that suits a machine's RAM in bytes, by default this one's."""
+    import psutil  # 10 ms that a question does not need
+
     ram_gb = (psutil.virtual_memory().total if ram_bytes is None else ram_bytes) / 2**30
     models = [Download(**row) for row in _catalog()["model"]]
     return max((m for m in models if m.ram_gb <= ram_gb * RAM_TOLERANCE), key=lambda m: m.ram_gb, default=models[0])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from shammah.errors import ConfigError
 
@@ -121,7 +121,7 @@ def _read(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # not TOML, not UTF-8, or a number of 5,000 digits
         raise ConfigError(f"{file} cannot be read: {error}", hint="Mend the file, or move it away.") from error
 
 
@@ -167,10 +167,10 @@ def _with(settings: Settings, name: str, value: Any, origin: str) -> Settings:
 
 def _convert(value: Any, wanted: Any, origin: str) -> Any:
     """The value as the wanted type; text from the environment is read as that type."""
-    for kind in get_args(wanted) if isinstance(wanted, UnionType) else (wanted,):
+    for kind in get_args(wanted) if _is_union(wanted) else (wanted,):
         try:
             return _convert_one(value, kind)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError):
             continue
     raise ConfigError(f"{origin} is {value!r}", hint=f"It takes {_in_words(wanted)}.")
 
@@ -187,8 +187,13 @@ def _convert_one(value: Any, kind: Any) -> Any:
     return kind(value)
 
 
+def _is_union(wanted: Any) -> bool:
+    # With a Literal in it, `|` makes a typing.Union before Python 3.14.
+    return get_origin(wanted) in (Union, UnionType)
+
+
 def _in_words(wanted: Any) -> str:
-    if isinstance(wanted, UnionType):
+    if _is_union(wanted):
         return " or ".join(map(_in_words, get_args(wanted)))
     if get_origin(wanted) is Literal:
         return " or ".join(f'"{value}"' for value in get_args(wanted))

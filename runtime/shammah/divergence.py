@@ -49,11 +49,11 @@ def measure(local: str, teacher: str, embed: Embed | None) -> Divergence:
     if embed is not None:
         cosine = float(embed(local) @ embed(teacher))
         return Divergence(min(1.0, max(0.0, 1 - cosine)), Method.SEMANTIC)
-    return Divergence(1 - _bleu(local, teacher), Method.BLEU)
+    return Divergence(max(0.0, 1 - _bleu(local, teacher)), Method.BLEU)
 
 
 def _bleu(local: str, teacher: str) -> float:
-    """Sentence BLEU in [0, 1] with the teacher's answer as the reference."""
+    """Sentence BLEU, 0 to 1 and a rounding error more, with the teacher's answer as the reference."""
     import sacrebleu  # the worker alone gets here; 80 ms
 
     return float(sacrebleu.sentence_bleu(local, [teacher]).score) / 100

@@ -236,17 +236,17 @@ class Head:
             FileNotFoundError: There is none.
             WrongState: It is damaged, of another kind, or of other features.
         """
+        data = io.BytesIO(file.read_bytes())  # numpy leaves a damaged file that it opened itself open
         try:
-            with np.load(file, allow_pickle=False) as saved:
+            with np.load(data, allow_pickle=False) as saved:
                 state: dict[str, Any] = {name: saved[name] for name in saved.files}
-        except FileNotFoundError:
-            raise
+            found = str(state.pop("kind"))
+            version, width, *counts = (int(n) for n in state.pop("numbers"))
         except Exception as error:  # numpy and zipfile raise a dozen kinds on damaged files
             raise WrongState(f"{file} is damaged: {error}") from error
-        found, numbers = str(state.pop("kind")), [int(n) for n in state.pop("numbers")]
-        if (found, numbers[0], numbers[1]) != (kind, features.VERSION, hand_width):
-            raise WrongState(f"{file} is a {found!r} head of feature version {numbers[0]}")
-        return cls(_learner(kind, hand_width + 1, state), hand_width, *numbers[2:])
+        if (found, version, width) != (kind, features.VERSION, hand_width):
+            raise WrongState(f"{file} is a {found!r} head of feature version {version}")
+        return cls(_learner(kind, hand_width + 1, state), hand_width, *counts)
 
 
 def write_atomically(file: Path, data: bytes) -> None:

@@ -17,7 +17,7 @@ import llama_cpp as ll
 import numpy as np
 from numpy.typing import NDArray
 
-from shammah.errors import BadModel, ContextTooLong, ModelMissing
+from shammah.errors import BadModel, ContextTooLong, Interrupted, ModelMissing
 from shammah.generation import (
     THINK_CLOSE,
     THINK_OPEN,
@@ -37,7 +37,10 @@ BATCH_TOKENS = 512
 CONTEXT_STEP = 256
 SMALLEST_ANSWER_TOKENS = 128
 EMBEDDER_TOKENS = 256
+# Of a long text so many windows are read, evenly spread: 0.1 s in all.
+MOST_WINDOWS = 16
 DECODE_ABORTED = 2
+ERROR_LEVEL = 4  # of ggml_log_level in ggml.h; the bindings do not export it
 ARCHITECTURES = ("qwen2", "qwen3")
 
 _native_errors: list[str] = []
@@ -45,7 +48,7 @@ _native_errors: list[str] = []
 
 @ll.llama_log_callback  # type: ignore[untyped-decorator]
 def _keep_errors(level: int, text: bytes, _data: object) -> None:
-    if level == ll.GGML_LOG_LEVEL_ERROR:
+    if level == ERROR_LEVEL:
         _native_errors.append(text.decode("utf-8", "replace").strip())
         del _native_errors[:-4]
 
@@ -82,24 +85,26 @@ class Facts:
 class LocalModel:
     """A GGUF Qwen, open for one conversation at a time."""
 
-    def __init__(self, path: Path, threads: int = 1, gpu_layers: int | None = None) -> None:
+    def __init__(self, path: Path, threads: int = 1, gpu_layers: int | None = None, stop: Stop = never) -> None:
         """Map the file.
 
         Args:
             path: A GGUF file.
             threads: For prompts and decoding alike.
             gpu_layers: Layers to offload; None offloads all where llama.cpp can, and none where that fails.
+            stop: Ends the loading early.
 
         Raises:
             ModelMissing: There is no such file.
             BadModel: llama.cpp cannot load it, or it is no Qwen2, Qwen2.5 or Qwen3.
+            Interrupted: It was stopped.
         """
         self._model = None
         self._context: Any = None
         self.context_tokens = 0
         self.threads = threads
         self.gpu_layers = 0
-        self._model = self._load(path, gpu_layers)
+        self._model = self._load(path, gpu_layers, stop)
         self._vocabulary = ll.llama_model_get_vocab(self._model)
         self.facts = self._read_facts(path)
         self._format = ChatFormat.of(self.facts.architecture, self._text("tokenizer.chat_template"))
@@ -176,7 +181,7 @@ class LocalModel:
                 self._decode([token])
         yield Chunk(decoder.decode(b"", final=True), end=End(finish, len(tokens), written))
 
-    def _load(self, path: Path, gpu_layers: int | None) -> Any:
+    def _load(self, path: Path, gpu_layers: int | None, stop: Stop) -> Any:
         if not path.is_file():
             raise ModelMissing(f"there is no model at {path}")
         _start_engine()
@@ -185,10 +190,13 @@ class LocalModel:
         for layers in dict.fromkeys((wanted, wanted if gpu_layers is not None else 0)):
             parameters = ll.llama_model_default_params()
             parameters.n_gpu_layers = layers
+            parameters.progress_callback = ll.llama_progress_callback(lambda _share, _data: not stop())
             model = ll.llama_model_load_from_file(os.fsencode(path), parameters)
             if model:
                 self.gpu_layers = min(layers, ll.llama_model_n_layer(model) + 1)
                 return model
+            if stop():
+                raise Interrupted("interrupted while the model was loaded")
         raise BadModel(f"llama.cpp cannot load {path}: {'; '.join(_native_errors) or 'it does not say why'}")
 
     def _read_facts(self, path: Path) -> Facts:
@@ -303,7 +311,9 @@ class Embedder:
             BadModel: llama.cpp cannot load it.
         """
         _start_engine()
-        self._model = ll.llama_model_load_from_file(os.fsencode(path), ll.llama_model_default_params())
+        parameters = ll.llama_model_default_params()
+        parameters.n_gpu_layers = 0
+        self._model = ll.llama_model_load_from_file(os.fsencode(path), parameters)
         if not self._model:
             raise BadModel(f"llama.cpp cannot load the embedder {path}", hint=f"Delete {path}; it is made again.")
         self._vocabulary = ll.llama_model_get_vocab(self._model)
@@ -315,6 +325,7 @@ class Embedder:
         tokens = _tokenize(self._vocabulary, text)
         inner = EMBEDDER_TOKENS - 2
         windows = [tokens[i : i + inner] for i in range(0, max(1, len(tokens)), inner)]
+        windows = windows[:: -(-len(windows) // MOST_WINDOWS)]
         total = np.sum([self._embed_window(window) * max(1, len(window)) for window in windows], axis=0)
         return np.asarray(total / max(float(np.linalg.norm(total)), 1e-12), dtype=np.float32)
 

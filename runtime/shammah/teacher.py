@@ -5,8 +5,10 @@ Here one thread reads the wire, and whoever waits for the answer keeps one deadl
 connection, retries and the last byte.
 """
 
+import contextlib
 import queue
 import random
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +33,10 @@ TICK_SECONDS = 0.05
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 8.0
 RETRIED_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+# What an error event says when the status line has said 200 already.
+RETRIED_EVENTS = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
+# Of httpx or httpx2, whichever the SDK stands on.
+CUTS = frozenset({"ReadError", "RemoteProtocolError"})
 # Anthropic's tokens are one UTF-8 byte or longer; the frame of a message takes a few more.
 FRAME_TOKENS = 16
 
@@ -59,12 +65,18 @@ class Access:
         """
         key = environ.get(KEY_VARIABLE, "").strip()
         url = settings.base_url or environ.get(URL_VARIABLE, "").strip() or OFFICIAL_URL
-        parts = urlsplit(url)
-        if not parts.hostname or (
-            parts.scheme != "https" and (parts.scheme, parts.hostname in LOOPBACK) != ("http", True)
-        ):
+        if not _may_carry_a_prompt(url):
             raise ConfigError(f"the teacher's base URL is {url!r}", hint="It takes an https URL, or http on loopback.")
         return cls(key, url) if key else None
+
+
+def _may_carry_a_prompt(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # an open bracket
+        return False
+    is_private = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    return is_private and bool(parts.hostname)
 
 
 def most_tokens(messages: Sequence[Message]) -> int:
@@ -92,7 +104,7 @@ class Teacher:
         deadline = time.monotonic() + self._settings.deadline_seconds
         pause = FIRST_PAUSE_SECONDS
         while True:
-            call = _Call(self._access, self._request(messages, sampling))
+            call = _Call(self._access, self._request(messages, sampling), deadline - time.monotonic())
             try:
                 yield from self._read(call, deadline, stop)
                 return
@@ -148,12 +160,13 @@ class _Broken(Exception):
 class _Call:
     """One request, read by a thread of its own that nobody waits for when it is abandoned."""
 
-    def __init__(self, access: Access, request: Mapping[str, Any]) -> None:
+    def __init__(self, access: Access, request: Mapping[str, Any], timeout_seconds: float) -> None:
         self._access = access
         self._request = request
+        self._timeout_seconds = timeout_seconds
         self._events: queue.SimpleQueue[str | Finish | Exception] = queue.SimpleQueue()
         self._is_abandoned = threading.Event()
-        self._client: anthropic.Anthropic | None = None
+        self._stream: anthropic.Stream[anthropic.types.RawMessageStreamEvent] | None = None
         self._prompt_tokens = 0
         self._completion_tokens = 0
         threading.Thread(target=self._run, name="teacher", daemon=True).start()
@@ -171,8 +184,10 @@ class _Call:
         return End(finish, self._prompt_tokens, self._completion_tokens, cost)
 
     def abandon(self) -> None:
-        """Let go of the connection; the thread ends by itself."""
+        """Hang up, so that Claude stops writing and the thread ends, however the server drips or stalls."""
         self._is_abandoned.set()
+        if self._stream is not None:
+            _hang_up(self._stream)
 
     def _run(self) -> None:
         try:
@@ -185,27 +200,52 @@ class _Call:
 
         # A redirect would carry the prompt to an address that nobody chose.
         http = anthropic.DefaultHttpxClient(follow_redirects=False)
-        with anthropic.Anthropic(
-            api_key=self._access.key, base_url=self._access.url, max_retries=0, http_client=http
-        ) as client:
-            stop_reason, is_complete = None, False
-            with client.messages.create(**self._request, stream=True) as stream:
-                for event in stream:
-                    if self._is_abandoned.is_set():
-                        break
-                    match event.type:
-                        case "message_start":
-                            self._prompt_tokens = event.message.usage.input_tokens
-                        case "content_block_delta" if event.delta.type == "text_delta":
-                            self._events.put(event.delta.text)
-                        case "message_delta":
-                            stop_reason = event.delta.stop_reason
-                            self._completion_tokens = event.usage.output_tokens
-                        case "message_stop":
-                            is_complete = True
+        with (
+            anthropic.Anthropic(
+                api_key=self._access.key,
+                base_url=self._access.url,
+                timeout=self._timeout_seconds,
+                max_retries=0,
+                http_client=http,
+            ) as client,
+            client.messages.create(**self._request, stream=True) as stream,
+        ):
+            self._stream = stream
+            if self._is_abandoned.is_set():  # too early for `abandon` to see the stream
+                return Finish.INTERRUPTED
+            return self._finish_of(stream)
+
+    def _finish_of(self, stream: "anthropic.Stream[anthropic.types.RawMessageStreamEvent]") -> Finish:
+        has_begun, is_complete, stop_reason = False, False, None
+        for event in stream:
+            if self._is_abandoned.is_set():
+                break
+            match event.type:
+                case "message_start":
+                    has_begun = True
+                    self._prompt_tokens = int(event.message.usage.input_tokens)
+                case "content_block_delta" if event.delta.type == "text_delta":
+                    self._events.put(event.delta.text)
+                case "message_delta":
+                    stop_reason = event.delta.stop_reason
+                    self._completion_tokens = int(event.usage.output_tokens)
+                case "message_stop":
+                    is_complete = True
+        if not has_begun:
+            raise EOFError("no event came")
         if not is_complete or stop_reason is None:
             raise _Broken("the stream ended before the answer did")
         return _FINISHES.get(stop_reason, Finish.CUT)
+
+
+def _hang_up(stream: "anthropic.Stream[anthropic.types.RawMessageStreamEvent]") -> None:
+    """End a connection that another thread reads from: closing it would not wake that thread, this does."""
+    network = stream.response.extensions.get("network_stream")
+    connection = network.get_extra_info("socket") if network else None
+    with contextlib.suppress(OSError):  # it is closed already
+        if isinstance(connection, socket.socket):
+            # Not SSLSocket's own, which also drops the state that the other thread is using.
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def _translate(error: Exception, may_retry: bool) -> Exception:
@@ -218,10 +258,10 @@ def _translate(error: Exception, may_retry: bool) -> Exception:
         cause = TeacherError("Claude did not answer in time")
     elif isinstance(error, anthropic.APIConnectionError):
         cause = TeacherError("Claude cannot be reached", hint="Check the network, or ask with --local.")
-    elif isinstance(error, _Broken):
+    elif isinstance(error, _Broken) or type(error).__name__ in CUTS:
         cause = TeacherError("Claude's answer was cut off")
     else:
-        # Cuts inside a chunk, bad JSON and pages of a proxy surface as a dozen foreign exceptions.
+        # Bad JSON and pages of a proxy surface as a dozen foreign exceptions.
         cause = TeacherError(
             f"what came back is not Claude's API ({type(error).__name__}: {error})",
             hint="A proxy or a login page may stand between; check the network and the base URL.",
@@ -230,25 +270,27 @@ def _translate(error: Exception, may_retry: bool) -> Exception:
 
 
 def _translate_status(error: "anthropic.APIStatusError", may_retry: bool) -> Exception:
-    status, text = error.status_code, _message_of(error)
+    status, (kind, text) = error.status_code, _words_of(error)
     if status in (401, 403):
         return KeyMissing(f"Claude refused the key: {text}", hint="Check ANTHROPIC_API_KEY, or ask with --local.")
     if 300 <= status < 400:
         return TeacherError("the teacher's address redirects elsewhere; redirects are not followed")
-    cause = TeacherError(f"Claude answered with status {status}: {text}")
+    said = "broke off" if status == 200 else f"answered with status {status}"
+    cause = TeacherError(f"Claude {said}: {text}")
     # A spend limit is not lifted by waiting a second.
     is_spent = any(word in text.lower() for word in ("spend", "credit", "billing"))
-    if not may_retry or is_spent or status not in RETRIED_STATUSES:
+    may_succeed = status in RETRIED_STATUSES or (status == 200 and kind in RETRIED_EVENTS)
+    if not may_retry or is_spent or not may_succeed:
         return cause
     return _Retryable(cause, _retry_after_seconds(error.response.headers.get("retry-after")))
 
 
-def _message_of(error: "anthropic.APIStatusError") -> str:
-    """The server's own words: `{"error": {"message": ...}}` in its body, or the start of whatever came."""
+def _words_of(error: "anthropic.APIStatusError") -> tuple[str, str]:
+    """The server's own `{"error": {"type": ..., "message": ...}}`, or no type and the start of whatever came."""
     body = error.body
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
-        return str(body["error"].get("message", ""))[:300]
-    return " ".join(str(error.message).split())[:300]
+        return str(body["error"].get("type", "")), str(body["error"].get("message", ""))[:300]
+    return "", " ".join(str(error.message).split())[:300]
 
 
 def _retry_after_seconds(header: str | None) -> float:

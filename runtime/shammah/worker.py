@@ -139,7 +139,7 @@ class Worker:
             if source is not None:
                 embedding.build(home, source)
                 self._parts = Parts(self._parts.settings, self._journal, hardware.BusyMeter())
-        except ShammahError as error:
+        except (ShammahError, OSError) as error:
             _log.warning("no embedder: %s", error)
             _failure_mark(home).touch()
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,15 @@ import pytest
 from shammah import features
 from shammah.assistant import Assistant
 from shammah.divergence import Divergence, Method
-from shammah.errors import BudgetReached, ContextTooLong, KeyMissing, NothingVerified, TeacherError, UsageError
+from shammah.errors import (
+    BudgetReached,
+    ContextTooLong,
+    KeyMissing,
+    ModelMissing,
+    NothingVerified,
+    TeacherError,
+    UsageError,
+)
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal
 from shammah.learning import Heads
@@ -45,8 +54,8 @@ class House:
             journal, self.heads, local_side(self.local), teacher_side(teacher, usd), chance=random.Random(0)
         )
 
-    def ask(self, text: str = "list all files", **request: object) -> Outcome:
-        return self.assistant.ask(Request(text, "session", **request), self.screen)  # type: ignore[arg-type]
+    def ask(self, text: str = "list all files", **request: Any) -> Outcome:
+        return self.assistant.ask(Request(text, "session", **request), self.screen)
 
 
 def count_to(journal: Journal, count: int, text: str = "list all files") -> None:
@@ -188,7 +197,7 @@ def test_a_forced_teacher_that_fails_is_an_error(journal: Journal) -> None:
     ],
 )
 def test_what_cannot_be_had_is_an_error_that_says_why(
-    journal: Journal, request_: dict[str, object], teacher: Scripted | None, usd: float, error: type[Exception]
+    journal: Journal, request_: dict[str, Any], teacher: Scripted | None, usd: float, error: type[Exception]
 ) -> None:
     house = House(journal, teacher=teacher, usd=usd)
     with pytest.raises(error):
@@ -206,7 +215,7 @@ def test_what_cannot_be_had_is_an_error_that_says_why(
     ],
 )
 def test_where_the_teacher_may_not_be_asked_nobody_asks_it(
-    journal: Journal, request_: dict[str, object], teacher: Scripted | None, usd: float, reason: Reason
+    journal: Journal, request_: dict[str, Any], teacher: Scripted | None, usd: float, reason: Reason
 ) -> None:
     outcome = House(journal, teacher=teacher, usd=usd).ask(**request_)
     assert (outcome.answer.side, outcome.answer.reason) == ("local", reason)
@@ -256,6 +265,20 @@ def test_the_whole_conversation_reaches_the_teacher(journal: Journal) -> None:
     ]
 
 
+def test_without_a_local_model_the_teacher_answers(journal: Journal) -> None:
+    heads = Heads(journal.path.parent, journal, "", "bayes")
+    assistant = Assistant(journal, heads, None, teacher_side(Scripted("from claude")))
+    outcome = assistant.ask(Request("list files", "session"), Recorder())
+    assert (outcome.text, outcome.answer.reason) == ("from claude", "model_not_ready")
+    assert journal.waiting_jobs() == [], "there is nobody to compare with"
+
+
+def test_without_any_side_the_missing_model_is_the_error(journal: Journal) -> None:
+    heads = Heads(journal.path.parent, journal, "", "bayes")
+    with pytest.raises(ModelMissing):
+        Assistant(journal, heads, None, teacher_side(None)).ask(Request("list files", "session"), Recorder())
+
+
 def test_an_interrupted_answer_keeps_what_was_shown(journal: Journal) -> None:
     presses = iter([False, False, True])
     house = House(journal, Scripted("one two three four"))
@@ -289,7 +312,7 @@ def test_the_embedding_is_asked_for_once_the_router_has_seen_one(journal: Journa
 
     def embed(text: str) -> features.Vector:
         calls.append(text)
-        return np.eye(1, 384, dtype=np.float32)[0]
+        return np.asarray(np.eye(1, 384)[0], dtype=np.float32)
 
     house.assistant = Assistant(journal, house.heads, local_side(house.local), teacher_side(house.teacher), embed)
     question = house.ask().question

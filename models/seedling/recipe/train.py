@@ -38,7 +38,8 @@ class Settings:
         short_share: Of the batches whose answers are cut to `short_tokens`: the first line decides.
         refusal_share: Of all examples.
         long_share: Of the batches that carry a long text, which is to be refused.
-        has_mentor: Whether MiniLM helps; without it the words start from noise.
+        has_minilm: Whether MiniLM helps; without it the words start from noise.
+        mentor_epochs: Of MiniLM's own training on the corpus; 0 for no mentor.
     """
 
     minutes: float = 45.0
@@ -69,7 +70,7 @@ class Settings:
     turn_share: float = 0.08
     system_share: float = 0.03
     long_share: float = 0.01
-    has_mentor: bool = True
+    has_minilm: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +116,15 @@ def train(intents: Sequence[Intent], settings: Settings, watch: Watch = lambda _
     torch.manual_seed(settings.seed)
     random = Random(settings.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    words = minilm.lexicon(settings.lexicon) if settings.has_mentor else ()
+    words = minilm.lexicon(settings.lexicon) if settings.has_minilm else ()
     tokenizer = bpe.train(intents, words, settings.vocabulary)
     model = Qwen2(_shape(tokenizer, settings), settings.dropout)
     questions = [Question(p, index, -1) for index, intent in enumerate(intents) for p in intent.phrasings]
     near: Mapping[str, Sequence[str]] = {}
     opinions = None
-    if settings.has_mentor:
+    if settings.has_minilm:
         near = _give_words_meaning(model, tokenizer, questions, words)
+    if settings.has_minilm and settings.mentor_epochs:
         questions, opinions = _ask_mentor(intents, questions, near, settings, random)
     model.to(device)
     trained = Trained(model, tokenizer)
@@ -149,7 +151,7 @@ def _loop(
     spent, step, total = 0.0, 0, 0.0
     while spent < 1.0:
         model.train()
-        embedding.requires_grad_(spent >= settings.frozen_share or not settings.has_mentor)
+        embedding.requires_grad_(spent >= settings.frozen_share or not settings.has_minilm)
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * _pace(step, spent)
         rows, questions = next(batches)
@@ -359,7 +361,7 @@ def _weights(intents: Sequence[Intent], questions: Sequence[Question], settings:
     made_up = len(questions) - real
     of_real = 1 - settings.imagined_share if made_up else 1.0
     weights = [of_real * share[q.intent or 0] / len(intents[q.intent or 0].phrasings) for q in questions[:real]]
-    return weights + [settings.imagined_share / made_up] * made_up
+    return weights + [settings.imagined_share / max(1, made_up)] * made_up
 
 
 def _with_holes(tokens: Tensor, rows: Sequence[Row], share: float) -> Tensor:

@@ -8,10 +8,11 @@ from typing import Any
 from shammah import catalog, policy, worker
 from shammah.assembly import Parts
 from shammah.assistant import Assistant
+from shammah.cli.interrupt import Interrupt
 from shammah.cli.screen import Silent, Terminal, harmless, say
 from shammah.config import Settings
 from shammah.errors import Interrupted, UsageError
-from shammah.generation import Finish, Sampling, Stop
+from shammah.generation import Finish, Sampling
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.policy import Side
@@ -34,21 +35,23 @@ class Options:
     tells_why: bool
 
 
-def answer(options: Options, settings: Settings, stop: Stop) -> None:
+def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
     """Answer one question and write the answer.
 
     Raises:
         ShammahError: It cannot be answered as asked.
     """
-    meter = BusyMeter()
+    stop = Interrupt()
     with Journal(settings.home) as journal:
         for notice in journal.take_notices():
             say(notice)
-        parts = Parts(settings, journal, meter, say, max_teacher_tokens=options.max_teacher_tokens)
+        parts = Parts(settings, journal, meter, say, stop, options.max_teacher_tokens)
         assistant = Assistant(journal, parts.heads, parts.local(), parts.teacher(), parts.embed)
         shows_live = sys.stdout.isatty() and not options.as_json
         screen = (Terminal if shows_live else Silent)(lambda: _announce(parts))
-        outcome = assistant.ask(_request(options, settings, journal), screen, stop)
+        request = _request(options, settings, journal)
+        with stop:
+            outcome = assistant.ask(request, screen, stop)
         _write(outcome, options, shows_live)
         _say_more(outcome, options, parts)
         if journal.waiting_jobs() and settings.worker.enabled:

@@ -1,13 +1,9 @@
 """`shammah ask`: one question, one answer."""
 
 import os
-import signal
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -38,9 +34,11 @@ def ask(
     go_on: Annotated[
         bool, typer.Option("-c", "--continue", help="Go on from the last answer of this terminal.")
     ] = False,
-    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="The longest answer, in tokens.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=1, help="The longest answer, in tokens.")
+    ] = None,
     temperature: Annotated[
-        float | None, typer.Option("--temperature", help="0 takes the likeliest token each time.")
+        float | None, typer.Option("--temperature", min=0, max=5, help="0 takes the likeliest token each time.")
     ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Makes an answer above temperature 0 repeatable.")
@@ -58,7 +56,11 @@ def ask(
         answer__max_tokens=max_tokens,
         answer__temperature=temperature,
     )
-    # The rooms below take 0.2 s to open: bad flags and `--help` need none of them.
+    # The rooms below take 0.2 s to open: bad flags and `--help` need none of them. Meanwhile the meter sees
+    # how busy others are.
+    from shammah.hardware import BusyMeter
+
+    meter = BusyMeter()
     from shammah.cli.answering import Options, answer
 
     options = Options(
@@ -72,8 +74,7 @@ def ask(
         as_json=as_json,
         tells_why=why,
     )
-    with interruptible() as is_interrupted:
-        answer(options, settings, is_interrupted)
+    answer(options, settings, meter)
 
 
 def _forced(local: bool, teacher: bool, offline: bool) -> Side | None:
@@ -114,21 +115,3 @@ def _read_stdin() -> str:
 def _clean(text: str) -> str:
     """Text that every part can store: no half surrogates from a broken locale, no NUL."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "\ufffd")
-
-
-@contextmanager
-def interruptible() -> Iterator[Any]:
-    """Turn the first Ctrl-C into a request to stop, which keeps what was shown; a second one ends at once."""
-    presses = 0
-
-    def press(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal presses
-        presses += 1
-        if presses > 1:
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, press)
-    try:
-        yield lambda: presses > 0
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -81,7 +81,7 @@ class Terminal:
         say(f"({why})")
 
     def _erase(self) -> None:
-        if self._is_plain and self._is_draft:
+        if not self._shown or (self._is_plain and self._is_draft):
             return
         columns, lines = shutil.get_terminal_size()
         rows = sum(max(0, width(line) - 1) // columns for line in self._shown.split("\n")) + self._shown.count("\n")

@@ -1,0 +1,1 @@
+"""Speed beside a peer: ratios measured side by side in one run."""

@@ -1,0 +1,74 @@
+"""`python -m bench`: every figure in one table, with the machine and how busy it was."""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+from bench import ask, decode, routing_cost, shapes
+from bench.measure import CALM_CORES, Row, as_object, machine
+from shammah.bases import SEEDLING
+from shammah.hardware import BusyMeter, physical_cores
+
+ASK_SEEDLING, ASK_LARGE, DECODE = 1.6, 1.1, 0.97
+# Upper bounds for both sides: the seedling ends earlier by itself, random weights never do.
+SEEDLING_TOKENS, LARGE_TOKENS = 64, 64
+BUSY_LOAD = 0.5
+LOOK_SECONDS = 0.5
+WIDTHS = (44, 9, 15, 9, 9, 8)
+
+
+def rows(quick: bool, threads: int, shape: str = "0.5b") -> Iterator[Row]:
+    """Measure one after the other; quick leaves out the large shape and takes few rounds."""
+    rounds = 3 if quick else 15
+    yield ask.measure("seedling", SEEDLING, SEEDLING_TOKENS, rounds, threads, ASK_SEEDLING)
+    yield decode.measure("seedling", SEEDLING, SEEDLING_TOKENS, rounds, threads, DECODE)
+    if not quick:
+        large = shapes.cached(shape)
+        yield ask.measure(f"{shape} shape", large, LARGE_TOKENS, 9, threads, ASK_LARGE)
+        yield decode.measure(f"{shape} shape", large, LARGE_TOKENS, 11, threads, DECODE)
+    yield from routing_cost.measure(20 if quick else 200)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print ratios to a peer, taken side by side in one run."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
+    parser.add_argument("--quick", action="store_true", help="few rounds, and no 0.5B shape")
+    parser.add_argument("--shape", choices=sorted(shapes.SHAPES), default="0.5b", help="the large model's shape")
+    parser.add_argument("--json", action="store_true", dest="as_json", help="write one JSON object")
+    parser.add_argument("--threads", type=int, help="of llama.cpp; as many as the cores that are free, if not given")
+    options = parser.parse_args(arguments)
+    threads = options.threads or free_threads()
+    facts, measured = machine() | {"threads": threads}, rows(options.quick, threads, options.shape)
+    if options.as_json:
+        print(json.dumps({"machine": facts, "rows": [as_object(row) for row in measured]}))
+        return
+    print(f"{facts['cpu']}, {facts['cores']} cores, {threads} threads, load {facts['load'][0]:g}, {facts['system']}")
+    if os.getloadavg()[0] > BUSY_LOAD * physical_cores():
+        print("WARNING: the load is high; do not quote these figures.")
+    _print_line("what", "median", "min - max", "aim", "reached", "others")
+    for row in measured:
+        _print_row(row)
+
+
+def free_threads() -> int:
+    """What `shammah` itself would take: llama.cpp spins at its barriers, so one thread too many ruins both sides."""
+    meter = BusyMeter()
+    time.sleep(LOOK_SECONDS)
+    return meter.threads()
+
+
+def _print_row(row: Row) -> None:
+    reached = "-" if row.is_reached is None else "yes" if row.is_reached else "NO"
+    spread = f"{row.low:.2f} - {row.high:.2f}"
+    _print_line(row.name, f"{row.value:.2f} {row.unit}", spread, row.aim or "-", reached, f"{row.others:.2f}")
+    print(f"    {row.detail}" + ("" if row.is_calm else f"; WARNING: others kept over {CALM_CORES:g} cores busy"))
+
+
+def _print_line(*cells: str) -> None:
+    print("".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)).rstrip(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""A tiny random Qwen, converted, is the same model in llama.cpp as in transformers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+from models.seedling import tokenizer as bpe
+from models.seedling.corpus import Intent
+from shammah.local import LocalModel
+from shammah_convert.base import About, BadBase, Vocabulary, read_safetensors, write_base_from_folder
+from shammah_convert.chat import Message
+from shammah_trainer.dataset import Encoder
+
+ABOUT = About("tiny", "apache-2.0", description="random", extra={"shammah.answer": 42, "shammah.kind": "test"})
+TEXTS = (
+    "list all files, please",
+    "It's 1234 o'clock:\n\n  what's NEW?\ttabs",
+    "na\u00efve caf\u00e9 \u65e5\u672c\u8a9e \U0001f600",
+    "find . -name '*.txt' | xargs rm -f",
+    "<|im_end|> typed by hand",
+)
+# llama.cpp in F32 against torch in float32: sums in another order, and its exp and rope in lower precision.
+F32_TOLERANCE = 2e-3
+
+
+@pytest.fixture(scope="module", params=["qwen2", "qwen3"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Hugging Face folder with a random model."""
+    path = tmp_path_factory.mktemp(request.param)
+    tokenizer = bpe.train([Intent("x", "x", "ls -la\nLists files.", (), TEXTS)], ["list", "files"], 400)
+    tokenizer.save(str(path / "tokenizer.json"))
+    _random_model(request.param, tokenizer.get_vocab_size() + 5).save_pretrained(path)
+    return path
+
+
+def test_the_logits_equal_transformers(folder: Path, tmp_path: Path) -> None:
+    write_base_from_folder(folder, tmp_path / "tiny.gguf", ABOUT, "F32")
+    tokens = [1, 260, 17, 300, 45, 2, 99]
+    with LocalModel(tmp_path / "tiny.gguf") as model:
+        ours = model.logits(tokens)
+    theirs = _reference(folder, tokens)
+    assert theirs.std() > 0.1  # else everything would be near
+    assert np.abs(ours - theirs).max() < F32_TOLERANCE
+
+
+@pytest.mark.parametrize("quantization", ["F16", "Q8_0"])
+def test_a_smaller_file_chooses_nearly_alike(folder: Path, tmp_path: Path, quantization: Any) -> None:
+    write_base_from_folder(folder, tmp_path / "tiny.gguf", ABOUT, quantization)
+    tokens = [1, 260, 17, 300, 45, 2, 99]
+    with LocalModel(tmp_path / "tiny.gguf") as model:
+        ours = model.logits(tokens)
+    assert np.corrcoef(ours, _reference(folder, tokens))[0, 1] > 0.999
+
+
+def test_the_token_ids_equal_hugging_faces(folder: Path, tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    write_base_from_folder(folder, tmp_path / "tiny.gguf", ABOUT)
+    encoder = Encoder(Tokenizer.from_file(str(folder / "tokenizer.json")))
+    with LocalModel(tmp_path / "tiny.gguf") as model:
+        ours = [model._tokenize(text) for text in TEXTS]
+    assert ours == [encoder.tokens([text]) for text in TEXTS]
+
+
+def test_the_file_says_what_it_is(folder: Path, tmp_path: Path) -> None:
+    write_base_from_folder(folder, tmp_path / "tiny.gguf", ABOUT)
+    fields = gguf.GGUFReader(tmp_path / "tiny.gguf").fields
+    said = {key: fields[key].contents() for key in fields}
+    expected = {
+        "general.name": "tiny",
+        "general.license": "apache-2.0",
+        "tokenizer.ggml.pre": "qwen2",
+        "shammah.answer": 42,
+        "shammah.kind": "test",
+    }
+    assert {key: said[key] for key in expected} == expected
+    assert said["tokenizer.ggml.tokens"][said["tokenizer.ggml.eos_token_id"]] == "<|im_end|>"
+
+
+def test_the_template_asks_for_neither_a_system_message_nor_thinking(folder: Path, tmp_path: Path) -> None:
+    write_base_from_folder(folder, tmp_path / "tiny.gguf", ABOUT)
+    with LocalModel(tmp_path / "tiny.gguf") as model:
+        tokens = model.prompt_tokens([Message("user", "x")])
+        assert "".join(model._piece(token).decode() for token in tokens) == "user\nx\nassistant\n"
+
+
+def test_only_the_finished_file_is_left(folder: Path, tmp_path: Path) -> None:
+    write_base_from_folder(folder, tmp_path / "tiny.gguf", ABOUT)
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.gguf"]
+
+
+def test_a_missing_tensor_leaves_the_old_file(folder: Path, tmp_path: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for name in ("tokenizer.json", "model.safetensors"):
+        (broken / name).write_bytes((folder / name).read_bytes())
+    (broken / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
+    (tmp_path / "tiny.gguf").write_bytes(b"old")
+    with pytest.raises(BadBase, match=r"layers\.2"):
+        write_base_from_folder(broken, tmp_path / "tiny.gguf", ABOUT)
+    assert (tmp_path / "tiny.gguf").read_bytes() == b"old"
+
+
+def test_bfloat16_is_read(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    values = torch.tensor([[1.5, -2.25], [3.0e20, 0.0]])
+    save_file({"x": values.bfloat16()}, tmp_path / "x.safetensors")
+    read = read_safetensors([tmp_path / "x.safetensors"])["x"]
+    assert read.tolist() == values.bfloat16().float().tolist()
+
+
+def test_a_vocabulary_with_holes_is_refused() -> None:
+    text = json.dumps({"model": {"type": "BPE", "vocab": {"a": 0, "b": 2}, "merges": []}})
+    with pytest.raises(BadBase, match="holes"):
+        Vocabulary.from_tokenizer_json(text)
+
+
+def _random_model(architecture: str, tokens: int) -> Any:
+    torch.manual_seed(7)
+    shape = {
+        "vocab_size": tokens,
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 256,
+        "initializer_range": 0.2,
+    }
+    if architecture == "qwen2":
+        model = Qwen2ForCausalLM(Qwen2Config(**shape, tie_word_embeddings=True))
+    else:
+        model = Qwen3ForCausalLM(Qwen3Config(**shape, head_dim=32, tie_word_embeddings=False))
+    for parameter in model.parameters():
+        if parameter.ndim == 1:  # norms and biases too should matter
+            torch.nn.init.uniform_(parameter, 0.5, 1.5)
+    return model
+
+
+def _reference(folder: Path, tokens: list[int]) -> np.ndarray[Any, Any]:
+    kind = json.loads((folder / "config.json").read_text())["model_type"]
+    model: Any = {"qwen2": Qwen2ForCausalLM, "qwen3": Qwen3ForCausalLM}[kind].from_pretrained(folder)
+    with torch.no_grad():
+        return np.asarray(model.float()(torch.tensor([tokens])).logits[0, -1].numpy())

@@ -1,0 +1,117 @@
+"""Which model file runs, and is it the one that was recorded."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shammah import bases
+from shammah.errors import BadModel, ModelMissing
+from shammah.journal import Journal
+from tests.tiny import write_tiny
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal(tmp_path / "home") as opened:
+        yield opened
+
+
+def test_without_a_path_the_seedling_serves() -> None:
+    assert bases.resolve("") == bases.SEEDLING
+    assert bases.is_seedling(bases.resolve(""))
+
+
+def test_a_path_may_begin_at_home_or_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write_tiny(tmp_path / "tiny.gguf")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert bases.resolve("~/tiny.gguf") == bases.resolve("tiny.gguf") == file
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(ModelMissing, match=r"/nowhere/x\.gguf"):
+        bases.resolve("/nowhere/x.gguf")
+
+
+def test_the_first_use_takes_the_hash_and_says_so(journal: Journal, tmp_path: Path) -> None:
+    file = write_tiny(tmp_path / "tiny.gguf")
+    said: list[str] = []
+    base = bases.identify(journal, file, said.append)
+    assert base.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert (base.name, base.architecture, base.size) == ("tiny", "qwen2", file.stat().st_size)
+    assert said == ["First use of tiny.gguf: checking it."]
+
+
+def test_the_next_use_reads_the_file_no_more(journal: Journal, tmp_path: Path) -> None:
+    file = write_tiny(tmp_path / "tiny.gguf")
+    base = bases.identify(journal, file)
+    stat = file.stat()
+    # Other content under the same size, time and inode: only a reader would notice.
+    with file.open("r+b") as stream:
+        stream.write(b"XXXX")
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert bases.identify(journal, file) == base
+
+
+@pytest.mark.parametrize("change", ["time", "inode", "size"])
+def test_the_hash_is_taken_again_when_the_file_may_be_another(journal: Journal, tmp_path: Path, change: str) -> None:
+    file = write_tiny(tmp_path / "tiny.gguf")
+    before = bases.identify(journal, file)
+    match change:
+        case "time":
+            os.utime(file, (1, 1))
+        case "inode":
+            other = tmp_path / "copy"
+            other.write_bytes(file.read_bytes())
+            other.replace(file)
+        case "size":
+            write_tiny(file, template="x" * 5000)
+    after = bases.identify(journal, file)
+    assert after != before
+    assert (after.sha256 == before.sha256) is (change != "size")
+    assert journal.base_at(file) == after
+
+
+def test_the_same_model_elsewhere_is_the_same_lineage(journal: Journal, tmp_path: Path) -> None:
+    first = bases.identify(journal, write_tiny(tmp_path / "one.gguf"))
+    second = bases.identify(journal, write_tiny(tmp_path / "two.gguf"))
+    assert first.sha256 == second.sha256
+    assert journal.base_at(tmp_path / "one.gguf") == first
+
+
+def test_a_text_is_no_model(journal: Journal, tmp_path: Path) -> None:
+    (tmp_path / "notes.gguf").write_text("notes")
+    with pytest.raises(BadModel, match="is no GGUF file"):
+        bases.identify(journal, tmp_path / "notes.gguf")
+
+
+@pytest.mark.parametrize("part", ["header", "half"])
+def test_a_truncated_model_is_refused_and_not_recorded(journal: Journal, tmp_path: Path, part: str) -> None:
+    file = write_tiny(tmp_path / "tiny.gguf")
+    file.write_bytes(file.read_bytes()[: 2000 if part == "header" else file.stat().st_size // 2])
+    with pytest.raises(BadModel, match="is refused"):
+        bases.identify(journal, file)
+    assert journal.base_at(file) is None
+
+
+def test_a_file_that_aborts_its_reader_is_refused(journal: Journal, tmp_path: Path) -> None:
+    """Duplicate tokens end in GGML_ASSERT: the process that opens them is gone."""
+    file = write_tiny(tmp_path / "tiny.gguf")
+    data = file.read_bytes()
+    token = (2).to_bytes(8, "little") + b"ls"
+    assert data.count(token) == 1
+    file.write_bytes(data.replace(token, (2).to_bytes(8, "little") + b"\xc4\xa0", 1))
+    with pytest.raises(BadModel, match="is refused"):
+        bases.identify(journal, file)
+
+
+def test_weights_that_are_no_numbers_are_refused(journal: Journal, tmp_path: Path) -> None:
+    file = write_tiny(tmp_path / "tiny.gguf")
+    data = bytearray(file.read_bytes())
+    data[-4000:] = b"\x00\x7e" * 2000  # NaN in F16
+    file.write_bytes(data)
+    with pytest.raises(BadModel, match="not finite"):
+        bases.identify(journal, file)

@@ -1,0 +1,226 @@
+"""Settings come from flag, environment, file and default, in this order, and a wrong one is named."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shammah import config
+from shammah.errors import ConfigError
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def write(home: Path, text: str) -> None:
+    (home / "config.toml").write_text(text, "utf-8")
+
+
+def load(home: Path, environ: dict[str, str] | None = None, **flags: object) -> config.Settings:
+    return config.load({config.HOME_VARIABLE: str(home)} | (environ or {}), **flags)
+
+
+def refusal(home: Path, environ: dict[str, str] | None = None, **flags: object) -> tuple[str, str]:
+    """The message and the hint of the error that these settings are."""
+    with pytest.raises(ConfigError) as caught:
+        load(home, environ, **flags)
+    return str(caught.value), caught.value.hint
+
+
+def test_without_anything_the_defaults_hold(home: Path) -> None:
+    assert load(home) == config.Settings(home=home)
+
+
+FILE = '[teacher]\nmodel = "from-file"\n'
+ENVIRON = {"SHAMMAH_TEACHER_MODEL": "from-environment"}
+
+
+def test_the_file_beats_the_default(home: Path) -> None:
+    write(home, FILE)
+    assert load(home).teacher.model == "from-file"
+
+
+def test_the_environment_beats_the_file(home: Path) -> None:
+    write(home, FILE)
+    assert load(home, ENVIRON).teacher.model == "from-environment"
+
+
+def test_a_flag_beats_the_environment(home: Path) -> None:
+    write(home, FILE)
+    assert load(home, ENVIRON, teacher__model="from-flag").teacher.model == "from-flag"
+
+
+def test_a_flag_that_is_not_given_changes_nothing(home: Path) -> None:
+    write(home, FILE)
+    assert load(home, teacher__model=None).teacher.model == "from-file"
+
+
+def test_one_setting_of_a_section_leaves_the_others_alone(home: Path) -> None:
+    write(home, FILE)
+    assert load(home).teacher.max_tokens == config.TeacherSettings().max_tokens
+
+
+def test_every_setting_can_be_set_by_its_variable(home: Path) -> None:
+    for name in config.known_names():
+        variable = "SHAMMAH_" + name.replace(".", "_").upper()
+        message, _ = refusal(home, {variable: "\0"}) if name not in TEXTS else (variable, "")
+        assert variable in message
+
+
+TEXTS = {"model.path", "answer.system", "teacher.model", "teacher.base_url"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "section", "key", "value"),
+    [
+        ("SHAMMAH_TEACHER_MAX_USD_PER_DAY", "2.5", "teacher", "max_usd_per_day", 2.5),
+        ("SHAMMAH_MODEL_CONTEXT_TOKENS", "4096", "model", "context_tokens", 4096),
+        ("SHAMMAH_MODEL_GPU_LAYERS", "auto", "model", "gpu_layers", "auto"),
+        ("SHAMMAH_MODEL_GPU_LAYERS", "12", "model", "gpu_layers", 12),
+        ("SHAMMAH_HEADS_LEARNER", "adam", "heads", "learner", "adam"),
+        ("SHAMMAH_WORKER_ENABLED", "no", "worker", "enabled", False),
+        ("SHAMMAH_WORKER_ON_BATTERY", "TRUE", "worker", "on_battery", True),
+        ("SHAMMAH_ANSWER_SYSTEM", "", "answer", "system", ""),
+    ],
+)
+def test_a_variables_text_is_read_as_its_settings_type(
+    variable: str, text: str, section: str, key: str, value: object, home: Path
+) -> None:
+    assert getattr(getattr(load(home, {variable: text}), section), key) == value
+
+
+@pytest.mark.parametrize(("text", "is_offline"), [("1", True), ("yes", True), ("0", False), ("", False)])
+def test_offline_is_a_variable_without_a_section(text: str, is_offline: bool, home: Path) -> None:
+    assert load(home, {"SHAMMAH_OFFLINE": text}).offline is is_offline
+
+
+def test_variables_of_others_are_none_of_ours(home: Path) -> None:
+    assert load(home, {"TEACHER_MODEL": "x", "SHAMMA": "y"}) == config.Settings(home=home)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "nearest"),
+    [
+        ('[teacher]\nmodle = "x"\n', "teacher.modle", "teacher.model"),
+        ("ofline = true\n", "ofline", "offline"),
+        ('model = "x.gguf"\n', "model", "model.path"),
+        ("[techer]\nmax_tokens = 5\n", "techer.max_tokens", "teacher.max_tokens"),
+        ('[answer.system]\ntext = "x"\n', "answer.system.text", "answer.system"),
+    ],
+)
+def test_an_unknown_key_of_the_file_is_named_with_the_file_and_the_nearest(
+    text: str, key: str, nearest: str, home: Path
+) -> None:
+    write(home, text)
+    message, hint = refusal(home)
+    assert str(home / "config.toml") in message
+    assert f"`{key}`" in message
+    assert f"`{nearest}`" in hint
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("SHAMMAH_TEACHER_MODLE", "teacher.model"),
+        ("SHAMMAH_TEACHR_MODEL", "teacher.model"),
+        ("SHAMMAH_OFLINE", "offline"),
+        ("SHAMMAH_WORKER_ON_BATERY", "worker.on_battery"),
+    ],
+)
+def test_an_unknown_variable_is_named_with_the_nearest_key(variable: str, nearest: str, home: Path) -> None:
+    message, hint = refusal(home, {variable: "x"})
+    assert variable in message
+    assert f"`{nearest}`" in hint
+
+
+def test_the_home_is_no_setting_of_the_file(home: Path) -> None:
+    write(home, 'home = "/elsewhere"\n')
+    assert "`home`" in refusal(home)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ('offline = "perhaps"', "offline", "true or false"),
+        ("offline = 1", "offline", "true or false"),
+        ("[model]\npath = 5", "model.path", "a text"),
+        ("[model]\npath = 2026-11-20", "model.path", "a text"),
+        ("[model]\nthreads = 1.5", "model.threads", "a whole number"),
+        ("[model]\nthreads = true", "model.threads", "a whole number"),
+        ("[model]\nthreads = []", "model.threads", "a whole number"),
+        ('[model]\ngpu_layers = "all"', "model.gpu_layers", '"auto"'),
+        ('[teacher]\nmax_usd_per_day = "much"', "teacher.max_usd_per_day", "a number"),
+        (f"[teacher]\nmax_usd_per_day = 1{'0' * 400}", "teacher.max_usd_per_day", "a number"),
+        ('[heads]\nlearner = "forest"', "heads.learner", '"bayes" or "adam"'),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named_with_what_it_takes(text: str, key: str, words: str, home: Path) -> None:
+    write(home, text)
+    message, hint = refusal(home)
+    assert f"`{key}`" in message
+    assert words in hint
+
+
+@pytest.mark.parametrize(
+    ("flag", "low", "high"),
+    [
+        ("model__context_tokens", 0, 1 << 24),
+        ("model__threads", 0, 1024),
+        ("answer__max_tokens", 1, 1 << 20),
+        ("answer__temperature", 0.0, 5.0),
+        ("teacher__max_tokens", 1, 128_000),
+        ("teacher__max_usd_per_day", 0.0, 1e9),
+        ("teacher__deadline_seconds", 0.1, 86_400.0),
+    ],
+)
+def test_numbers_are_taken_up_to_their_bounds_and_no_further(flag: str, low: float, high: float, home: Path) -> None:
+    for value in (low, high):
+        given: dict[str, Any] = {flag: value}
+        load(home, **given)
+    name = flag.replace("__", ".")
+    for value in (low - 1, high + 1):
+        given = {flag: value}
+        assert f"`{name}`" in refusal(home, **given)[0]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
+def test_no_limit_is_no_number(text: str, home: Path) -> None:
+    assert "teacher.max_usd_per_day" in refusal(home, {"SHAMMAH_TEACHER_MAX_USD_PER_DAY": text})[0]
+
+
+@pytest.mark.parametrize(
+    "data", [b"[teacher", b"\xff\xfe", b"offline = tru", b"[a]\n[a]\n", b"threads = " + b"9" * 5000]
+)
+def test_a_broken_file_is_named(data: bytes, home: Path) -> None:
+    (home / "config.toml").write_bytes(data)
+    assert str(home / "config.toml") in refusal(home)[0]
+
+
+def test_a_folder_in_the_files_place_is_named(home: Path) -> None:
+    (home / "config.toml").mkdir()
+    assert str(home / "config.toml") in refusal(home)[0]
+
+
+def test_the_home_is_where_the_variable_says(tmp_path: Path) -> None:
+    assert config.load({config.HOME_VARIABLE: str(tmp_path / "elsewhere")}).home == tmp_path / "elsewhere"
+
+
+def test_a_home_is_absolute_wherever_the_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert config.load({config.HOME_VARIABLE: "here"}).home == tmp_path / "here"
+
+
+@pytest.mark.parametrize("environ", [{}, {config.HOME_VARIABLE: ""}, {config.HOME_VARIABLE: "~/.shammah"}])
+def test_the_home_is_in_the_users_folder_otherwise(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert config.load(environ).home == tmp_path / ".shammah"
+
+
+def test_another_model_leaves_all_other_settings(home: Path) -> None:
+    write(home, "[model]\nthreads = 3\n" + FILE)
+    changed = config.with_model(load(home), "x.gguf")
+    assert (changed.model.path, changed.model.threads, changed.teacher.model) == ("x.gguf", 3, "from-file")

@@ -1,0 +1,223 @@
+"""Who answers, and how often the other side is asked too: every row of the design's tables."""
+
+from dataclasses import replace
+
+import pytest
+
+from shammah import policy
+from shammah.errors import (
+    BudgetReached,
+    ContextTooLong,
+    KeyMissing,
+    ModelMissing,
+    NothingVerified,
+    ShammahError,
+    UsageError,
+)
+from shammah.policy import Forward, Limits, Local, Reason, Route, Side, Topic
+
+READY = Limits(has_key=True)
+NO_KEY = Limits()
+OFFLINE = Limits(is_offline=True, has_key=True)
+NO_BUDGET = Limits(has_key=True, has_budget=False)
+FORCED_LOCAL = Limits(forced=Side.LOCAL, has_key=True)
+FORCED_TEACHER = Limits(forced=Side.TEACHER, has_key=True)
+SURE, UNSURE = 1.0, 0.0
+
+ROUTES: list[tuple[float, int, Limits, Route]] = [
+    # Phase one forwards whatever the router says.
+    (SURE, 0, READY, Forward(Reason.COLD_START)),
+    (SURE, 49, READY, Forward(Reason.COLD_START)),
+    # Phase two wants 0.95.
+    (0.95, 50, READY, Local(Reason.LOCAL_CONFIDENT)),
+    (0.9499, 50, READY, Forward(Reason.LOW_CONFIDENCE)),
+    (0.95, 199, READY, Local(Reason.LOCAL_CONFIDENT)),
+    (0.9499, 199, READY, Forward(Reason.LOW_CONFIDENCE)),
+    # Phase three wants 0.5.
+    (0.5, 200, READY, Local(Reason.LOCAL_CONFIDENT)),
+    (0.4999, 200, READY, Forward(Reason.LOW_CONFIDENCE)),
+    (0.5, 1_000_000, READY, Local(Reason.LOCAL_CONFIDENT)),
+    # What a user forces comes before all else.
+    (UNSURE, 0, FORCED_LOCAL, Local(Reason.FORCED)),
+    (UNSURE, 1000, FORCED_LOCAL, Local(Reason.FORCED)),
+    (SURE, 0, FORCED_TEACHER, Forward(Reason.FORCED)),
+    (SURE, 1000, FORCED_TEACHER, Forward(Reason.FORCED)),
+    (SURE, 1000, Limits(Side.TEACHER, has_key=True, local_is_ready=False), Forward(Reason.FORCED)),
+    (UNSURE, 0, Limits(forced=Side.LOCAL, is_offline=True), Local(Reason.FORCED)),
+    # Without a teacher the local model answers, in every phase; the first obstacle is the reason.
+    (UNSURE, 0, OFFLINE, Local(Reason.OFFLINE)),
+    (UNSURE, 1000, OFFLINE, Local(Reason.OFFLINE)),
+    (UNSURE, 0, Limits(is_offline=True, has_budget=False), Local(Reason.OFFLINE)),
+    (UNSURE, 0, NO_KEY, Local(Reason.NO_KEY)),
+    (UNSURE, 0, Limits(has_budget=False), Local(Reason.NO_KEY)),
+    (UNSURE, 0, NO_BUDGET, Local(Reason.BUDGET)),
+    (UNSURE, 1000, NO_BUDGET, Local(Reason.BUDGET)),
+    # What the local model cannot take goes to the teacher.
+    (SURE, 0, Limits(has_key=True, local_is_ready=False), Forward(Reason.MODEL_NOT_READY)),
+    (SURE, 1000, Limits(has_key=True, local_is_ready=False), Forward(Reason.MODEL_NOT_READY)),
+    (SURE, 1000, Limits(has_key=True, prompt_fits=False), Forward(Reason.CONTEXT_TOO_LONG)),
+    # Verified answers are judged after the draft, not before.
+    (SURE, 1000, Limits(has_key=True, wants_verified=True), Local(Reason.LOCAL_CONFIDENT)),
+]
+
+
+@pytest.mark.parametrize(("p_local", "count", "limits", "expected"), ROUTES)
+def test_a_question_takes_the_route_of_the_table(p_local: float, count: int, limits: Limits, expected: Route) -> None:
+    assert policy.route(p_local, count, limits) == expected
+
+
+@pytest.mark.parametrize("limits", [OFFLINE, NO_KEY, NO_BUDGET, FORCED_LOCAL])
+def test_without_teacher_and_local_model_nobody_can_answer(limits: Limits) -> None:
+    with pytest.raises(ModelMissing):
+        policy.route(SURE, 1000, replace(limits, local_is_ready=False))
+
+
+@pytest.mark.parametrize("limits", [OFFLINE, NO_KEY, NO_BUDGET, FORCED_LOCAL])
+def test_a_prompt_that_fits_nowhere_is_refused(limits: Limits) -> None:
+    with pytest.raises(ContextTooLong):
+        policy.route(SURE, 1000, replace(limits, prompt_fits=False))
+
+
+CONFIDENT = Local(Reason.LOCAL_CONFIDENT)
+VERIFIED = Limits(has_key=True, wants_verified=True)
+
+REVIEWS: list[tuple[float, bool, Local, int, Limits, Route]] = [
+    (0.5, True, CONFIDENT, 200, READY, CONFIDENT),
+    (0.5, True, CONFIDENT, 50, READY, CONFIDENT),
+    (0.4999, True, CONFIDENT, 200, READY, Forward(Reason.REJECTED_DRAFT)),
+    (SURE, False, CONFIDENT, 200, READY, Forward(Reason.REJECTED_DRAFT)),
+    (0.5, True, CONFIDENT, 200, VERIFIED, CONFIDENT),
+    (0.4999, True, CONFIDENT, 200, VERIFIED, Forward(Reason.REJECTED_DRAFT)),
+    # Where nobody else can answer, the draft stays, good or bad.
+    (UNSURE, True, Local(Reason.FORCED), 200, FORCED_LOCAL, Local(Reason.FORCED)),
+    (UNSURE, False, Local(Reason.OFFLINE), 200, OFFLINE, Local(Reason.OFFLINE)),
+    (UNSURE, True, Local(Reason.NO_KEY), 200, NO_KEY, Local(Reason.NO_KEY)),
+    (UNSURE, True, Local(Reason.BUDGET), 200, NO_BUDGET, Local(Reason.BUDGET)),
+    # A verified answer needs no teacher where the validator vouches for the draft.
+    (SURE, True, Local(Reason.OFFLINE), 50, Limits(is_offline=True, wants_verified=True), Local(Reason.OFFLINE)),
+]
+
+
+@pytest.mark.parametrize(("p_good", "is_whole", "chosen", "count", "limits", "expected"), REVIEWS)
+def test_a_draft_is_reviewed_by_the_table(
+    p_good: float, is_whole: bool, chosen: Local, count: int, limits: Limits, expected: Route
+) -> None:
+    assert policy.review(p_good, is_whole, chosen, count, limits) == expected
+
+
+UNVERIFIED: list[tuple[float, bool, int, Limits, type[ShammahError]]] = [
+    (0.4999, True, 200, Limits(is_offline=True, wants_verified=True), NothingVerified),
+    (SURE, False, 200, Limits(is_offline=True, wants_verified=True), NothingVerified),
+    (SURE, True, 49, Limits(wants_verified=True), NothingVerified),  # the validator has no say yet
+    (UNSURE, True, 200, Limits(forced=Side.LOCAL, has_key=True, wants_verified=True), NothingVerified),
+    (UNSURE, True, 200, Limits(has_key=True, has_budget=False, wants_verified=True), BudgetReached),
+]
+
+
+@pytest.mark.parametrize(("p_good", "is_whole", "count", "limits", "error"), UNVERIFIED)
+def test_a_verified_answer_that_nobody_vouches_for_is_an_error(
+    p_good: float, is_whole: bool, count: int, limits: Limits, error: type[ShammahError]
+) -> None:
+    with pytest.raises(error):
+        policy.review(p_good, is_whole, Local(Reason.OFFLINE), count, limits)
+
+
+@pytest.mark.parametrize(
+    ("limits", "error"),
+    [
+        (Limits(forced=Side.TEACHER, is_offline=True, has_key=True), UsageError),
+        (Limits(forced=Side.TEACHER, is_offline=True, has_budget=False), UsageError),
+        (Limits(forced=Side.TEACHER), KeyMissing),
+        (Limits(forced=Side.TEACHER, has_budget=False), KeyMissing),
+        (Limits(forced=Side.TEACHER, has_key=True, has_budget=False), BudgetReached),
+    ],
+)
+def test_a_forced_teacher_out_of_reach_is_refused_by_its_first_obstacle(
+    limits: Limits, error: type[ShammahError]
+) -> None:
+    with pytest.raises(error):
+        policy.check_teacher(limits)
+
+
+def test_a_forced_teacher_within_reach_is_let_through() -> None:
+    policy.check_teacher(FORCED_TEACHER)
+
+
+def test_the_tables_know_every_reason() -> None:
+    in_tables = {row[-1].reason for row in ROUTES} | {row[-1].reason for row in REVIEWS}
+    # These two are found out later, by the assistant and by the worker.
+    assert in_tables | {Reason.TEACHER_FAILED, Reason.SAMPLED} == set(Reason)
+
+
+@pytest.mark.parametrize(
+    ("limits", "is_counted"),
+    [
+        (READY, True),
+        (VERIFIED, True),
+        (Limits(has_key=True, local_is_ready=False), True),
+        (FORCED_LOCAL, False),
+        (FORCED_TEACHER, False),
+        (OFFLINE, False),
+        (NO_KEY, False),
+        (NO_BUDGET, False),
+    ],
+)
+def test_only_unforced_questions_with_a_teacher_are_counted(limits: Limits, is_counted: bool) -> None:
+    assert limits.is_counted is is_counted
+
+
+@pytest.mark.parametrize(
+    ("limits", "needs"),
+    [
+        (READY, True),
+        (OFFLINE, False),
+        (FORCED_LOCAL, False),
+        (Limits(has_key=True, local_is_ready=False), False),
+        (Limits(has_key=True, prompt_fits=False), False),
+    ],
+)
+def test_the_router_is_needed_only_where_it_decides(limits: Limits, needs: bool) -> None:
+    assert policy.needs_router(limits) is needs
+
+
+@pytest.mark.parametrize(("count", "bar"), [(0, None), (49, None), (50, 0.95), (199, 0.95), (200, 0.5), (10_000, 0.5)])
+def test_the_threshold_follows_the_phases(count: int, bar: float | None) -> None:
+    assert policy.threshold(count) == bar
+
+
+@pytest.mark.parametrize(
+    ("count", "general", "architecture", "security"),
+    [  # 50% to 100, 20% to 500, 10% to 2000, then 5%; three and five times as often, but never above 1
+        (0, 0.5, 1.0, 1.0),
+        (99, 0.5, 1.0, 1.0),
+        (100, 0.2, 0.6, 1.0),
+        (499, 0.2, 0.6, 1.0),
+        (500, 0.1, 0.3, 0.5),
+        (1999, 0.1, 0.3, 0.5),
+        (2000, 0.05, 0.15, 0.25),
+        (1_000_000, 0.05, 0.15, 0.25),
+    ],
+)
+def test_sampling_falls_with_the_count_and_rises_with_the_topic(
+    count: int, general: float, architecture: float, security: float
+) -> None:
+    rates = [policy.sampling_rate(count, topic) for topic in (Topic.GENERAL, Topic.ARCHITECTURE, Topic.SECURITY)]
+    assert rates == pytest.approx([general, architecture, security])
+
+
+@pytest.mark.parametrize(
+    ("route", "count", "topic", "expected"),
+    [
+        (Forward(Reason.COLD_START), 0, Topic.GENERAL, 1.0),
+        (Forward(Reason.LOW_CONFIDENCE), 199, Topic.GENERAL, 1.0),
+        (Forward(Reason.LOW_CONFIDENCE), 200, Topic.GENERAL, 0.2),
+        (Forward(Reason.LOW_CONFIDENCE), 500, Topic.SECURITY, 0.5),
+        (CONFIDENT, 60, Topic.GENERAL, 0.5),
+        (CONFIDENT, 199, Topic.GENERAL, 0.2),
+        (CONFIDENT, 2000, Topic.ARCHITECTURE, 0.15),
+    ],
+)
+def test_forwarded_questions_all_run_locally_up_to_200_and_then_at_the_rate(
+    route: Route, count: int, topic: Topic, expected: float
+) -> None:
+    assert policy.propensity(route, count, topic) == pytest.approx(expected)

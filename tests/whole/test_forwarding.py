@@ -1,0 +1,186 @@
+"""Questions that go to the teacher: the real SDK in a child process, a real server, the worker behind it."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from shammah import features
+from shammah.journal import Journal
+from shammah_convert.chat import Message
+from tests.anthropic_server import Answer, AnthropicServer, CutClean, Status
+from tests.whole.command import Home
+from tests.whole.test_ask import SCHEMA
+
+KEY = "sk-ant-" + "test" * 6
+
+
+@pytest.fixture
+def server() -> Iterator[AnthropicServer]:
+    with AnthropicServer([Answer("git reset --soft HEAD~1")]) as running:
+        yield running
+
+
+def home_with(server: AnthropicServer, path: Path, **variables: str) -> Home:
+    return Home(path, {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url, **variables})
+
+
+def bodies(server: AnthropicServer) -> list[dict[str, Any]]:
+    return [request.body for request in server.requests]
+
+
+def test_the_first_questions_go_to_the_teacher(server: AnthropicServer, tmp_path: Path) -> None:
+    home = home_with(server, tmp_path, SHAMMAH_WORKER_ENABLED="false")
+    outcome = home.ask("undo my last commit")
+    jsonschema.validate(outcome, SCHEMA)
+    assert outcome["answer"] == "git reset --soft HEAD~1"
+    assert (outcome["route"], outcome["reason"], outcome["verified"]) == ("teacher", "cold_start", True)
+    assert outcome["cost_usd"] == pytest.approx((12 * 2 + 34 * 10) / 1e6), "the list price of claude-sonnet-5-5"
+    (body,) = bodies(server)
+    assert body["model"] == "claude-sonnet-5-5"
+    assert body["messages"] == [{"role": "user", "content": "undo my last commit"}]
+    assert not {"temperature", "top_p", "top_k"} & body.keys()
+
+
+def test_the_worker_compares_both_sides_and_teaches_the_heads(server: AnthropicServer, tmp_path: Path) -> None:
+    home = home_with(server, tmp_path)
+    outcome = home.ask("undo my last commit")
+    home.wait_for_worker()
+    with home.journal() as journal:
+        question = journal.question(outcome["id"])
+        assert question is not None
+        local, _ = sorted(journal.answers(question), key=lambda answer: answer.side)
+        assert (local.side, local.reason, local.is_shown) == ("local", "sampled", False)
+        assert local.divergence is not None
+        assert local.method in ("semantic", "exact"), "MiniLM is installed beside the tests"
+        assert question.embedding is not None
+        assert journal.last_lesson("router", question.lineage) == 1
+        assert journal.last_lesson("validator", question.lineage) > 0
+    assert len(bodies(server)) == 1, "the local model costs no further teacher call"
+    assert (tmp_path / "heads" / question.lineage[:16] / "router.npz").is_file()
+    assert (tmp_path / "heads" / question.lineage[:16] / "validator.npz").is_file()
+
+
+def test_a_sampled_teacher_answer_that_differs_is_announced_by_the_next_command(
+    server: AnthropicServer, tmp_path: Path
+) -> None:
+    home = home_with(server, tmp_path, SHAMMAH_WORKER_ENABLED="false")
+    first = home.ask("undo my last commit", "--local")
+    with home.journal() as journal:
+        question = journal.question(first["id"])
+        assert question is not None
+        journal.note_route(question, features.of_question(question.text), None, 0.9)
+        journal.enqueue("label", {"question": question.number})
+    replace(home, variables=home.variables | {"SHAMMAH_WORKER_ENABLED": "true"}).ask("list files", "--local")
+    home.wait_for_worker()
+    with home.journal() as journal:
+        assert [example.completion[0].content for example in journal.examples()] == ["git reset --soft HEAD~1"]
+    said = home.run("ask", "list files", "--local").stderr
+    assert f"shammah log show {first['id']}" in said
+    assert f"shammah log show {first['id']}" not in home.run("ask", "list files", "--local").stderr
+
+
+def test_when_claude_fails_the_local_answer_is_given_and_nothing_is_learnt(tmp_path: Path) -> None:
+    with AnthropicServer([Status(400, "invalid_request_error", "no")]) as server:
+        home = home_with(server, tmp_path)
+        outcome = home.ask("list all files")
+        assert (outcome["route"], outcome["reason"], outcome["verified"]) == ("local", "teacher_failed", False)
+        assert home.run("ask", "--teacher", "list all files").returncode == 1
+        with home.journal() as journal:
+            assert journal.examples() == []
+            assert journal.waiting_jobs() == []
+
+
+def test_a_cut_answer_is_replaced_and_never_becomes_an_example(tmp_path: Path) -> None:
+    with AnthropicServer([CutClean("git re")]) as server:
+        home = home_with(server, tmp_path)
+        done = home.run("ask", "undo my last commit")
+        assert done.returncode == 0
+        assert not done.stdout.startswith("git re\n")
+        assert "Claude failed" in done.stderr
+        with home.journal() as journal:
+            assert journal.examples() == []
+
+
+def test_a_refused_key_says_so(tmp_path: Path) -> None:
+    with AnthropicServer([Status(401, "authentication_error", "invalid x-api-key")]) as server:
+        done = home_with(server, tmp_path).run("ask", "--teacher", "hello")
+        assert done.returncode == 3
+        assert "refused the key" in done.stderr
+
+
+def test_the_budget_is_never_overrun(server: AnthropicServer, tmp_path: Path) -> None:
+    home = home_with(server, tmp_path, SHAMMAH_TEACHER_MAX_USD_PER_DAY="0.001")
+    outcome = home.ask("undo my last commit")
+    assert (outcome["route"], outcome["reason"]) == ("local", "budget")
+    assert home.run("ask", "--teacher", "undo").returncode == 5
+    assert home.run("ask", "--verified", "undo").returncode == 5
+    assert bodies(server) == []
+
+
+def test_offline_and_local_send_nothing(server: AnthropicServer, tmp_path: Path) -> None:
+    home = home_with(server, tmp_path)
+    assert home.ask("list files", "--offline")["reason"] == "offline"
+    assert home.ask("list files", "--local")["reason"] == "forced"
+    assert home.run("ask", "--verified", "--offline", "list files").returncode == 4
+    home.wait_for_worker()
+    assert bodies(server) == []
+
+
+def test_a_verified_answer_comes_from_claude_until_the_validator_has_learnt(
+    server: AnthropicServer, tmp_path: Path
+) -> None:
+    assert home_with(server, tmp_path).ask("--verified", "undo")["verified"] is True
+
+
+def test_a_question_too_long_for_the_local_model_is_forwarded(server: AnthropicServer, tmp_path: Path) -> None:
+    home = home_with(server, tmp_path, SHAMMAH_WORKER_ENABLED="false")
+    lineage = ""
+    home.ask("list files", "--local")
+    with home.journal() as journal:
+        lineage = journal.recent(1)[0].lineage
+        for _ in range(60):
+            _count(journal, lineage)
+    outcome = home.ask("word " * 3000)
+    assert (outcome["route"], outcome["reason"]) == ("teacher", "context_too_long")
+
+
+def _count(journal: Journal, lineage: str) -> None:
+    question = journal.begin("other", lineage, [Message("user", "list files")], 0, True)
+    journal.note_route(question, features.of_question("list files"), None, 0.5)
+
+
+def test_a_secret_reaches_neither_claude_nor_the_disk(tmp_path: Path) -> None:
+    secret = "ghp_" + "a1B2c3" * 6
+    with AnthropicServer(answer_with=lambda body: Answer("keep <SECRET_1> safe")) as server:
+        home = home_with(server, tmp_path)
+        outcome = home.ask(f"is {secret} still valid")
+        home.wait_for_worker()
+        assert outcome["answer"] == f"keep {secret} safe"
+        assert outcome["redactions"] == 1
+        assert secret not in str(bodies(server))
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            assert secret.encode() not in file.read_bytes(), file
+
+
+def test_the_conversation_goes_to_the_teacher_as_a_whole(server: AnthropicServer, tmp_path: Path) -> None:
+    home = home_with(server, tmp_path, SHAMMAH_WORKER_ENABLED="false")
+    home.ask("undo my last commit")
+    home.ask("-c", "--system", "be brief", "and the one before")
+    assert bodies(server)[1]["system"] == "be brief"
+    assert [turn["role"] for turn in bodies(server)[1]["messages"]] == ["user", "assistant", "user"]
+
+
+def test_the_key_is_never_stored(server: AnthropicServer, tmp_path: Path) -> None:
+    home = home_with(server, tmp_path)
+    home.ask("undo my last commit")
+    home.wait_for_worker()
+    database = sqlite3.connect(tmp_path / "shammah.db")
+    assert KEY not in "\n".join(database.iterdump())
+    database.close()
+    assert KEY not in (tmp_path / "worker.log").read_text()
