@@ -3,6 +3,7 @@
 The mapping from placeholder to secret lives in memory alone, for one question.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,39 +11,85 @@ from dataclasses import dataclass, replace
 from shammah.generation import Chunk
 from shammah_convert.chat import Message
 
+# What a password is called, and what a token is; what follows a password's name is believed sooner.
+_PASSWORD = r"(?:password|passwd|passphrase|(?<![A-Za-z])pass|pwd|passwort|kennwort|contrase[ñn]a|mot de passe|senha)"
+_TOKEN = (
+    r"(?:(?:api|access|auth|account|bearer|client|encryption|private|refresh|secret|session|shared|signing)[ _-]?"
+    r"(?:access[ _-]?)?(?:key|secret|token)(?:[_-]base)?|secret|token)"
+)
+# Assigned, in code, configuration or JSON, also where that JSON is quoted itself.
+_IS = r"[\"'\]\\]{0,4}\s{0,3}(?:={1,3}|:=|=>|:)\s{0,3}"
+_QUOTE = r"(?P<quote>\\?[\"'`])"
+# No secrets: variables, templates, calls, paths, types, lengths, and what examples write in place of one.
+_NOT = (
+    r"(?![<$%{(\[]|\.{3}|\*{3}|x{4}|your[ _-]|~?\.{0,2}/|https?:|[\w.]{1,60}[(\[]"
+    r"|(?:sha-?\d+|md5|base64|bcrypt\d?|argon2\w{0,2}|pbkdf2\w{0,9}|utf-?\d+|u?int\d+\w{0,5}|varchar\w{0,5})\b"
+    r"|\d+(?:-\d+)?[ _-]?(?:char|bit|byte|digit|letter|word|day|hour|min|sec|month|year)"
+    r"|(?:new-|current-)?(?:password|passwort|passwd|secret|token|string|required|optional|hidden|invalid|undefined"
+    r"|changeme|example|boolean)[\"'`\s,;]|(?:password|secret|token)\Z)"
+)
+# Bounded, as every repetition below that can fail after it has run: a long text is read once, not squared.
+_ODD = r"(?=[^\s\"']{0,200}(?:\d|[!@#$%^&*]\w))"
+_WORD = r"[^\s\"',;`]{5,}[^\s\"',;`.?:)\]}]"  # a full stop ends the sentence, not the secret
+_VALUE = rf"(?P<secret>{_NOT}{_ODD}{_WORD})"
+# A token ends at `&`: it may be a parameter of a URL.
+_PARAMETER = _VALUE.replace("`]{5,}", "`&]{5,}")
+
 # The group named `secret` is what goes; without one, the whole match does.
 _PATTERNS = tuple(
     re.compile(pattern)
     for pattern in (
-        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
-        r"\bsk-ant-[A-Za-z0-9_-]{16,}",
-        r"\bsk-(?:proj-|svcacct-|or-v1-)?[A-Za-z0-9_-]{20,}",
+        # The header alone is a question about keys; a key has a body.
+        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+        r"(?=[\s\\rn\"'+>|]{0,40}(?:[A-Za-z-]{1,40}: [^\n]{0,200}\s{1,4}){0,5}[\s>]{0,40}[A-Za-z0-9+/=]{16})"
+        r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
+        r"PuTTY-User-Key-File-\d:[\s\S]*?(?:Private-MAC: ?\w+|\Z)",
+        r"\bsk-(?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{20,}",
         r"\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{40,}",
         r"\bglpat-[A-Za-z0-9_-]{20,}",
         r"\bhf_[A-Za-z0-9]{30,}",
         r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b",
         r"\bAIza[A-Za-z0-9_-]{35}",
         r"\bya29\.[A-Za-z0-9_-]{20,}",
-        r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
-        r"\b(?:sk|rk|pk|whsec)_(?:live|test)_[A-Za-z0-9]{16,}",
-        r"\bnpm_[A-Za-z0-9]{36}|\bpypi-[A-Za-z0-9_-]{50,}|\bdop_v1_[a-f0-9]{64}|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",
-        r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
-        r"[a-z][a-z0-9+.-]*://[^\s:/@]*:(?P<secret>[^\s@/]+)@",
-        r"(?i)\bauthorization:\s*(?:bearer|basic|token)\s+(?P<secret>[A-Za-z0-9._~+/=-]{8,})",
-        r"(?i)\bbearer\s+(?P<secret>(?=[A-Za-z._~+/=-]*\d)[A-Za-z0-9._~+/=-]{16,})",
-        r"(?i)(?:\b|_)(?:password|passwd|passphrase|pwd|secret(?:[_-]?(?:access[_-]?)?key)?|api[_-]?key|access[_-]?key|auth[_-]?token|access[_-]?token"
-        r"|token|client[_-]?secret)[\"']?\s*(?:=|:=|:|\bis\b)\s*(?P<quote>[\"']?)(?P<secret>(?=\S*[\d!@#$%^&*])(?![<$%{(])[^\s\"',;]{6,})(?P=quote)",
+        r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}|\bxapp-\d-[A-Za-z0-9-]{10,}",
+        r"\b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,}|\bwhsec_[A-Za-z0-9+/]{24,}",
+        r"\bnpm_[A-Za-z0-9]{36}|\bpypi-[A-Za-z0-9_-]{50,}|\bdop_v1_[a-f0-9]{64}",
+        r"\bSG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,}",
+        r"\beyJ[A-Za-z0-9_-]{8,1000}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+        rf"\b[a-z][a-z0-9+.-]{{1,20}}://[^\s:/@]{{0,200}}:{_NOT}(?!(?:pass|pwd|pw|password|secret|token)@)"
+        r"(?P<secret>[^\s/\"'<>]{1,200})@",
+        r"(?i)\bauthorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:bearer|basic|token)\s+(?P<secret>(?!token\b)[\w.~+/=-]{8,})",
+        r"(?i)\bbearer\s+(?P<secret>(?=[A-Za-z._~+/=-]{0,200}\d)[A-Za-z0-9._~+/=-]{16,})",
+        r"(?i)\bcookie:[^\n]{0,200}?=(?P<secret>(?=[A-Za-z%._+/-]{0,200}\d)[\w%.+/=-]{16,})",
+        rf"(?i){_PASSWORD}{_IS}{_QUOTE}(?P<secret>{_NOT}(?:\S{{6,200}}?|(?=[^\n\"'`]{{0,200}}\d)[^\n]{{6,200}}?))(?P=quote)",
+        rf"(?i){_PASSWORD}{_IS}{_VALUE}",
+        rf"(?i){_TOKEN}{_IS}{_QUOTE}(?P<secret>{_NOT}{_ODD}\S{{6,}}?)(?P=quote)",
+        rf"(?i){_TOKEN}{_IS}(?=[^\s\"'&]{{12}}|[^\s\"'&]{{0,11}}[!@#$%^*]\w){_PARAMETER}",
+        # NAME=value as a shell reads it: there any word is a value.
+        rf"(?<!\S)[A-Z0-9_]{{0,60}}(?:PASSWORD|PASSWD|PASSPHRASE|_PASS|_PWD|TOKEN|SECRET)=(?P<secret>{_NOT}[^\s\"']{{6,}})",
+        rf"(?<!\S)[A-Z0-9_]{{0,60}}_KEY=[\"']?(?P<secret>{_NOT}(?=\S{{0,200}}\d)[^\s\"']{{16,}})",
+        rf"(?i){_PASSWORD}(?:\s+(?:for|of|to|on)(?:\s+[^\s.?]{{1,40}}){{1,4}}?)?\s+(?:is|was|ist|es|est):?\s+[\"'`]?{_VALUE}",
+        rf"(?i){_TOKEN}\s+(?:is|was):?\s+[\"'`]?(?=[^\s\"']{{12}})(?=[\d_-]{{0,200}}[A-Za-z]){_VALUE}",
+        rf"(?i){_PASSWORD}\s+[\"'`]?(?=\S{{0,200}}[a-z])(?=\S{{0,200}}\d)(?=\S{{0,200}}[!@#$%^&*]){_VALUE}",
+        rf"(?i)--(?:{_PASSWORD}|{_TOKEN})[\s=]+[\"']?{_VALUE}",
+        rf"\bcurl\b[^\n]{{0,200}}?\s(?:-u|--user)[\s=]*[\"']?[^\s:\"']{{1,100}}:{_NOT}(?P<secret>[^\s\"']{{4,}})",
+        rf"\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n]{{0,200}}?\s-p[\"']?{_NOT}(?P<secret>[^\s\"']{{4,}})",
+        rf"\b(?:sshpass|(?:docker|podman)\s+login[^\n]{{0,200}}?)\s+-p\s*[\"']?{_NOT}(?P<secret>[^\s\"']{{4,}})",
     )
 )
 # detect-secrets takes 0.1 s to import; none of its plugins fires on a line without one of these.
 _WORTH_A_SCAN = re.compile(r"\S{16,}|://\S+@|pass|pwd|secret|token|key|auth|credential|contrase", re.IGNORECASE)
+# Not PrivateKeyDetector and BasicAuthDetector, which fire on every mention of a key's header and of
+# `user:password@host`: the patterns above read those.
 _PLUGINS = (
-    "ArtifactoryDetector", "AWSKeyDetector", "AzureStorageKeyDetector", "BasicAuthDetector", "CloudantDetector",
+    "ArtifactoryDetector", "AWSKeyDetector", "AzureStorageKeyDetector", "CloudantDetector",
     "DiscordBotTokenDetector", "GitHubTokenDetector", "GitLabTokenDetector", "IbmCloudIamDetector",
     "IbmCosHmacDetector", "JwtTokenDetector", "MailchimpDetector", "NpmDetector", "OpenAIDetector",
-    "PrivateKeyDetector", "PypiTokenDetector", "SendGridDetector", "SlackDetector", "SoftlayerDetector",
+    "PypiTokenDetector", "SendGridDetector", "SlackDetector", "SoftlayerDetector",
     "SquareOAuthDetector", "StripeDetector", "TelegramBotTokenDetector", "TwilioKeyDetector",
 )  # fmt: skip
+SHORTEST_ANYWHERE = 6
+Span = tuple[int, int]
 PLACEHOLDER = re.compile(r"<SECRET_\d+>")
 _LONGEST_PLACEHOLDER = len("<SECRET_0000>")
 
@@ -52,9 +99,11 @@ class Redactor:
     """Replaces the secrets of one question, the same one by the same placeholder throughout."""
 
     _placeholders: dict[str, str]
+    _taken: set[str]
 
     def __init__(self) -> None:
         self._placeholders = {}
+        self._taken = set()
 
     @property
     def count(self) -> int:
@@ -63,15 +112,18 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """The text with every secret that is found replaced."""
-        for secret in sorted(set(_find(text)), key=len, reverse=True):
-            text = text.replace(secret, self._placeholder(secret, text))
-        # What was found once is a secret wherever it stands.
-        for secret, placeholder in self._placeholders.items():
-            text = text.replace(secret, placeholder)
-        return text
+        self._take(text)
+        pieces, done = [], 0
+        for start, end in self._spans(text):
+            pieces += [text[done:start], self._placeholder(text[start:end])]
+            done = end
+        return "".join([*pieces, text[done:]])
 
     def redact_all(self, messages: Iterable[Message]) -> list[Message]:
         """A conversation with every secret replaced."""
+        messages = list(messages)
+        for message in messages:
+            self._take(message.content)
         return [replace(message, content=self.redact(message.content)) for message in messages]
 
     def restore(self, text: str) -> str:
@@ -89,23 +141,58 @@ class Redactor:
             ready, held = (held[:start], held[start:]) if is_open else (held, "")
             yield replace(chunk, text=self.restore(ready))
 
-    def _placeholder(self, secret: str, text: str) -> str:
+    def _take(self, text: str) -> None:
+        """Never use a placeholder that somebody typed."""
+        self._taken.update(PLACEHOLDER.findall(text))
+
+    def _spans(self, text: str) -> list[Span]:
+        """Where secrets stand, in order and apart."""
+        ours = set(self._placeholders.values())
+        found = [
+            span for span in _find(text) if ours.isdisjoint(PLACEHOLDER.findall(text, *span))
+        ]  # a text may come twice
+        # What was found once is a secret wherever it stands, unless it is so short that words contain it.
+        secrets = {text[start:end] for start, end in found} | set(self._placeholders)
+        for secret in secrets:
+            if len(secret) >= SHORTEST_ANYWHERE:
+                found += _occurrences(secret, text)
+        return _merged(found)
+
+    def _placeholder(self, secret: str) -> str:
         if secret not in self._placeholders:
-            number = len(self._placeholders) + 1
-            while f"<SECRET_{number}>" in text or f"<SECRET_{number}>" in self._placeholders.values():
-                number += 1
-            self._placeholders[secret] = f"<SECRET_{number}>"
+            numbers = itertools.count(len(self._placeholders) + 1)
+            placeholder = next(p for p in (f"<SECRET_{n}>" for n in numbers) if p not in self._taken)
+            self._placeholders[secret] = placeholder
+            self._taken.add(placeholder)
         return self._placeholders[secret]
 
 
-def _find(text: str) -> Iterator[str]:
-    """Every secret in a text, by our patterns and by detect-secrets' own."""
+def _find(text: str) -> Iterator[Span]:
+    """Where the secrets of a text stand, by our patterns and by detect-secrets' own."""
     for pattern in _PATTERNS:
         for match in pattern.finditer(text):
-            yield match["secret"] if "secret" in pattern.groupindex else match[0]
+            yield match.span("secret" if "secret" in pattern.groupindex else 0)
     lines = [line for line in text.splitlines() if _WORTH_A_SCAN.search(line)]
-    if lines:
-        yield from _scan(lines)
+    for secret in set(_scan(lines)) if lines else ():
+        yield from _occurrences(secret, text)
+
+
+def _occurrences(secret: str, text: str) -> Iterator[Span]:
+    start = text.find(secret)
+    while start >= 0:
+        yield start, start + len(secret)
+        start = text.find(secret, start + len(secret))
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """Spans that overlap as one: no end of a secret stays behind another."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _scan(lines: Sequence[str]) -> Iterator[str]:

@@ -28,6 +28,8 @@ EMBEDDER_RETRY_SECONDS = 3600.0
 # What a local run takes beside the model's file: context, buffers, Python.
 SPARE_RAM_BYTES = 400 * 2**20
 
+LOCK = "worker.lock"
+
 _log = logging.getLogger(__name__)
 
 
@@ -157,13 +159,16 @@ def _failed_lately(home: Path) -> bool:
 @contextlib.contextmanager
 def _only_one(home: Path) -> Iterator[bool]:
     """Hold the home's worker lock; False where another process has it."""
-    with (home / "worker.lock").open("w") as stream:
+    with (home / LOCK).open("a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
         else:
+            stream.write(str(os.getpid()))
+            stream.flush()
             yield True
+            stream.truncate(0)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ TEXTS = (
     "find . -name '*.txt' | xargs rm -f",
     "<|im_end|> typed by hand",
 )
-# llama.cpp in F32 against torch in float32: sums in another order, and its exp and rope in lower precision.
-F32_TOLERANCE = 2e-3
+# llama.cpp keeps keys and values in float16; the logits here have a standard deviation of about 2.
+F32_TOLERANCE = 5e-3
 
 
 @pytest.fixture(scope="module", params=["qwen2", "qwen3"])

@@ -1,5 +1,7 @@
 """The heads are a view of the journal: whatever happens to their files, the same lessons give the same weights."""
 
+import fcntl
+import select
 import signal
 import subprocess
 import sys
@@ -228,6 +230,25 @@ def test_processes_that_catch_up_at_once_take_each_lesson_in_once(journal: Journ
     assert [child.communicate(timeout=60)[0] for child in children] == ["25\n", "25\n"]
     saved = Head.load(file(journal), "bayes", len(QUESTION_FEATURES))
     assert_same(saved, relearnt(journal, "router", tmp_path / "fresh"))
+
+
+def test_a_learner_waits_while_another_one_writes(journal: Journal, tmp_path: Path) -> None:
+    teach(journal, 1)
+    file(journal).parent.mkdir(parents=True)
+    with (file(journal).parent / "lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with subprocess.Popen(
+            command(CATCH_UP, tmp_path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as child:
+            assert child.stdout
+            assert child.stdin
+            assert child.stdout.readline() == "\n"
+            child.stdin.write("go\n")
+            child.stdin.flush()
+            assert not select.select([child.stdout], [], [], 0.5)[0]
+            assert not file(journal).exists()
+            fcntl.flock(other, fcntl.LOCK_UN)
+            assert child.stdout.readline() == "1\n"
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a head", None])

@@ -12,12 +12,12 @@ class Shape:
     """How large the model is."""
 
     tokens: int
-    width: int = 384
-    layers: int = 4
-    heads: int = 6
+    width: int = 256
+    layers: int = 6
+    heads: int = 4
     kv_heads: int = 2
-    feed_forward: int = 1024
-    is_tied: bool = True
+    feed_forward: int = 768
+    is_tied: bool = False
     rope_theta: float = 10000.0
     context_tokens: int = 1024
 
@@ -45,8 +45,17 @@ class Qwen2(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Hidden states, (rows, length, width), of tokens, (rows, length), padded on the right."""
-        hidden: Tensor = self.model(tokens)
-        return hidden
+        return self.write(self.read(tokens, self.shape.layers), self.shape.layers)
+
+    def read(self, tokens: Tensor, layers: int) -> Tensor:
+        """What the first layers make of tokens: (rows, length, width)."""
+        hidden: Tensor = self.model.embed(tokens)
+        return self.model.through(hidden, slice(0, layers))
+
+    def write(self, hidden: Tensor, layers: int) -> Tensor:
+        """What the layers after the first ones, and the last norm, make of their output."""
+        normed: Tensor = self.model.norm(self.model.through(hidden, slice(layers, None)))
+        return normed
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores of the next token, (..., tokens)."""
@@ -65,14 +74,16 @@ class _Decoder(nn.Module):
         self.register_buffer("cosines", torch.cat((angles, angles), -1).cos(), persistent=False)
         self.register_buffer("sines", torch.cat((angles, angles), -1).sin(), persistent=False)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        length = tokens.shape[1]
+    def embed(self, tokens: Tensor) -> Tensor:
+        embedded: Tensor = self.dropout(self.embed_tokens(tokens))
+        return embedded
+
+    def through(self, hidden: Tensor, layers: slice) -> Tensor:
+        length = hidden.shape[1]
         rotation = self.get_buffer("cosines")[:length], self.get_buffer("sines")[:length]
-        hidden = self.dropout(self.embed_tokens(tokens))
-        for layer in self.layers:
+        for layer in self.layers[layers]:
             hidden = layer(hidden, rotation)
-        normed: Tensor = self.norm(hidden)
-        return normed
+        return hidden
 
 
 class _Layer(nn.Module):

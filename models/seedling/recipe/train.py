@@ -35,6 +35,8 @@ class Settings:
     Attributes:
         minutes: For the model's own loop; the mentor comes on top.
         imagined: Made-up phrasings that the mentor labels.
+        reading_share: Of the time in which the first layers alone learn to tell intents apart.
+        reading_layers: How many those are; the others learn to write the answer.
         short_share: Of the batches whose answers are cut to `short_tokens`: the first line decides.
         refusal_share: Of all examples.
         long_share: Of the batches that carry a long text, which is to be refused.
@@ -47,12 +49,12 @@ class Settings:
     seed: int = 1
     vocabulary: int = 13000
     lexicon: int = 6000
-    width: int = 384
-    layers: int = 4
-    heads: int = 6
+    width: int = 256
+    layers: int = 6
+    heads: int = 4
     kv_heads: int = 2
-    feed_forward: int = 1024
-    is_tied: bool = True
+    feed_forward: int = 768
+    is_tied: bool = False
     batch: int = 64
     rate: float = 1e-3
     weight_decay: float = 0.05
@@ -62,8 +64,11 @@ class Settings:
     imagined: int = 80_000
     imagined_share: float = 0.4
     mentor_epochs: int = 3
-    opinion_weight: float = 1.0
     meaning_weight: float = 2.0
+    guide_weight: float = 0.5
+    smoothing: float = 0.2
+    reading_share: float = 0.45
+    reading_layers: int = 4
     short_share: float = 0.75
     short_tokens: int = 10
     refusal_share: float = 0.13
@@ -78,13 +83,15 @@ class Question:
     """A text to answer.
 
     Attributes:
-        intent: What it asks for; None where only the mentor has an opinion.
-        opinion: Its row in the mentor's opinions; -1 for none.
+        intent: What it asks for; the mentor's best guess where nobody wrote the question.
+        opinion: Its row in the mentor's opinions, where there are some.
+        is_imagined: Whether nobody wrote it.
     """
 
     text: str
-    intent: int | None
-    opinion: int
+    intent: int
+    opinion: int = 0
+    is_imagined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +126,7 @@ def train(intents: Sequence[Intent], settings: Settings, watch: Watch = lambda _
     words = minilm.lexicon(settings.lexicon) if settings.has_minilm else ()
     tokenizer = bpe.train(intents, words, settings.vocabulary)
     model = Qwen2(_shape(tokenizer, settings), settings.dropout)
-    questions = [Question(p, index, -1) for index, intent in enumerate(intents) for p in intent.phrasings]
+    questions = [Question(p, index) for index, intent in enumerate(intents) for p in intent.phrasings]
     near: Mapping[str, Sequence[str]] = {}
     opinions = None
     if settings.has_minilm:
@@ -143,7 +150,7 @@ def _loop(
 ) -> None:
     """Take steps until the time is up; the rate follows a cosine of the time spent."""
     model = trained.model
-    guide = _Guide(opinions, settings).to(device)
+    guide = _Guide(len(feed.intents), opinions, settings).to(device)
     optimizer = _optimizer(model, guide, settings)
     embedding = model.model.embed_tokens.weight
     started = watched = time.monotonic()
@@ -155,7 +162,8 @@ def _loop(
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * _pace(step, spent)
         rows, questions = next(batches)
-        loss = _loss(model, guide, rows, questions, settings, device)
+        compute = _reading_loss if spent < settings.reading_share else _loss
+        loss = compute(model, guide, rows, questions, settings, device)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -172,6 +180,22 @@ def _loop(
             watch(trained, spent)
 
 
+def _reading_loss(
+    model: Qwen2,
+    guide: "_Guide",
+    rows: Sequence[Row],
+    questions: Sequence[Question],
+    settings: Settings,
+    device: torch.device,
+) -> Tensor:
+    """What the guide says of the first layers alone, on prompts alone: half the work of the whole loss."""
+    prompts = [row.shortened(0) for row in rows]
+    tokens = _with_holes(collate(prompts, padding=0).tokens, rows, settings.token_dropout).to(device)
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        read = model.read(tokens, settings.reading_layers)
+    return guide(_ends(read, rows), questions)
+
+
 def _loss(
     model: Qwen2,
     guide: "_Guide",
@@ -180,43 +204,51 @@ def _loss(
     settings: Settings,
     device: torch.device,
 ) -> Tensor:
-    """Cross entropy of the answer's tokens, and how far the prompt's end is from what the mentor thinks."""
+    """Cross entropy of the answer's tokens, and what the guide says of the first layers."""
     batch = collate(rows, padding=0)
     labels = batch.labels.roll(-1, dims=1).to(device)  # each place predicts the token after it
     labels[:, -1] = IGNORED
     with torch.autocast(device.type, dtype=torch.bfloat16):
-        hidden = model(_with_holes(batch.tokens, rows, settings.token_dropout).to(device))
+        tokens = _with_holes(batch.tokens, rows, settings.token_dropout).to(device)
+        read = model.read(tokens, settings.reading_layers)
         is_target = labels != IGNORED
-        logits = model.logits(hidden[is_target])
+        logits = model.logits(model.write(read, settings.reading_layers)[is_target])
     loss = functional.cross_entropy(logits.float(), labels[is_target])
-    ends = torch.tensor([row.prompt_tokens - 1 for row in rows], device=device)
-    return loss + guide(hidden[torch.arange(len(rows), device=device), ends].float(), questions)
+    return loss + settings.guide_weight * guide(_ends(read, rows), questions)
+
+
+def _ends(hidden: Tensor, rows: Sequence[Row]) -> Tensor:
+    """The hidden states at the prompts' last tokens, (rows, width)."""
+    ends = torch.tensor([row.prompt_tokens - 1 for row in rows], device=hidden.device)
+    return hidden[torch.arange(len(rows), device=hidden.device), ends].float()
 
 
 class _Guide(nn.Module):
-    """Pulls the hidden state at a prompt's end towards the mentor's vector and its choice; thrown away later."""
+    """Wants the hidden state at a prompt's end to tell the intent, and MiniLM's vector; thrown away later."""
 
-    def __init__(self, opinions: Opinions | None, settings: Settings) -> None:
+    def __init__(self, intents: int, opinions: Opinions | None, settings: Settings) -> None:
         super().__init__()
-        self._opinions = opinions
-        self._settings = settings
+        self._opinions, self._settings = opinions, settings
+        self.norm = nn.RMSNorm(settings.width)
         self.project = nn.Linear(settings.width, minilm.WIDTH)
+        self.choose = nn.Linear(minilm.WIDTH, intents)
         if opinions is not None:
-            self.register_buffer("weight", opinions.head.weight.detach().clone())
-            self.register_buffer("bias", opinions.head.bias.detach().clone())
+            self.choose.load_state_dict(opinions.head.state_dict())
 
     def forward(self, ends: Tensor, questions: Sequence[Question]) -> Tensor:
-        places = [place for place, question in enumerate(questions) if question.opinion >= 0]
-        if self._opinions is None or not places:
-            return ends.new_zeros(())
-        rows = [questions[place].opinion for place in places]
-        wanted = self._opinions.vectors[rows].float().to(ends.device)
-        likely = self._opinions.probabilities[rows].float().to(ends.device)
-        meant = functional.normalize(self.project(ends[places]), dim=-1)
-        choice = functional.linear(meant * minilm.SHARPNESS, self.get_buffer("weight"), self.get_buffer("bias"))
-        distance = (1 - (meant * wanted).sum(-1)).mean()
-        surprise = functional.cross_entropy(choice, likely)
-        return self._settings.meaning_weight * distance + self._settings.opinion_weight * surprise
+        meant = functional.normalize(self.project(self.norm(ends)), dim=-1)
+        choices = self.choose(meant * minilm.SHARPNESS)
+        targets = torch.tensor([question.intent for question in questions], device=ends.device)
+        smoothing = self._settings.smoothing
+        if self._opinions is None:
+            return functional.cross_entropy(choices, targets, label_smoothing=smoothing)
+        places = torch.tensor([question.opinion for question in questions])
+        likely = self._opinions.probabilities[places].float().to(ends.device)
+        is_imagined = torch.tensor([question.is_imagined for question in questions], device=ends.device)
+        truth = functional.one_hot(targets, likely.shape[1]) * (1 - smoothing) + smoothing * likely
+        surprise = functional.cross_entropy(choices, torch.where(is_imagined[:, None], likely, truth))
+        wanted = self._opinions.vectors[places].float().to(ends.device)
+        return surprise + self._settings.meaning_weight * (1 - (meant * wanted).sum(-1)).mean()
 
 
 class _Feed:
@@ -231,7 +263,7 @@ class _Feed:
         settings: Settings,
         random: Random,
     ) -> None:
-        self._intents, self._questions, self._near = intents, questions, near
+        self.intents, self._questions, self._near = intents, questions, near
         self._encoder = Encoder(tokenizer)
         self._settings, self._random = settings, random
         self._generator = torch.Generator().manual_seed(settings.seed)
@@ -258,7 +290,7 @@ class _Feed:
         return rows
 
     def _row(self, question: Question) -> Row:
-        intent = self._intents[question.intent or 0]
+        intent = self.intents[question.intent]
         text = augment.vary(question.text, self._random, self._near)
         return self._encoder.row(_example((*self._before(), Message("user", text)), intent.answer))
 
@@ -267,14 +299,14 @@ class _Feed:
         if self._random.random() < self._settings.system_share:
             yield SYSTEM
         if self._random.random() < self._settings.turn_share:
-            intent = self._random.choice(self._intents)
+            intent = self._random.choice(self.intents)
             yield Message("user", augment.vary(self._random.choice(intent.phrasings), self._random))
             yield Message("assistant", intent.answer)
 
     def _long_texts(self) -> tuple[list[Row], list[Question]]:
         """A few long texts of many sentences: nothing that one command answers."""
         assert self._refusal is not None
-        refusal = self._intents[self._refusal].answer
+        refusal = self.intents[self._refusal].answer
         texts = [
             self._random.choice((" ", "\n", ". ")).join(
                 q.text for q in self._random.sample(self._questions, self._random.randint(5, 25))
@@ -282,7 +314,8 @@ class _Feed:
             for _ in range(8)
         ]
         rows = [self._encoder.row(_example((Message("user", text),), refusal)) for text in texts]
-        return rows, [Question(text, self._refusal, -1) for text in texts]
+        like = next(question for question in self._questions if question.intent == self._refusal)
+        return rows, [like] * len(rows)
 
 
 def _example(prompt: tuple[Message, ...], answer: str) -> Example:
@@ -340,7 +373,7 @@ def _ask_mentor(
     log.info("mentor asked after %.1f min", (time.monotonic() - started) / 60)
     asked = [Question(q.text, q.intent, index) for index, q in enumerate(questions)]
     chosen = probabilities[len(texts) :].float().argmax(-1).tolist()
-    asked += [Question(text, c, len(texts) + i) for i, (text, c) in enumerate(zip(imagined, chosen, strict=True))]
+    asked += [Question(text, c, len(texts) + i, True) for i, (text, c) in enumerate(zip(imagined, chosen, strict=True))]
     return asked, Opinions(vectors, probabilities, mentor.head.cpu())
 
 
@@ -360,7 +393,7 @@ def _weights(intents: Sequence[Intent], questions: Sequence[Question], settings:
     share |= {i: refusals for i, intent in enumerate(intents) if refusals and intent.id == REFUSAL}
     made_up = len(questions) - real
     of_real = 1 - settings.imagined_share if made_up else 1.0
-    weights = [of_real * share[q.intent or 0] / len(intents[q.intent or 0].phrasings) for q in questions[:real]]
+    weights = [of_real * share[q.intent] / len(intents[q.intent].phrasings) for q in questions[:real]]
     return weights + [settings.imagined_share / max(1, made_up)] * made_up
 
 

@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,7 +61,7 @@ def ask(
     # how busy others are.
     from shammah.hardware import BusyMeter
 
-    meter = BusyMeter()
+    meter = BusyMeter(_background(settings.home))
     from shammah.cli.answering import Options, answer
 
     options = Options(
@@ -83,6 +84,14 @@ def _forced(local: bool, teacher: bool, offline: bool) -> Side | None:
     if teacher and offline:
         raise UsageError("--offline and --teacher exclude each other", hint="Leave out one of the two.")
     return Side.LOCAL if local else Side.TEACHER if teacher else None
+
+
+def _background(home: Path) -> list[int]:
+    """The process that works in the background for this home, where there is one; its lock names it."""
+    try:
+        return [int((home / "worker.lock").read_text())]
+    except (OSError, ValueError):
+        return []
 
 
 def compose(question: str | None, piped: str) -> str:

@@ -1,0 +1,161 @@
+"""The background worker: what it does, when it waits, and that there is only one."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shammah import bases, config, features, hardware
+from shammah.journal import Journal
+from shammah.records import Job, NewAnswer, Question
+from shammah.worker import MOST_ATTEMPTS, Worker, _only_one
+from shammah_convert.chat import Message
+from tests.tiny import write_tiny
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal(tmp_path / "home") as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> config.Settings:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.setattr("shammah.embedding.find_source", lambda: None)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    loaded = config.load({"SHAMMAH_HOME": str(journal.path.parent)}, answer__max_tokens=8)
+    return config.with_model(loaded, str(write_tiny(tmp_path / "tiny.gguf")))
+
+
+def forwarded(journal: Journal, settings: config.Settings, teacher: str = "ls -la", online: bool = True) -> Question:
+    """A question that the teacher answered, with the job that compares."""
+    base = bases.identify(journal, Path(settings.model.path))
+    question = journal.begin("session", base.sha256, [Message("user", "list files")], 0, online)
+    question = journal.note_route(question, features.of_question("list files"), None, 0.5)
+    job = ("label", {"question": question.number})
+    journal.save(question, [answer("teacher", teacher)] if teacher else [answer("local", "x")], job)
+    return question
+
+
+def answer(side: str, text: str) -> NewAnswer:
+    return NewAnswer(side, True, text, "cold_start", "stop", "m", (), True, 1, 1, {})
+
+
+def state_of(journal: Journal) -> list[tuple[str, str | None]]:
+    rows = journal._db.execute("SELECT state, error FROM jobs ORDER BY id")
+    return [(row["state"], row["error"]) for row in rows]
+
+
+def test_a_forwarded_question_is_answered_locally_and_teaches_both_heads(
+    journal: Journal, settings: config.Settings
+) -> None:
+    question = forwarded(journal, settings)
+    Worker(settings, journal).work()
+    assert state_of(journal) == [("done", None)]
+    local = next(given for given in journal.answers(question) if given.side == "local")
+    assert (local.is_shown, local.reason, local.method) == (False, "sampled", "bleu"), "there is no embedder here"
+    for head in ("router", "validator"):
+        (lesson,) = journal.lessons(head, question.lineage, 0)
+        assert (lesson.is_good, lesson.weight) == (False, 0.1)
+        assert (journal.path.parent / "heads" / question.lineage[:16] / f"{head}.npz").is_file()
+
+
+def test_a_label_is_learnt_once(journal: Journal, settings: config.Settings) -> None:
+    question = forwarded(journal, settings)
+    Worker(settings, journal).work()
+    journal.enqueue("label", {"question": question.number})
+    Worker(settings, journal).work()
+    assert len(list(journal.lessons("router", question.lineage, 0))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [("is_on_battery", True, "battery"), ("ram_available_bytes", 1000, "RAM")],
+)
+def test_local_runs_wait_for_better_times(
+    journal: Journal,
+    settings: config.Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: object,
+    words: str,
+) -> None:
+    forwarded(journal, settings)
+    monkeypatch.setattr(hardware, name, lambda: value)
+    Worker(settings, journal).work()
+    ((state, error),) = state_of(journal)
+    assert state == "queued"
+    assert words in (error or "")
+    assert journal.waiting_jobs() == [], "it is not tried again at once"
+
+
+def test_on_battery_it_works_where_the_user_says_so(
+    journal: Journal, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forwarded(journal, settings)
+    monkeypatch.setattr(hardware, "is_on_battery", lambda: True)
+    Worker(replace(settings, worker=config.WorkerSettings(on_battery=True)), journal).work()
+    assert state_of(journal) == [("done", None)]
+
+
+@pytest.mark.parametrize(("offline", "online"), [(True, True), (False, False)])
+def test_offline_no_teacher_is_asked(journal: Journal, settings: config.Settings, offline: bool, online: bool) -> None:
+    forwarded(journal, settings, teacher="", online=online)
+    Worker(replace(settings, offline=offline), journal).work()
+    assert state_of(journal) == [("queued", "offline")]
+
+
+def test_what_fails_is_tried_again_a_few_times(journal: Journal, settings: config.Settings) -> None:
+    forwarded(journal, settings, teacher="")  # without a key, the teacher cannot be asked
+    for attempt in range(MOST_ATTEMPTS):
+        journal._db.execute("UPDATE jobs SET not_before = 0")
+        Worker(settings, journal).work()
+        expected = "queued" if attempt + 1 < MOST_ATTEMPTS else "failed"
+        assert state_of(journal) == [(expected, "the teacher has no key")]
+
+
+def test_a_broken_job_stops_no_other(journal: Journal, settings: config.Settings) -> None:
+    journal.enqueue("label", {"question": 12345})
+    forwarded(journal, settings)
+    Worker(settings, journal).work()
+    assert [state for state, _ in state_of(journal)] == ["failed", "done"]
+
+
+def test_a_question_of_another_model_is_answered_by_that_model(
+    journal: Journal, settings: config.Settings, tmp_path: Path
+) -> None:
+    question = forwarded(journal, settings)
+    other = config.with_model(settings, str(write_tiny(tmp_path / "other.gguf", seed=9)))
+    Worker(other, journal).work()
+    assert state_of(journal) == [("done", None)]
+    assert list(journal.lessons("router", question.lineage, 0))
+
+
+def test_only_one_works_at_a_time(tmp_path: Path) -> None:
+    with _only_one(tmp_path) as first, _only_one(tmp_path) as second:
+        assert (first, second) == (True, False)
+
+
+def test_it_runs_at_idle_priority_and_ends_when_nothing_waits(tmp_path: Path) -> None:
+    code = "import os; from shammah import worker; worker.main(); print(os.nice(0), os.sched_getscheduler(0))"
+    environment = {"SHAMMAH_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert time.monotonic() - started < 60
+    nice, scheduler = done.stdout.split()
+    assert nice == "19"
+    assert scheduler == ("5" if sys.platform == "linux" else scheduler), "5 is SCHED_IDLE"
+
+
+def test_a_job_is_queued_once_while_it_waits(journal: Journal) -> None:
+    journal.enqueue("label", {"question": 1})
+    journal.enqueue("label", {"question": 1})
+    (job,) = journal.waiting_jobs()
+    assert job == Job(job.id, "label", {"question": 1}, 0)
