@@ -87,7 +87,9 @@ SYNONYMS = (
     ("fix", "repair"),
     ("letters", "characters"),
 )
-DROPPABLE = frozenset("a an the my i do to of in for is it that this can you me some please with on at".split())
+DROPPABLE = frozenset(
+    ["a", "an", "the", "my", "i", "do", "to", "of", "in", "for", "is", "it", "that", "this", "can", "you", "me", "some", "please", "with", "on", "at"]
+)
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _SYNONYM_OF = {word: group for group in SYNONYMS for word in group if " " not in word}
 

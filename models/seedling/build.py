@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-
-from models.seedling.corpus import Intent, read_cases, read_intents, read_out_of_scope
+from models.seedling.corpus import Intent, read_cases, read_out_of_scope, training_intents
 from models.seedling.evaluate import GGUF, Report, evaluate, summary
 from models.seedling.recipe.model import Shape
 from models.seedling.recipe.train import Settings, Trained, train
+from numpy.typing import NDArray
+
 from shammah.local import LocalModel
 from shammah_convert.base import About, BaseConfig, Vocabulary, write_base
 
@@ -58,7 +58,9 @@ def config_of(shape: Shape) -> BaseConfig:
 
 def weights_of(trained: Trained) -> dict[str, NDArray[np.float32]]:
     """The parameters by their Hugging Face names."""
-    state = {name: tensor.detach().float().cpu().numpy() for name, tensor in trained.model.state_dict().items()}
+    state = {
+        name: tensor.detach().float().cpu().numpy() for name, tensor in trained.model.state_dict().items()
+    }
     if trained.model.shape.is_tied:
         del state["lm_head.weight"]
     return state
@@ -92,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = replace(Settings(), minutes=options.minutes, threads=options.threads, seed=options.seed)
-    intents = read_intents()
+    intents = training_intents()
     trained = build(intents, settings, options.output)
     with LocalModel(options.output, gpu_layers=0) as model:
         report = evaluate(model, intents, read_cases(), read_out_of_scope())

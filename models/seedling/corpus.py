@@ -3,7 +3,7 @@
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -12,6 +12,7 @@ EVALUATION = HERE / "evaluation"
 OUT_OF_SCOPE = EVALUATION / "out_of_scope.txt"
 REFUSAL = "refusal"
 GRAM = 4
+TOO_NEAR = 0.5
 
 
 class BadCorpus(ValueError):
@@ -108,16 +109,38 @@ class Overlap:
 
     def nearest(self, text: str) -> tuple[float, str]:
         """The highest Jaccard overlap, and the phrasing that has it."""
+        return max(self.scores(text), default=(0.0, ""))
+
+    def scores(self, text: str) -> Iterator[tuple[float, str]]:
+        """The Jaccard overlap with every phrasing that shares a 4-gram."""
         wanted = grams(text)
         shared: dict[int, int] = defaultdict(int)
         for gram in wanted:
             for index in self._holders.get(gram, ()):
                 shared[index] += 1
-        scores = ((n / (len(wanted) + self._sizes[i] - n), self._texts[i]) for i, n in shared.items())
-        return max(scores, default=(0.0, ""))
+        for index, n in shared.items():
+            yield n / (len(wanted) + self._sizes[index] - n), self._texts[index]
 
 
-def split(intents: Iterable[Intent], every: int, offset: int = 0) -> tuple[tuple[Intent, ...], dict[str, tuple[str, ...]]]:
+def training_intents(folder: Path = CORPUS, evaluation: Path = EVALUATION) -> tuple[Intent, ...]:
+    """The intents without the phrasings that come too near to a question of the evaluation.
+
+    Authors who never saw each other's work still meet in the obvious wordings. Those are left out of the
+    training, so that the evaluation asks nothing that was trained.
+    """
+    intents = read_intents(folder)
+    overlap = Overlap(phrasing for intent in intents for phrasing in intent.phrasings)
+    asked = [question for questions in read_cases(evaluation).values() for question in questions]
+    asked += read_out_of_scope(evaluation / OUT_OF_SCOPE.name)
+    near = {text for question in asked for score, text in overlap.scores(question) if score >= TOO_NEAR}
+    return tuple(
+        replace(intent, phrasings=tuple(p for p in intent.phrasings if p not in near)) for intent in intents
+    )
+
+
+def split(
+    intents: Iterable[Intent], every: int, offset: int = 0
+) -> tuple[tuple[Intent, ...], dict[str, tuple[str, ...]]]:
     """Hold out every n-th phrasing of each intent as development data.
 
     Returns:

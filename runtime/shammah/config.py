@@ -112,7 +112,11 @@ def _in_order(file: Path, environ: Mapping[str, str], flags: Mapping[str, object
     for variable, text in environ.items():
         if variable.startswith(PREFIX) and variable not in RESERVED:
             rows.append((_dotted(variable), text, f"environment variable {variable}"))
-    rows += [(name.replace("__", "."), value, f"--{name}") for name, value in flags.items() if value is not None]
+    rows += [
+        (name.replace("__", "."), value, f"the option for `{name.replace('__', '.')}`")
+        for name, value in flags.items()
+        if value is not None
+    ]
     return rows
 
 
@@ -128,7 +132,8 @@ def _read(file: Path) -> dict[str, Any]:
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     rows: list[tuple[str, Any]] = []
     for key, value in table.items():
-        rows += _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
+        is_section = isinstance(value, dict) and (value or key in _sections())
+        rows += _flatten(value, f"{prefix}{key}.") if is_section else [(prefix + key, value)]
     return rows
 
 

@@ -100,29 +100,31 @@ def collect(chunks: Iterable[Chunk], show: Callable[[str], None] = lambda _: Non
 
 
 def without_thinking(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
-    """Drop `<think>...</think>` and the blank lines after it, wherever chunk borders fall."""
-    held, is_thinking, has_spoken = "", False, False
-    for chunk in chunks:
-        held += chunk.text
-        spoken = ""
-        while held:
-            mark = THINK_CLOSE if is_thinking else THINK_OPEN
-            before, found, after = held.partition(mark)
-            if not found and chunk.end is None:
-                kept = _overlap(held, mark)
-                before, after = held[: len(held) - kept], held[len(held) - kept :]
-            if not is_thinking:
-                spoken += before
-            held = after
-            if not found:
-                break
-            is_thinking = not is_thinking
-        if not has_spoken:
-            spoken = spoken.lstrip()
-            has_spoken = bool(spoken)
-        yield replace(chunk, text=spoken)
+    """Drop the `<think>...</think>` that an answer begins with, and the blanks after it, wherever chunk borders fall.
+
+    The same marks later in an answer are its text.
+    """
+    held, is_thinking = "", False
+    rest = iter(chunks)
+    for chunk in rest:
+        held, is_thinking = _skip_thinking(held + chunk.text, is_thinking)
+        if is_thinking or (chunk.end is None and THINK_OPEN.startswith(held)):
+            yield replace(chunk, text="")
+        else:
+            yield replace(chunk, text=held)
+            break
+    yield from rest
 
 
-def _overlap(text: str, mark: str) -> int:
-    """Length of the longest end of `text` that begins `mark`."""
-    return next((n for n in range(min(len(text), len(mark) - 1), 0, -1) if mark.startswith(text[-n:])), 0)
+def _skip_thinking(text: str, is_thinking: bool) -> tuple[str, bool]:
+    """What is left of a beginning without its thinking, and whether it ends within it."""
+    while True:
+        if is_thinking:
+            _, found, after = text.partition(THINK_CLOSE)
+            if not found:  # its last letters may begin the closing mark
+                return text[-len(THINK_CLOSE) :], True
+            text, is_thinking = after, False
+        text = text.lstrip()
+        if not text.startswith(THINK_OPEN):
+            return text, False
+        text, is_thinking = text.removeprefix(THINK_OPEN), True

@@ -1,12 +1,8 @@
 """The journal: every question, answer, lesson, example and job, in one SQLite file.
 
-It is the only truth about what happened and what is active. A rollback journal with synchronous=FULL is used:
-WAL with NORMAL acknowledges before any fsync, and WAL itself has a corruption bug up to SQLite 3.51.2
-(sqlite.org/changes.html). Every write begins IMMEDIATE: a deferred read-then-write fails at once when another
-process writes.
+It is the only truth about what happened and what is active.
 """
 
-import contextlib
 import json
 import secrets
 import sqlite3
@@ -17,21 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from shammah import features
+from shammah import features, rows
+from shammah.database import Database
 from shammah.divergence import Divergence
-from shammah.errors import JournalError
 from shammah.features import Vector
 from shammah.records import Answer, Base, Job, Lesson, NewAnswer, Question
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example
 
-SCHEMA_VERSION = 1
-BUSY_SECONDS = 30.0
 ID_BYTES = 5
-
-_SCHEMA = Path(__file__).with_name("schema.sql")
 
 
 def now() -> str:
@@ -54,14 +44,7 @@ class Journal:
             JournalError: It cannot be opened, or a newer version of Shammah wrote it.
         """
         self.path = home / "shammah.db"
-        with _translated(self.path):
-            home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
+        self._db = Database(self.path)
 
     def close(self) -> None:
         """Close the connection."""
@@ -84,7 +67,7 @@ class Journal:
         may_go_online: bool,
     ) -> Question:
         """Record a question before anyone works on it; `context` is redacted and ends with the question."""
-        with self._write() as db:
+        with self._db.write() as db:
             number = db.execute(
                 "INSERT INTO questions (id, created, session, lineage, text, context, may_go_online, redactions)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -94,7 +77,7 @@ class Journal:
                     session,
                     lineage,
                     context[-1].content,
-                    _dump_messages(context),
+                    rows.dump_messages(context),
                     may_go_online,
                     redactions,
                 ),
@@ -105,18 +88,18 @@ class Journal:
         self, question: Question, hand: Vector, embedding: Vector | None, router_probability: float
     ) -> Question:
         """Count a question, and record what the router saw and said."""
-        with self._write() as db:
+        with self._db.write() as db:
             db.execute(
                 "UPDATE questions SET is_counted = 1, features = ?, embedding = ?, feature_version = ?,"
                 " router_probability = ? WHERE number = ?",
-                (_blob(hand), _blob(embedding), features.VERSION, router_probability, question.number),
+                (rows.blob(hand), rows.blob(embedding), features.VERSION, router_probability, question.number),
             )
         return self.question_at(question.number)
 
     def note_embedding(self, question: Question, embedding: Vector) -> Question:
         """Record a question's embedding, made after it was routed."""
-        with self._write() as db:
-            db.execute("UPDATE questions SET embedding = ? WHERE number = ?", (_blob(embedding), question.number))
+        with self._db.write() as db:
+            db.execute("UPDATE questions SET embedding = ? WHERE number = ?", (rows.blob(embedding), question.number))
         return self.question_at(question.number)
 
     def save(
@@ -131,7 +114,7 @@ class Journal:
 
         Every teacher answer that ended properly is an example of weight 1.
         """
-        with self._write() as db:
+        with self._db.write() as db:
             ids = [self._insert_answer(db, question, answer) for answer in answers]
             db.execute(
                 "UPDATE questions SET propensity = coalesce(?, propensity), is_sampled = max(is_sampled, ?)"
@@ -148,7 +131,7 @@ class Journal:
             "created": now(),
             "adapters": json.dumps(answer.adapters),
             "seconds": json.dumps(answer.seconds),
-            "features": _blob(answer.features),
+            "features": rows.blob(answer.features),
         }
         columns = ", ".join(row)
         marks = ", ".join(f":{name}" for name in row)
@@ -160,10 +143,10 @@ class Journal:
 
     def question(self, id: str) -> Question | None:
         """A question by its public id, or by a beginning of it that fits no other."""
-        rows = self._db.execute(
+        found = self._db.execute(
             "SELECT id FROM questions WHERE substr(id, 1, ?) = ? LIMIT 2", (max(1, len(id)), id)
         ).fetchall()
-        return self._question("id = ?", rows[0]["id"]) if len(rows) == 1 else None
+        return self._question("id = ?", found[0]["id"]) if len(found) == 1 else None
 
     def question_at(self, number: int) -> Question:
         """A question by its place."""
@@ -186,20 +169,20 @@ class Journal:
             for _ in words
         )
         patterns = [pattern for word in words for pattern in (_like(word), _like(word))]
-        rows = self._db.execute(
+        found = self._db.execute(
             f"SELECT q.* FROM questions q {'WHERE ' + clause if clause else ''} ORDER BY q.number DESC LIMIT ?",
             (*patterns, limit),
         )
-        return [_to_question(row) for row in rows]
+        return [rows.to_question(row) for row in found]
 
     def answers(self, question: Question) -> list[Answer]:
         """All answers to a question, oldest first."""
-        rows = self._db.execute("SELECT * FROM answers WHERE question = ? ORDER BY id", (question.number,))
-        return [_to_answer(row) for row in rows]
+        found = self._db.execute("SELECT * FROM answers WHERE question = ? ORDER BY id", (question.number,))
+        return [rows.to_answer(row) for row in found]
 
     def answer(self, id: int) -> Answer:
         """An answer by its id."""
-        return _to_answer(self._db.execute("SELECT * FROM answers WHERE id = ?", (id,)).fetchone())
+        return rows.to_answer(self._db.execute("SELECT * FROM answers WHERE id = ?", (id,)).fetchone())
 
     def shown(self, question: Question) -> Answer | None:
         """The answer that the user saw."""
@@ -214,7 +197,7 @@ class Journal:
 
     def teach(self, question: Question, local: Answer, divergence: Divergence, is_good: bool) -> None:
         """Record how far a local answer is from the teacher's, and the lesson that it is for both heads."""
-        with self._write() as db:
+        with self._db.write() as db:
             db.execute(
                 "UPDATE answers SET divergence = ?, method = ? WHERE id = ?",
                 (divergence.value, divergence.method, local.id),
@@ -237,11 +220,11 @@ class Journal:
 
     def lessons(self, head: str, lineage: str, after: int) -> Iterator[Lesson]:
         """The lessons of a head after a place, in order."""
-        rows = self._db.execute(
+        found = self._db.execute(
             "SELECT * FROM lessons WHERE head = ? AND lineage = ? AND id > ? ORDER BY id",
             (head, lineage, after),
         ).fetchall()
-        for row in rows:
+        for row in found:
             answer = None if row["answer"] is None else self.answer(row["answer"])
             yield Lesson(
                 row["id"],
@@ -258,38 +241,38 @@ class Journal:
 
     def examples(self) -> list[Example]:
         """All live examples, oldest first."""
-        rows = self._db.execute("SELECT * FROM examples WHERE state = 'live' ORDER BY created, id")
+        found = self._db.execute("SELECT * FROM examples WHERE state = 'live' ORDER BY created, id")
         return [
             Example(
                 id=row["id"],
-                prompt=_load_messages(row["prompt"]),
-                completion=_load_messages(row["completion"]),
-                rejected=None if row["rejected"] is None else _load_messages(row["rejected"]),
+                prompt=rows.load_messages(row["prompt"]),
+                completion=rows.load_messages(row["completion"]),
+                rejected=None if row["rejected"] is None else rows.load_messages(row["rejected"]),
                 weight=row["weight"],
                 source=row["source"],
                 created=row["created"],
             )
-            for row in rows
+            for row in found
         ]
 
     # Jobs.
 
     def enqueue(self, kind: str, payload: dict[str, Any]) -> None:
         """Leave work for the background, once while the same work is still waiting."""
-        with self._write() as db:
+        with self._db.write() as db:
             _insert_job(db, kind, payload)
 
     def waiting_jobs(self) -> list[Job]:
         """Jobs that may start now, oldest first."""
-        rows = self._db.execute(
+        found = self._db.execute(
             "SELECT * FROM jobs WHERE state = 'queued' AND not_before <= ? ORDER BY id", (time.time(),)
         )
-        return [Job(row["id"], row["kind"], json.loads(row["payload"]), row["attempts"]) for row in rows]
+        return [Job(row["id"], row["kind"], json.loads(row["payload"]), row["attempts"]) for row in found]
 
     def finish_job(self, job: Job, error: str | None = None, retry_seconds: float | None = None) -> None:
         """Close a job: done, failed, or queued again after a while."""
         state = "queued" if retry_seconds is not None else "failed" if error else "done"
-        with self._write() as db:
+        with self._db.write() as db:
             db.execute(
                 "UPDATE jobs SET state = ?, attempts = attempts + 1, not_before = ?, finished = ?, error = ?"
                 " WHERE id = ?",
@@ -305,7 +288,7 @@ class Journal:
 
     def reserve(self, usd: float, limit_usd: float, question: Question) -> int | None:
         """Set money aside for a call; None where the day's limit would be passed."""
-        with self._write() as db:
+        with self._db.write() as db:
             if self.spent_usd() + usd > limit_usd:
                 return None
             return db.execute(
@@ -314,7 +297,7 @@ class Journal:
 
     def settle(self, reservation: int, usd: float) -> None:
         """Replace a reservation by what the call cost."""
-        with self._write() as db:
+        with self._db.write() as db:
             db.execute("UPDATE spending SET usd = ?, is_settled = 1 WHERE id = ?", (usd, reservation))
 
     # Model files.
@@ -331,7 +314,7 @@ class Journal:
 
     def record_base(self, base: Base) -> None:
         """Record a model file whose hash was taken and which was probed; it replaces what stood at its path."""
-        with self._write() as db:
+        with self._db.write() as db:
             row = asdict(base) | {"probed": now()}
             db.execute(
                 f"INSERT OR REPLACE INTO bases ({', '.join(row)}) VALUES ({', '.join(':' + name for name in row)})",
@@ -340,82 +323,35 @@ class Journal:
 
     def active_adapters(self, base: str) -> tuple[tuple[str, float], ...]:
         """The active set of a base: (adapter, scale), in order."""
-        rows = self._db.execute("SELECT adapter, scale FROM active_adapters WHERE base = ? ORDER BY place", (base,))
-        return tuple((row["adapter"], row["scale"]) for row in rows)
+        found = self._db.execute("SELECT adapter, scale FROM active_adapters WHERE base = ? ORDER BY place", (base,))
+        return tuple((row["adapter"], row["scale"]) for row in found)
 
     # Words to the user.
 
     def notify(self, text: str) -> None:
         """Leave a line for the next command to say."""
-        with self._write() as db:
+        with self._db.write() as db:
             db.execute("INSERT INTO notices (created, text) VALUES (?, ?)", (now(), text))
 
     def take_notices(self) -> list[str]:
         """The lines that wait, each handed out once."""
         if not self._db.execute("SELECT 1 FROM notices WHERE NOT is_shown LIMIT 1").fetchone():
             return []
-        with self._write() as db:
-            rows = db.execute("UPDATE notices SET is_shown = 1 WHERE NOT is_shown RETURNING id, text").fetchall()
-        return [row["text"] for row in sorted(rows, key=lambda row: int(row["id"]))]
+        with self._db.write() as db:
+            found = db.execute("UPDATE notices SET is_shown = 1 WHERE NOT is_shown RETURNING id, text").fetchall()
+        return [row["text"] for row in sorted(found, key=lambda row: int(row["id"]))]
 
     def raise_flag(self, name: str) -> bool:
         """Whether this is the first time that the flag is raised."""
-        with self._write() as db:
+        with self._db.write() as db:
             return db.execute("INSERT OR IGNORE INTO flags VALUES (?, '1')", (name,)).rowcount == 1
 
     def has_flag(self, name: str) -> bool:
         """Whether a flag was ever raised."""
         return self._db.execute("SELECT 1 FROM flags WHERE name = ?", (name,)).fetchone() is not None
 
-    # Plumbing.
-
-    @contextlib.contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
-        """One write transaction: committed whole, or not at all."""
-        with _translated(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # a full disk makes SQLite roll back by itself
-                    self._db.execute("ROLLBACK")
-                raise
-
-    def _prepare(self) -> None:
-        self._db.row_factory = sqlite3.Row
-        self._db.executescript("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
-        self._migrate()
-
-    def _migrate(self) -> None:
-        if self._version() == SCHEMA_VERSION:
-            return
-        with self._write() as db:
-            version = self._version()  # another process may have been faster
-            if version > SCHEMA_VERSION:
-                raise JournalError(
-                    f"{self.path} was written by a newer Shammah (schema {version}, this one knows {SCHEMA_VERSION})",
-                    hint="Upgrade Shammah, or set SHAMMAH_HOME to another folder.",
-                )
-            if version == 0:
-                for statement in _SCHEMA.read_text("utf-8").split(";"):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _version(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
-
     def _question(self, where: str, value: object) -> Question:
-        return _to_question(self._db.execute(f"SELECT * FROM questions WHERE {where}", (value,)).fetchone())
-
-
-@contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Say in our words what SQLite or the disk refuses."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise JournalError(f"{path}: {error}") from error
+        return rows.to_question(self._db.execute(f"SELECT * FROM questions WHERE {where}", (value,)).fetchone())
 
 
 def _new_id() -> str:
@@ -438,47 +374,14 @@ def _insert_example(db: sqlite3.Connection, question: Question, answer: int, tex
         (
             _new_id(),
             answer,
-            _dump_messages(question.context),
-            _dump_messages([Message("assistant", text)]),
+            rows.dump_messages(question.context),
+            rows.dump_messages([Message("assistant", text)]),
             source,
             now(),
         ),
     )
 
 
-def _dump_messages(messages: Sequence[Message]) -> str:
-    return json.dumps([asdict(message) for message in messages], ensure_ascii=True)
-
-
-def _load_messages(text: str) -> tuple[Message, ...]:
-    return tuple(Message(**row) for row in json.loads(text))
-
-
-def _blob(vector: Vector | None) -> bytes | None:
-    return None if vector is None else vector.astype("<f4").tobytes()
-
-
-def _vector(blob: bytes | None) -> Vector | None:
-    return None if blob is None else np.frombuffer(blob, dtype="<f4").astype(np.float32)
-
-
 def _like(word: str) -> str:
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
-
-
-def _to_question(row: sqlite3.Row) -> Question:
-    values = dict(row)
-    for name in ("features", "embedding"):
-        values[name] = _vector(values[name])
-    for name in ("may_go_online", "is_counted", "is_sampled"):
-        values[name] = bool(values[name])
-    return Question(**values | {"context": _load_messages(values["context"])})
-
-
-def _to_answer(row: sqlite3.Row) -> Answer:
-    values = dict(row) | {"features": _vector(row["features"])}
-    for name in ("is_shown", "is_verified"):
-        values[name] = bool(values[name])
-    values["adapters"] = tuple((name, scale) for name, scale in json.loads(values["adapters"]))
-    return Answer(**values | {"seconds": json.loads(values["seconds"])})

@@ -69,7 +69,10 @@ class Heads:
     def _load(self, name: HeadName) -> Head | None:
         file = self._file(name)
         try:
-            return Head.load(file, self._kind, _WIDTH[name])
+            head = Head.load(file, self._kind, _WIDTH[name])
+            if head.cursor > self._journal.last_lesson(name, self._lineage):
+                head.cursor = 0  # of a journal that is gone; what was learnt stays
+            return head
         except FileNotFoundError:
             return None
         except WrongState as error:

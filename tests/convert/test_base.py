@@ -8,16 +8,18 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
-
 from models.seedling import tokenizer as bpe
 from models.seedling.corpus import Intent
+from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
 from shammah.local import LocalModel
 from shammah_convert.base import About, BadBase, Vocabulary, read_safetensors, write_base_from_folder
 from shammah_convert.chat import Message
 from shammah_trainer.dataset import Encoder
 
-ABOUT = About("tiny", "apache-2.0", description="random", extra={"shammah.answer": 42, "shammah.kind": "test"})
+ABOUT = About(
+    "tiny", "apache-2.0", description="random", extra={"shammah.answer": 42, "shammah.kind": "test"}
+)
 TEXTS = (
     "list all files, please",
     "It's 1234 o'clock:\n\n  what's NEW?\ttabs",

@@ -40,7 +40,7 @@ def test_a_tied_model_has_no_output() -> None:
 
 
 def test_a_layer_that_is_not_there_has_no_name() -> None:
-    with pytest.raises(UnknownName, match="layers.2"):
+    with pytest.raises(UnknownName, match=r"layers\.2"):
         gguf_name("qwen2", 2, "model.layers.2.mlp.up_proj.weight")
 
 

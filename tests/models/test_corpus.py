@@ -1,7 +1,6 @@
 """The corpus and the evaluation keep their rules."""
 
 import pytest
-
 from models.seedling import augment
 from models.seedling.corpus import (
     REFUSAL,
@@ -58,7 +57,9 @@ def test_answers_are_short_plain_ascii(intents: tuple[Intent, ...]) -> None:
 def test_each_intent_has_5_evaluation_phrasings(
     intents: tuple[Intent, ...], cases: dict[str, tuple[str, ...]]
 ) -> None:
-    few = {i.id: len(cases.get(i.id, ())) for i in intents if i.id != REFUSAL and len(cases.get(i.id, ())) < 5}
+    few = {
+        i.id: len(cases.get(i.id, ())) for i in intents if i.id != REFUSAL and len(cases.get(i.id, ())) < 5
+    }
     assert few == {}
 
 
@@ -90,7 +91,12 @@ def test_the_overlap_is_the_jaccard_of_4_grams() -> None:
 
 def test_an_answer_is_right_whatever_its_spacing_and_explanation() -> None:
     intent = Intent("x", "x", "ls -la\nLists.", ("ls -al",), ())
-    assert [is_right(said, intent) for said in ("ls  -la\nOther words", "ls -al", "ls -l", "")] == [True, True, False, False]
+    assert [is_right(said, intent) for said in ("ls  -la\nOther words", "ls -al", "ls -l", "")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_the_same_seed_varies_alike() -> None:

@@ -18,7 +18,8 @@ TEXTS = [
     ("<think>hm", ""),
     ("<think>hm</think", ""),
     ("Use <thin", "Use <thin"),
-    ("a <<think>x</think> b", "a < b"),
+    ("<think>one</think> <think>two</think>Yes.", "Yes."),
+    ("The mark <think>x</think> is text here.", "The mark <think>x</think> is text here."),
     ("No mark at all.\n\n  Indented. ", "No mark at all.\n\n  Indented. "),
     ("a </think> b", "a </think> b"),
 ]

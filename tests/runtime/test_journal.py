@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shammah.database import SCHEMA_VERSION
 from shammah.divergence import Divergence, Method
 from shammah.errors import JournalError
-from shammah.journal import SCHEMA_VERSION, Journal
+from shammah.journal import Journal
 from shammah.policy import Reason, Side
 from shammah.records import NewAnswer, Question
 from shammah_convert import examples
@@ -507,7 +508,7 @@ from tests.runtime.test_journal import ask
 journal = Journal(Path(sys.argv[1]))
 ask(journal, "kept")
 before = journal.path.stat().st_size
-with journal._write() as db:
+with journal._db.write() as db:
     db.execute("UPDATE questions SET text = 'spoiled'")
     for _ in range(400):  # more than the cache of 2 MB holds: the file itself is written before the commit
         db.execute("INSERT INTO notices (created, text) VALUES ('', ?)", ("x" * 10_000,))

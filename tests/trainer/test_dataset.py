@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tokenizers import Tokenizer
-
 from models.seedling import tokenizer as bpe
 from models.seedling.corpus import Intent
+from tokenizers import Tokenizer
+
 from shammah.local import LocalModel
 from shammah_convert.base import About, BaseConfig, Vocabulary, write_base
 from shammah_convert.chat import ChatFormat, Message
@@ -43,7 +43,9 @@ def test_the_labels_are_the_answer_and_its_end(tokenizer: Tokenizer) -> None:
 def test_no_label_falls_on_the_prompt(tokenizer: Tokenizer) -> None:
     row = Encoder(tokenizer).row(example(*CONVERSATION))
     assert set(row.labels[: row.prompt_tokens]) == {IGNORED}
-    assert tokenizer.decode(list(row.tokens[: row.prompt_tokens]), skip_special_tokens=False).endswith("assistant\n")
+    assert tokenizer.decode(list(row.tokens[: row.prompt_tokens]), skip_special_tokens=False).endswith(
+        "assistant\n"
+    )
 
 
 def test_a_typed_control_token_is_text(tokenizer: Tokenizer) -> None:
@@ -96,11 +98,15 @@ def test_the_same_seed_draws_the_same() -> None:
 
 def _random_gguf(path: Path, tokenizer: Tokenizer) -> Path:
     rows, width = tokenizer.get_vocab_size(), 32
-    config = BaseConfig("qwen2", width, 32, layers=1, heads=1, kv_heads=1, head_size=32, context_tokens=256, is_tied=True)
+    config = BaseConfig(
+        "qwen2", width, 32, layers=1, heads=1, kv_heads=1, head_size=32, context_tokens=256, is_tied=True
+    )
     shapes = {"embed_tokens.weight": (rows, width)}
     weights = {}
     for name in hf_names("qwen2", 1, is_tied=True):
         square = (width, width) if "proj.weight" in name else (width,)
         weights[name] = torch.randn(shapes.get(name.removeprefix("model."), square)).numpy()
-    write_base(path, config, weights, Vocabulary.from_tokenizer_json(tokenizer.to_str()), About("tiny", "apache-2.0"))
+    write_base(
+        path, config, weights, Vocabulary.from_tokenizer_json(tokenizer.to_str()), About("tiny", "apache-2.0")
+    )
     return path

@@ -15,6 +15,7 @@ SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WIDTH = 384
 LONGEST_TOKENS = 48
 BATCH = 128
+HEAD_EPOCHS = 15
 # A unit vector times this is what the linear layer sees: logits can then be sure without huge weights.
 SHARPNESS = 8.0
 NEIGHBOURS = 6
@@ -67,18 +68,36 @@ class Mentor:
 
     def __init__(self, minilm: MiniLM, intents: int) -> None:
         self._minilm = minilm
-        self.head = nn.Linear(WIDTH, intents).to(minilm.bert.device)
+        self.head = nn.Linear(WIDTH, intents)
 
-    def fit(self, texts: Sequence[str], targets: Tensor, epochs: int, seed: int, batch: int = 64) -> None:
-        """Fine-tune everything on texts and the intents, (texts,), that they have."""
-        bert, head = self._minilm.bert, self.head
-        optimizer = torch.optim.AdamW([{"params": bert.parameters()}, {"params": head.parameters()}])
+    def fit(self, texts: Sequence[str], targets: Tensor, epochs: int, seed: int) -> None:
+        """Learn which intent, (texts,), each text has: the linear layer first, then everything for some epochs."""
         generator = torch.Generator().manual_seed(seed)
-        batches = [b for _ in range(epochs) for b in _by_length(texts, batch, generator)]
+        self._fit_head(self._minilm.embed(texts), targets, generator)
+        if epochs:
+            self._fit_all(texts, targets, epochs, generator)
+
+    def _fit_head(self, vectors: Tensor, targets: Tensor, generator: torch.Generator) -> None:
+        head = self.head.cpu()
+        optimizer = torch.optim.AdamW(head.parameters(), lr=5e-3, weight_decay=0.01)
+        for _ in range(HEAD_EPOCHS):
+            for some in torch.randperm(len(targets), generator=generator).split(4 * BATCH):
+                loss = functional.cross_entropy(head(vectors[some] * SHARPNESS), targets[some])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+
+    def _fit_all(
+        self, texts: Sequence[str], targets: Tensor, epochs: int, generator: torch.Generator
+    ) -> None:
+        bert = self._minilm.bert
+        head = self.head.to(bert.device)
+        optimizer = torch.optim.AdamW([{"params": bert.parameters()}, {"params": head.parameters()}])
+        batches = [b for _ in range(epochs) for b in _by_length(texts, BATCH // 2, generator)]
         bert.train()
         for step, some in enumerate(batches):
             pace = min(1.0, (step + 1) / 50) * max(0.02, 1 - step / len(batches))
-            for group, rate in zip(optimizer.param_groups, (1e-4, 4e-3), strict=True):
+            for group, rate in zip(optimizer.param_groups, (1e-4, 2e-3), strict=True):
                 group["lr"] = rate * pace
             vectors = functional.normalize(self._minilm.pooled([texts[index] for index in some]), dim=-1)
             logits = head(vectors * SHARPNESS)
@@ -138,5 +157,7 @@ def _folder() -> Path:
     folder = Path(spec.origin).parent / "model"
     with (folder / "model.safetensors").open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != SHA256:
-            raise BadWeights(f"{folder / 'model.safetensors'} is not the all-MiniLM-L6-v2 that the recipe knows")
+            raise BadWeights(
+                f"{folder / 'model.safetensors'} is not the all-MiniLM-L6-v2 that the recipe knows"
+            )
     return folder

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from random import Random
 
 import torch
-from tokenizers import Tokenizer
-from torch import Tensor, nn
-from torch.nn import functional
-
 from models.seedling import augment
 from models.seedling import tokenizer as bpe
 from models.seedling.corpus import REFUSAL, Intent
 from models.seedling.recipe import minilm
 from models.seedling.recipe.model import Qwen2, Shape
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional
+
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example
 from shammah_trainer.dataset import IGNORED, Encoder, Row, collate, draw
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 SYSTEM = Message("system", "You are a helpful assistant.")
 POOL_BATCHES = 16
+WARM_STEPS = 40
+SURE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Settings:
 
     Attributes:
         minutes: For the model's own loop; the mentor comes on top.
+        steps: Bounds the loop instead of the minutes, where above 0.
         imagined: Made-up phrasings that the mentor labels.
         reading_share: Of the time in which the first layers alone learn to tell intents apart.
         reading_layers: How many those are; the others learn to write the answer.
@@ -41,10 +44,11 @@ class Settings:
         refusal_share: Of all examples.
         long_share: Of the batches that carry a long text, which is to be refused.
         has_minilm: Whether MiniLM helps; without it the words start from noise.
-        mentor_epochs: Of MiniLM's own training on the corpus; 0 for no mentor.
+        mentor_epochs: Of MiniLM's own training on the corpus; 0 trains a linear layer on it alone.
     """
 
-    minutes: float = 45.0
+    minutes: float = 47.0
+    steps: int = 0
     threads: int = 2
     seed: int = 1
     vocabulary: int = 13000
@@ -55,19 +59,19 @@ class Settings:
     kv_heads: int = 2
     feed_forward: int = 768
     is_tied: bool = False
-    batch: int = 64
-    rate: float = 1e-3
+    batch: int = 128
+    rate: float = 6e-3
+    table_rate: float = 1e-3
     weight_decay: float = 0.05
     dropout: float = 0.1
     token_dropout: float = 0.05
-    frozen_share: float = 0.3
-    imagined: int = 80_000
-    imagined_share: float = 0.4
-    mentor_epochs: int = 3
+    imagined: int = 40_000
+    imagined_share: float = 0.25
+    mentor_epochs: int = 0
     meaning_weight: float = 2.0
-    guide_weight: float = 0.5
+    guide_weight: float = 1.0
     smoothing: float = 0.2
-    reading_share: float = 0.45
+    reading_share: float = 0.5
     reading_layers: int = 4
     short_share: float = 0.75
     short_tokens: int = 10
@@ -131,7 +135,6 @@ def train(intents: Sequence[Intent], settings: Settings, watch: Watch = lambda _
     opinions = None
     if settings.has_minilm:
         near = _give_words_meaning(model, tokenizer, questions, words)
-    if settings.has_minilm and settings.mentor_epochs:
         questions, opinions = _ask_mentor(intents, questions, near, settings, random)
     model.to(device)
     trained = Trained(model, tokenizer)
@@ -151,31 +154,34 @@ def _loop(
     """Take steps until the time is up; the rate follows a cosine of the time spent."""
     model = trained.model
     guide = _Guide(len(feed.intents), opinions, settings).to(device)
-    optimizer = _optimizer(model, guide, settings)
-    embedding = model.model.embed_tokens.weight
+    optimizers = _optimizers(model, guide, settings)
+    # MiniLM's words stay where they are: one that training moved would lose its unseen neighbours.
+    model.model.embed_tokens.weight.requires_grad_(not settings.has_minilm)
     started = watched = time.monotonic()
     batches = feed.batches()
     spent, step, total = 0.0, 0, 0.0
     while spent < 1.0:
         model.train()
-        embedding.requires_grad_(spent >= settings.frozen_share or not settings.has_minilm)
-        for group in optimizer.param_groups:
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = group["peak"] * _pace(step, spent)
         rows, questions = next(batches)
         compute = _reading_loss if spent < settings.reading_share else _loss
         loss = compute(model, guide, rows, questions, settings, device)
-        optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         step += 1
         total = 0.99 * total + 0.01 * float(loss.detach())
         trained.examples += len(rows)
         trained.minutes = (time.monotonic() - started) / 60
-        spent = trained.minutes / settings.minutes
+        spent = step / settings.steps if settings.steps else trained.minutes / settings.minutes
         if time.monotonic() - watched > 120 or spent >= 1.0:
             watched = time.monotonic()
-            log.info("%.1f min, %d steps, %d examples, loss %.3f", trained.minutes, step, trained.examples, total)
+            log.info(
+                "%.1f min, %d steps, %d examples, loss %.3f", trained.minutes, step, trained.examples, total
+            )
             model.eval()
             watch(trained, spent)
 
@@ -372,8 +378,10 @@ def _ask_mentor(
     vectors, probabilities = mentor.opinions([*texts, *imagined])
     log.info("mentor asked after %.1f min", (time.monotonic() - started) / 60)
     asked = [Question(q.text, q.intent, index) for index, q in enumerate(questions)]
-    chosen = probabilities[len(texts) :].float().argmax(-1).tolist()
-    asked += [Question(text, c, len(texts) + i, True) for i, (text, c) in enumerate(zip(imagined, chosen, strict=True))]
+    for index, text in enumerate(imagined, start=len(texts)):
+        share, chosen = probabilities[index].float().max(-1)
+        if float(share) >= SURE:
+            asked.append(Question(text, int(chosen), index, is_imagined=True))
     return asked, Opinions(vectors, probabilities, mentor.head.cpu())
 
 
@@ -406,20 +414,28 @@ def _with_holes(tokens: Tensor, rows: Sequence[Row], share: float) -> Tensor:
     return tokens.masked_fill(is_hole, 0)
 
 
-def _optimizer(model: Qwen2, guide: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    embedding = model.model.embed_tokens.weight
-    matrices = [p for p in model.parameters() if p.ndim == 2 and p is not embedding]
+def _optimizers(model: Qwen2, guide: nn.Module, settings: Settings) -> list[torch.optim.Optimizer]:
+    """Muon for the layers' matrices, AdamW for all else."""
+    layers = [p for p in model.model.layers.parameters() if p.ndim == 2]
     vectors = [p for p in model.parameters() if p.ndim < 2]
-    groups = [
-        {"params": matrices, "peak": settings.rate, "weight_decay": settings.weight_decay},
-        {"params": [embedding], "peak": settings.rate * 0.5, "weight_decay": 0.0},
-        {"params": [*vectors, *guide.parameters()], "peak": settings.rate, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, betas=(0.9, 0.98))
+    tables = list({id(p): p for p in (model.model.embed_tokens.weight, model.lm_head.weight)}.values())
+    muon = torch.optim.Muon(
+        layers, lr=settings.rate, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw"
+    )
+    adam = torch.optim.AdamW(
+        [{"params": [*vectors, *guide.parameters()]}, {"params": tables}],
+        lr=settings.table_rate,
+        betas=(0.9, 0.98),
+        weight_decay=0.0,
+    )
+    optimizers: list[torch.optim.Optimizer] = [muon, adam]
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+        group["peak"] = group["lr"]
+    return optimizers
 
 
 def _pace(step: int, spent: float) -> float:
-    return min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent))))
+    return min(1.0, (step + 1) / WARM_STEPS) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent))))
 
 
 def _shape(tokenizer: Tokenizer, settings: Settings) -> Shape:

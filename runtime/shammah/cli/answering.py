@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from shammah import catalog, policy, worker
+from shammah import catalog, policy
 from shammah.assembly import Parts
 from shammah.assistant import Assistant
 from shammah.cli.interrupt import Interrupt
@@ -54,7 +54,9 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
             outcome = assistant.ask(request, screen, stop)
         _write(outcome, options, shows_live)
         _say_more(outcome, options, parts)
-        if journal.waiting_jobs() and settings.worker.enabled:
+        if settings.worker.enabled and journal.waiting_jobs():
+            from shammah import worker  # most questions leave no work
+
             worker.start(settings.home)
     if outcome.answer.finish == Finish.INTERRUPTED:
         raise Interrupted("interrupted")
