@@ -87,17 +87,16 @@ SYNONYMS = (
     ("fix", "repair"),
     ("letters", "characters"),
 )
-DROPPABLE = frozenset(
-    ["a", "an", "the", "my", "i", "do", "to", "of", "in", "for", "is", "it", "that", "this", "can", "you", "me", "some", "please", "with", "on", "at"]
-)
+_LITTLE = "a an the my i do to of in for is it that this can you me some please with on at"
+DROPPABLE = frozenset(_LITTLE.split())
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _SYNONYM_OF = {word: group for group in SYNONYMS for word in group if " " not in word}
 
-# How often each change is made; tuned on held-out training phrasings, see the card.
+# How often each change is made.
 CLEAN = 0.3
 PREFIXED, OPENED, CLOSED = 0.08, 0.08, 0.15
 SYNONYM, DROPPED, SWAPPED, MISSPELT = 0.25, 0.3, 0.05, 0.08
-REPLACED = 0.15
+REPLACED = 0.05
 
 
 def vary(phrasing: str, random: Random, neighbours: Mapping[str, Sequence[str]] | None = None) -> str:
@@ -169,7 +168,7 @@ def _reworded(word: str, random: Random) -> str:
 
 def _replaced(word: str, random: Random, neighbours: Mapping[str, Sequence[str]]) -> str:
     near = neighbours.get(word)
-    return random.choice(near) if near and random.random() < REPLACED / 3 else word
+    return random.choice(near) if near and random.random() < REPLACED else word
 
 
 def _dropped(words: list[str], random: Random) -> list[str]:

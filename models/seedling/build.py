@@ -9,22 +9,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from models.seedling.corpus import Intent, read_cases, read_out_of_scope, training_intents
 from models.seedling.evaluate import GGUF, Report, evaluate, summary
 from models.seedling.recipe.model import Shape
-from models.seedling.recipe.train import Settings, Trained, train
-from numpy.typing import NDArray
-
+from models.seedling.recipe.records import Settings
+from models.seedling.recipe.train import Trained, train
 from shammah.local import LocalModel
 from shammah_convert.base import About, BaseConfig, Vocabulary, write_base
 
 CARD = Path(__file__).parent / "README.md"
+DEFAULTS = Settings()
 FIGURES = re.compile(r"(<!-- figures -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 
 
 def build(intents: Sequence[Intent], settings: Settings, path: Path) -> Trained:
     """Train a seedling and write it to a GGUF file, first as it is every few minutes, then as it ends."""
-    return train(intents, settings, watch=lambda trained, _: write(trained, path))
+    return train(intents, settings, watch=lambda trained: write(trained, path))
 
 
 def write(trained: Trained, path: Path) -> None:
@@ -87,13 +89,13 @@ def fill_card(card: str, trained: Trained, report: Report, path: Path) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the corpus, train, write the GGUF, evaluate it, and fill in the card."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=Settings.minutes, help="for the training loop")
-    parser.add_argument("--threads", type=int, default=Settings.threads)
-    parser.add_argument("--seed", type=int, default=Settings.seed)
+    parser.add_argument("--minutes", type=float, default=DEFAULTS.minutes, help="for the training loop")
+    parser.add_argument("--threads", type=int, default=DEFAULTS.threads)
+    parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
     parser.add_argument("--output", type=Path, default=GGUF)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    settings = replace(Settings(), minutes=options.minutes, threads=options.threads, seed=options.seed)
+    settings = replace(DEFAULTS, minutes=options.minutes, threads=options.threads, seed=options.seed)
     intents = training_intents()
     trained = build(intents, settings, options.output)
     with LocalModel(options.output, gpu_layers=0) as model:

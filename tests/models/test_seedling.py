@@ -10,7 +10,7 @@ import pytest
 from models.seedling.build import CARD, build, fill_card
 from models.seedling.corpus import REFUSAL, Intent, read_cases, read_intents, read_out_of_scope
 from models.seedling.evaluate import GGUF, Report, answer, evaluate
-from models.seedling.recipe.train import Settings
+from models.seedling.recipe.records import Settings
 from shammah.generation import Sampling, collect
 from shammah.local import LocalModel
 from shammah_convert.chat import Message
@@ -71,12 +71,20 @@ def test_a_long_text_is_refused(seedling: LocalModel) -> None:
 
 def test_the_recipe_makes_a_model_that_answers(tmp_path: Path) -> None:
     intents = (
-        Intent("list", "list files", "ls\nLists files.", (), ("list files", "show files", "what files are here")),
-        Intent("where", "current folder", "pwd\nPrints it.", (), ("where am i", "current folder", "which folder is this")),
+        Intent(
+            "list", "list files", "ls\nLists files.", (), ("list files", "show files", "what files are here")
+        ),
+        Intent(
+            "where",
+            "current folder",
+            "pwd\nPrints it.",
+            (),
+            ("where am i", "current folder", "which folder is this"),
+        ),
     )
     settings = Settings(
-        steps=200, threads=1, vocabulary=400, width=64, layers=2, reading_layers=1, heads=2, kv_heads=1,
-        feed_forward=96, batch=16, dropout=0.0, token_dropout=0.0, has_minilm=False, rate=5e-3, short_share=0.0,
+        steps=100, threads=1, vocabulary=400, width=64, layers=2, reading_layers=1, heads=2, kv_heads=1,
+        feed_forward=96, batch=12, dropout=0.0, token_dropout=0.0, has_minilm=False, rate=5e-3, short_share=0.0,
     )  # fmt: skip
     build(intents, settings, tmp_path / "tiny.gguf")
     cases = {"list": ("list files", "show files"), "where": ("where am i", "current folder")}
@@ -88,7 +96,7 @@ def test_a_build_fills_the_card(tmp_path: Path) -> None:
     from types import SimpleNamespace
 
     (tmp_path / "x.gguf").write_bytes(b"x")
-    trained = SimpleNamespace(model=SimpleNamespace(parameters=lambda: []), minutes=5.0, examples=1000)
+    trained = SimpleNamespace(model=SimpleNamespace(parameters=list), minutes=5.0, examples=1000)
     card = "# Card\n<!-- figures -->\nold\n<!-- end of figures -->\nrest\n"
     filled = fill_card(card, trained, Report(10, 9, 0, 4, 4, ()), tmp_path / "x.gguf")  # type: ignore[arg-type]
     assert hashlib.sha256(b"x").hexdigest() in filled

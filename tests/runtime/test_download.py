@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.hub_server import COMMIT, Hub
 
 REPOSITORY, FILE = "owner/model", "weights.gguf"

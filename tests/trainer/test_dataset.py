@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from models.seedling import tokenizer as bpe
-from models.seedling.corpus import Intent
 from tokenizers import Tokenizer
 
+from models.seedling import tokenizer as bpe
+from models.seedling.corpus import Intent
 from shammah.local import LocalModel
 from shammah_convert.base import About, BaseConfig, Vocabulary, write_base
 from shammah_convert.chat import ChatFormat, Message

@@ -81,10 +81,12 @@ class Mentor:
         head = self.head.cpu()
         optimizer = torch.optim.AdamW(head.parameters(), lr=5e-3, weight_decay=0.01)
         for _ in range(HEAD_EPOCHS):
-            for some in torch.randperm(len(targets), generator=generator).split(4 * BATCH):
+            order = torch.randperm(len(targets), generator=generator)
+            for start in range(0, len(order), 4 * BATCH):
+                some = order[start : start + 4 * BATCH]
                 loss = functional.cross_entropy(head(vectors[some] * SHARPNESS), targets[some])
                 optimizer.zero_grad()
-                loss.backward()
+                torch.autograd.backward(loss)
                 optimizer.step()
 
     def _fit_all(
@@ -103,7 +105,7 @@ class Mentor:
             logits = head(vectors * SHARPNESS)
             loss = functional.cross_entropy(logits, targets[some].to(logits.device), label_smoothing=0.05)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
 
     @torch.no_grad()
