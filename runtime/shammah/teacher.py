@@ -6,6 +6,7 @@ connection, retries and the last byte.
 """
 
 import contextlib
+import itertools
 import queue
 import random
 import socket
@@ -32,6 +33,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 TICK_SECONDS = 0.05
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 8.0
+# The local model waits to step in: a server that says "later" is asked four times, one that says nothing twice.
+MOST_CALLS = 4
+MOST_CALLS_UNHEARD = 2
 RETRIED_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 # What an error event says when the status line has said 200 already.
 RETRIED_EVENTS = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
@@ -96,21 +100,21 @@ class Teacher:
     def stream(self, messages: Sequence[Message], sampling: Sampling, stop: Stop = never) -> Iterator[Chunk]:
         """Complete a conversation; temperature and seed do not apply.
 
-        A call that fails before its first text is tried again while the deadline allows.
+        A call that fails before its first text is tried again, a few times and while the deadline allows.
 
         Raises:
             TeacherError: No whole answer came: refused, unreachable, late, cut, or garbage.
         """
         deadline = time.monotonic() + self._settings.deadline_seconds
         pause = FIRST_PAUSE_SECONDS
-        while True:
+        for number in itertools.count(1):
             call = _Call(self._access, self._request(messages, sampling), deadline - time.monotonic())
             try:
                 yield from self._read(call, deadline, stop)
                 return
             except _Retryable as error:
                 pause_seconds = max(pause * random.uniform(0.75, 1.25), error.after_seconds)
-                if time.monotonic() + pause_seconds >= deadline:
+                if number == error.most_calls or time.monotonic() + pause_seconds >= deadline:
                     raise error.cause from error.__cause__
                 _sleep(pause_seconds, stop)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -147,8 +151,9 @@ class Teacher:
 class _Retryable(Exception):
     """The call may succeed when it is made again."""
 
-    def __init__(self, cause: TeacherError, after_seconds: float) -> None:
+    def __init__(self, cause: TeacherError, after_seconds: float, most_calls: int) -> None:
         super().__init__(str(cause))
+        self.most_calls = most_calls
         self.cause = cause
         self.after_seconds = after_seconds
 
@@ -266,7 +271,7 @@ def _translate(error: Exception, may_retry: bool) -> Exception:
             f"what came back is not Claude's API ({type(error).__name__}: {error})",
             hint="A proxy or a login page may stand between; check the network and the base URL.",
         )
-    return _Retryable(cause, 0.0) if may_retry else cause
+    return _Retryable(cause, 0.0, MOST_CALLS_UNHEARD) if may_retry else cause
 
 
 def _translate_status(error: "anthropic.APIStatusError", may_retry: bool) -> Exception:
@@ -282,7 +287,7 @@ def _translate_status(error: "anthropic.APIStatusError", may_retry: bool) -> Exc
     may_succeed = status in RETRIED_STATUSES or (status == 200 and kind in RETRIED_EVENTS)
     if not may_retry or is_spent or not may_succeed:
         return cause
-    return _Retryable(cause, _retry_after_seconds(error.response.headers.get("retry-after")))
+    return _Retryable(cause, _retry_after_seconds(error.response.headers.get("retry-after")), MOST_CALLS)
 
 
 def _words_of(error: "anthropic.APIStatusError") -> tuple[str, str]:
