@@ -3,6 +3,7 @@
 The mapping from placeholder to secret lives in memory alone, for one question.
 """
 
+import functools
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,49 +37,52 @@ _VALUE = rf"(?P<secret>{_NOT}{_ODD}{_WORD})"
 _PARAMETER = _VALUE.replace("`", "`&")
 
 # The group named `secret` is what goes; without one, the whole match does.
-_PATTERNS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        # The header alone is a question about keys; a key has a body.
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-        r"(?=[\s\\rn\"'+>|]{0,40}(?:[A-Za-z-]{1,40}: [^\n]{0,200}\s{1,4}){0,5}[\s>]{0,40}[A-Za-z0-9+/=]{16})"
-        r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
-        r"PuTTY-User-Key-File-\d:[\s\S]*?(?:Private-MAC: ?\w+|\Z)",
-        r"\bsk-(?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{20,}",
-        r"\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{40,}",
-        r"\bglpat-[A-Za-z0-9_-]{20,}",
-        r"\bhf_[A-Za-z0-9]{30,}",
-        r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b",
-        r"\bAIza[A-Za-z0-9_-]{35}",
-        r"\bya29\.[A-Za-z0-9_-]{20,}",
-        r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}|\bxapp-\d-[A-Za-z0-9-]{10,}",
-        r"\b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,}|\bwhsec_[A-Za-z0-9+/]{24,}",
-        r"\bnpm_[A-Za-z0-9]{36}|\bpypi-[A-Za-z0-9_-]{50,}|\bdop_v1_[a-f0-9]{64}",
-        r"\bSG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,}",
-        r"\beyJ[A-Za-z0-9_-]{8,1000}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
-        rf"\b[a-z][a-z0-9+.-]{{1,20}}://[^\s:/@]{{0,200}}:{_NOT}(?!(?:pass|pwd|pw|password|secret|token)@)"
-        r"(?P<secret>[^\s/\"'<>]{1,200})@",
-        r"(?i)\bauthorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:bearer|basic|token)\s+(?P<secret>(?!token\b)[\w.~+/=-]{8,})",
-        r"(?i)\bbearer\s+(?P<secret>(?=[A-Za-z._~+/=-]{0,200}\d)[A-Za-z0-9._~+/=-]{16,})",
-        r"(?i)\bcookie:[^\n]{0,200}?=(?P<secret>(?=[A-Za-z%._+/-]{0,200}\d)[\w%.+/=-]{16,})",
-        rf"(?i){_PASSWORD}{_IS}{_QUOTE}(?P<secret>{_NOT}(?:\S{{6,200}}?|(?=[^\n\"'`]{{0,200}}\d)[^\n]{{6,200}}?))(?P=quote)",
-        rf"(?i){_PASSWORD}{_IS}{_VALUE}",
-        rf"(?i){_TOKEN}{_IS}{_QUOTE}(?P<secret>{_NOT}{_ODD}\S{{6,}}?)(?P=quote)",
-        rf"(?i){_TOKEN}{_IS}(?=[^\s\"'&]{{12}}|[^\s\"'&]{{0,11}}[!@#$%^*]\w){_PARAMETER}",
-        # NAME=value as a shell reads it: there any word is a value.
-        rf"(?<!\S)[A-Z0-9_]{{0,60}}(?:PASSWORD|PASSWD|PASSPHRASE|_PASS|_PWD|TOKEN|SECRET)=(?P<secret>{_NOT}[^\s\"']{{6,}})",
-        rf"(?<!\S)[A-Z0-9_]{{0,60}}_KEY=[\"']?(?P<secret>{_NOT}(?=\S{{0,200}}\d)[^\s\"']{{16,}})",
-        rf"(?i){_PASSWORD}(?:\s+(?:for|of|to|on)(?:\s+[^\s.?]{{1,40}}){{1,4}}?)?\s+(?:is|was|ist|es|est):?\s+[\"'`]?{_VALUE}",
-        rf"(?i){_TOKEN}\s+(?:is|was):?\s+[\"'`]?(?=[^\s\"']{{12}})(?=[\d_-]{{0,200}}[A-Za-z]){_VALUE}",
-        rf"(?i){_PASSWORD}\s+[\"'`]?(?=\S{{0,200}}[a-z])(?=\S{{0,200}}\d)(?=\S{{0,200}}[!@#$%^&*]){_VALUE}",
-        rf"(?i)--(?:{_PASSWORD}|{_TOKEN})[\s=]+[\"']?{_VALUE}",
-        rf"\bcurl\b[^\n]{{0,200}}?\s(?:-u|--user)[\s=]*[\"']?[^\s:\"']{{1,100}}:{_NOT}(?P<secret>[^\s\"']{{4,}})",
-        rf"\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n]{{0,200}}?\s-p[\"']?{_NOT}(?P<secret>[^\s\"']{{4,}})",
-        rf"\b(?:sshpass|(?:docker|podman)\s+login[^\n]{{0,200}}?)\s+-p\s*[\"']?{_NOT}(?P<secret>[^\s\"']{{4,}})",
-    )
+_PATTERNS = (
+    # The header alone is a question about keys; a key has a body.
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+    r"(?=[\s\\rn\"'+>|]{0,40}(?:[A-Za-z-]{1,40}: [^\n]{0,200}\s{1,4}){0,5}[\s>]{0,40}[A-Za-z0-9+/=]{16})"
+    r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    r"PuTTY-User-Key-File-\d:[\s\S]*?(?:Private-MAC: ?\w+|\Z)",
+    r"\bsk-(?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{20,}",
+    r"\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{40,}",
+    r"\bglpat-[A-Za-z0-9_-]{20,}",
+    r"\bhf_[A-Za-z0-9]{30,}",
+    r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b",
+    r"\bAIza[A-Za-z0-9_-]{35}",
+    r"\bya29\.[A-Za-z0-9_-]{20,}",
+    r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}|\bxapp-\d-[A-Za-z0-9-]{10,}",
+    r"\b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,}|\bwhsec_[A-Za-z0-9+/]{24,}",
+    r"\bnpm_[A-Za-z0-9]{36}|\bpypi-[A-Za-z0-9_-]{50,}|\bdop_v1_[a-f0-9]{64}",
+    r"\bSG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,}",
+    r"\beyJ[A-Za-z0-9_-]{8,1000}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+    rf"\b[a-z][a-z0-9+.-]{{1,20}}://[^\s:/@]{{0,200}}:{_NOT}(?!(?:pass|pwd|pw|password|secret|token)@)"
+    r"(?P<secret>[^\s/\"'<>]{1,200})@",
+    r"(?i)\bauthorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:bearer|basic|token)\s+(?P<secret>(?!token\b)[\w.~+/=-]{8,})",
+    r"(?i)\bbearer\s+(?P<secret>(?=[A-Za-z._~+/=-]{0,200}\d)[A-Za-z0-9._~+/=-]{16,})",
+    r"(?i)\bcookie:[^\n]{0,200}?=(?P<secret>(?=[A-Za-z%._+/-]{0,200}\d)[\w%.+/=-]{16,})",
+    rf"(?i){_PASSWORD}{_IS}{_QUOTE}(?P<secret>{_NOT}(?:\S{{6,200}}?|(?=[^\n\"'`]{{0,200}}\d)[^\n]{{6,200}}?))(?P=quote)",
+    rf"(?i){_PASSWORD}{_IS}{_VALUE}",
+    rf"(?i){_TOKEN}{_IS}{_QUOTE}(?P<secret>{_NOT}{_ODD}\S{{6,}}?)(?P=quote)",
+    rf"(?i){_TOKEN}{_IS}(?=[^\s\"'&]{{12}}|[^\s\"'&]{{0,11}}[!@#$%^*]\w){_PARAMETER}",
+    # NAME=value as a shell reads it: there any word is a value.
+    rf"(?<!\S)[A-Z0-9_]{{0,60}}(?:PASSWORD|PASSWD|PASSPHRASE|_PASS|_PWD|TOKEN|SECRET)=(?P<secret>{_NOT}[^\s\"']{{6,}})",
+    rf"(?<!\S)[A-Z0-9_]{{0,60}}_KEY=[\"']?(?P<secret>{_NOT}(?=\S{{0,200}}\d)[^\s\"']{{16,}})",
+    rf"(?i){_PASSWORD}(?:\s+(?:for|of|to|on)(?:\s+[^\s.?]{{1,40}}){{1,4}}?)?\s+(?:is|was|ist|es|est):?\s+[\"'`]?{_VALUE}",
+    rf"(?i){_TOKEN}\s+(?:is|was):?\s+[\"'`]?(?=[^\s\"']{{12}})(?=[\d_-]{{0,200}}[A-Za-z]){_VALUE}",
+    rf"(?i){_PASSWORD}\s+[\"'`]?(?=\S{{0,200}}[a-z])(?=\S{{0,200}}\d)(?=\S{{0,200}}[!@#$%^&*]){_VALUE}",
+    rf"(?i)--(?:{_PASSWORD}|{_TOKEN})[\s=]+[\"']?{_VALUE}",
+    rf"\bcurl\b[^\n]{{0,200}}?\s(?:-u|--user)[\s=]*[\"']?[^\s:\"']{{1,100}}:{_NOT}(?P<secret>[^\s\"']{{4,}})",
+    rf"\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n]{{0,200}}?\s-p[\"']?{_NOT}(?P<secret>[^\s\"']{{4,}})",
+    rf"\b(?:sshpass|(?:docker|podman)\s+login[^\n]{{0,200}}?)\s+-p\s*[\"']?{_NOT}(?P<secret>[^\s\"']{{4,}})",
 )
-# detect-secrets takes 0.1 s to import; none of its plugins fires on a line without one of these.
-_WORTH_A_SCAN = re.compile(r"\S{16,}|://\S+@|pass|pwd|secret|token|key|auth|credential|contrase", re.IGNORECASE)
+# Every pattern needs one of these. Compiling them takes 25 ms, which most questions can do without.
+_WORTH_A_LOOK = re.compile(
+    r"\S{15}|-----|pass|pwd|wort|contrase|mot de|senha|secret|token|key|auth|bearer|cookie|curl|mysql|mariadb|login",
+    re.IGNORECASE,
+)
+# detect-secrets takes 0.1 s to import; its plugins need one of these, or a long word with a digit.
+_WORTH_A_SCAN = re.compile(r"://\S+@|AKC|xox|pass|pwd|secret|token|key|auth|credential|contrase", re.IGNORECASE)
+LONG_WORD = 16
 # The patterns above stand for PrivateKeyDetector and BasicAuthDetector, which fire on every mention of a key's
 # header and of `user:password@host`, and for JwtTokenDetector and OpenAIDetector.
 _PLUGINS = (
@@ -172,12 +176,24 @@ class Redactor:
 
 def _find(text: str) -> Iterator[Span]:
     """Where the secrets of a text stand, by our patterns and by detect-secrets' own."""
-    for pattern in _PATTERNS:
+    if not _WORTH_A_LOOK.search(text):
+        return
+    for pattern in _compiled():
         for match in pattern.finditer(text):
             yield match.span("secret" if "secret" in pattern.groupindex else 0)
-    lines = [part for line in text.splitlines() for part in _windows(line) if _WORTH_A_SCAN.search(part)]
+    lines = [part for line in text.splitlines() for part in _windows(line) if _is_worth_a_scan(part)]
     for secret in set(_scan(lines)) if lines else ():
         yield from _occurrences(secret, text)
+
+
+@functools.cache
+def _compiled() -> tuple[re.Pattern[str], ...]:
+    return tuple(map(re.compile, _PATTERNS))
+
+
+def _is_worth_a_scan(line: str) -> bool:
+    has_long_word = any(len(word) >= LONG_WORD and any(map(str.isdigit, word)) for word in line.split())
+    return has_long_word or _WORTH_A_SCAN.search(line) is not None
 
 
 def _windows(line: str) -> Iterator[str]:
