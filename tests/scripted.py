@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from shammah.catalog import Price
-from shammah.errors import ShammahError
+from shammah.errors import ContextTooLong, ShammahError
 from shammah.generation import Chunk, End, Finish, Sampling, Stop, never
 from shammah.sides import LocalSide, TeacherSide
 from shammah_convert.chat import Message
@@ -41,6 +41,8 @@ class Scripted:
         self.asked.append(list(messages))
         if isinstance(self.reply, ShammahError):
             raise self.reply
+        if not self.fits(len(self.prompt_tokens(messages)), sampling.max_tokens, limit_tokens):
+            raise ContextTooLong("the question takes too many words")
         text = self.reply if isinstance(self.reply, str) else self.reply(messages)
         words = text.split(" ")
         for place, word in enumerate(words):

@@ -47,12 +47,10 @@ class ChatFormat:
     def of(cls, architecture: str, template: str | None) -> "ChatFormat":
         """Recognise the family by its architecture and marks in its chat template, which is never rendered."""
         template = template or ""
-        for system in (QWEN25_SYSTEM, QWEN2_SYSTEM):
-            if system in template:
-                return cls(default_system=system)
+        system = next((system for system in (QWEN25_SYSTEM, QWEN2_SYSTEM) if system in template), None)
         # Qwen3-*-Instruct-2507 does not think: its template lacks the word.
         thinks = architecture.startswith("qwen3") and (not template or "think" in template)
-        return cls(has_empty_think=thinks)
+        return cls(system, thinks)
 
 
 def prompt_segments(messages: Sequence[Message], chat_format: ChatFormat) -> Iterator[Segment]:

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
 EVALUATION = HERE / "evaluation"
@@ -99,27 +102,32 @@ class Overlap:
 
     def __init__(self, phrasings: Iterable[str]) -> None:
         self._texts = tuple(dict.fromkeys(phrasings))
-        self._sizes: list[int] = []
-        self._holders: dict[str, list[int]] = defaultdict(list)
+        self._sizes = np.zeros(len(self._texts), dtype=np.int64)
+        holders: dict[str, list[int]] = defaultdict(list)
         for index, text in enumerate(self._texts):
             found = grams(text)
-            self._sizes.append(len(found))
+            self._sizes[index] = len(found)
             for gram in found:
-                self._holders[gram].append(index)
+                holders[gram].append(index)
+        self._holders = {gram: np.array(indices) for gram, indices in holders.items()}
 
     def nearest(self, text: str) -> tuple[float, str]:
         """The highest Jaccard overlap, and the phrasing that has it."""
-        return max(self.scores(text), default=(0.0, ""))
+        scores = self._scores(text)
+        best = int(scores.argmax())
+        return float(scores[best]), self._texts[best]
 
-    def scores(self, text: str) -> Iterator[tuple[float, str]]:
-        """The Jaccard overlap with every phrasing that shares a 4-gram."""
+    def near(self, text: str, limit: float) -> list[str]:
+        """The phrasings whose overlap is the limit or more."""
+        return [self._texts[index] for index in np.flatnonzero(self._scores(text) >= limit)]
+
+    def _scores(self, text: str) -> NDArray[np.float64]:
+        """The Jaccard overlap with every phrasing, (phrasings,)."""
         wanted = grams(text)
-        shared: dict[int, int] = defaultdict(int)
-        for gram in wanted:
-            for index in self._holders.get(gram, ()):
-                shared[index] += 1
-        for index, n in shared.items():
-            yield n / (len(wanted) + self._sizes[index] - n), self._texts[index]
+        rows = [self._holders[gram] for gram in wanted if gram in self._holders]
+        joined = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
+        shared = np.bincount(joined, minlength=len(self._texts))
+        return np.asarray(shared / (len(wanted) + self._sizes - shared))
 
 
 def training_intents(folder: Path = CORPUS, evaluation: Path = EVALUATION) -> tuple[Intent, ...]:
@@ -132,7 +140,7 @@ def training_intents(folder: Path = CORPUS, evaluation: Path = EVALUATION) -> tu
     overlap = Overlap(phrasing for intent in intents for phrasing in intent.phrasings)
     asked = [question for questions in read_cases(evaluation).values() for question in questions]
     asked += read_out_of_scope(evaluation / OUT_OF_SCOPE.name)
-    near = {text for question in asked for score, text in overlap.scores(question) if score >= TOO_NEAR}
+    near = {text for question in asked for text in overlap.near(question, TOO_NEAR)}
     return tuple(
         replace(intent, phrasings=tuple(p for p in intent.phrasings if p not in near)) for intent in intents
     )

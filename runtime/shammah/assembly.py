@@ -111,6 +111,12 @@ class Parts:
             self._model = LocalModel(file, threads, None if layers == "auto" else layers, self._stop)
         return self._model
 
+    def close(self) -> None:
+        """Give back the model's memory."""
+        if self._model is not None:
+            self._model.close()
+            self._model = None
+
     @property
     def model(self) -> "LocalModel | None":
         """The local model, where it was needed so far."""

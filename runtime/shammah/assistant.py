@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shammah import features, policy
-from shammah.errors import BudgetReached, KeyMissing, ShammahError, TeacherError
+from shammah.errors import BudgetReached, ContextTooLong, KeyMissing, NothingVerified, ShammahError, TeacherError
 from shammah.features import Features
 from shammah.generation import Completion, Finish, Stop, never
 from shammah.heads import Head
@@ -73,7 +73,7 @@ class Assistant:
         context = redactor.redact_all(request.context)
         lineage = self._local.lineage if self._local else ""
         question = self._journal.begin(
-            request.session, lineage, context, redactor.count, may_go_online=not request.is_offline
+            request.session, lineage, context, redactor.count, may_go_online=request.may_go_online
         )
         limits = Limits(
             forced=request.forced,
@@ -172,13 +172,18 @@ class Assistant:
             return
         answer = self._teacher.answer(completion, route.reason, turn.seconds)
         answer = replace(answer, text=turn.redactor.redact(completion.text))
-        self._show(turn, answer, completion.text, screen)
+        if turn.limits.wants_verified and completion.end.finish in (Finish.LENGTH, Finish.REFUSAL):
+            self._journal.save(turn.question, [*turn.answers, answer])
+            screen.discard(f"Claude's answer is not whole ({completion.end.finish})")
+            raise NothingVerified("no verified answer: Claude gave no whole one", hint="Raise --max-tokens.")
+        self._show(turn, answer, turn.redactor.restore(completion.text), screen)
 
     def _ask_teacher(self, turn: Turn, screen: Screen, stop: Stop) -> Completion:
         restore = turn.redactor.restore_stream
         completion = self._teacher.complete(self._journal, turn.question, screen.final, stop, restore)
-        if completion.end.finish is Finish.CUT or (not completion.text and completion.end.finish is Finish.STOP):
-            raise TeacherError("Claude gave no answer")
+        is_empty = not completion.text and completion.end.finish is not Finish.INTERRUPTED
+        if completion.end.finish is Finish.CUT or is_empty:
+            raise TeacherError(f"Claude gave no answer ({completion.end.finish})")
         return completion
 
     def _degrade(self, turn: Turn, error: ShammahError, screen: Screen, stop: Stop) -> None:
@@ -186,6 +191,7 @@ class Assistant:
         screen.discard(f"Claude failed ({error}); the local model answers")
         reason = Reason.BUDGET if isinstance(error, BudgetReached) else Reason.TEACHER_FAILED
         draft = next(iter(turn.answers), None)
+        self._journal.uncount(turn.question)
         if turn.limits.wants_verified:
             self._journal.save(turn.question, turn.answers)
             raise policy.unverified(replace(turn.limits, has_budget=reason is not Reason.BUDGET)) from error
@@ -194,18 +200,27 @@ class Assistant:
             text = turn.redactor.restore(draft.text)
             screen.final(text)
         else:
-            completion = self._complete_locally(turn, screen.final, stop)
+            completion = self._stand_in(turn, error, screen, stop)
             draft, text = self._local_answer(turn, completion, reason), completion.text
         self._show(turn, replace(draft, reason=reason), text, screen)
 
+    def _stand_in(self, turn: Turn, error: ShammahError, screen: Screen, stop: Stop) -> Completion:
+        try:
+            return self._complete_locally(turn, screen.final, stop)
+        except ContextTooLong:
+            raise error from None
+
     def _show(self, turn: Turn, answer: NewAnswer, text: str, screen: Screen) -> None:
-        turn.answers.append(replace(answer, is_shown=True))
+        # What ended before its first word leaves nothing to go on from.
+        turn.answers.append(replace(answer, is_shown=bool(text) or answer.finish != Finish.INTERRUPTED))
         turn.text = text
         screen.accept()
 
     def _finish(self, turn: Turn) -> Outcome:
         """Commit the answer with the work that it leaves to the background."""
         shown = turn.answers[-1]
+        if shown.finish == Finish.INTERRUPTED:
+            self._journal.uncount(turn.question)
         job, propensity = self._sample(turn, shown)
         saved = self._journal.save(
             turn.question,

@@ -66,7 +66,7 @@ def _hash(file: Path) -> str:
 
 def _probe(file: Path) -> tuple[str, str]:
     """Name and architecture of a file that survives being opened and run for one token."""
-    command = [sys.executable, "-m", "shammah.probe", os.fspath(file)]
+    command = [sys.executable, "-P", "-m", "shammah.probe", os.fspath(file)]
     try:
         child = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:

@@ -43,12 +43,12 @@ def _download(repository: str, file: str, revision: str) -> Path:
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
 
     # The environment is the user's own, and is read at import: set the constant, so that no request tells
-    # the versions of the libraries that are installed here.
+    # the versions of the libraries that are installed here. A public file needs nobody's token either.
     constants.HF_HUB_DISABLE_TELEMETRY = True
     if cached(repository, file, revision) is None:
         # Without a network, hf_hub_download repeats its first request for 23 seconds; this one does not.
-        get_hf_file_metadata(hf_hub_url(repository, file, revision=revision))
-    return Path(hf_hub_download(repository, file, revision=revision))
+        get_hf_file_metadata(hf_hub_url(repository, file, revision=revision), token=False)
+    return Path(hf_hub_download(repository, file, revision=revision, token=False))
 
 
 def _check(path: Path, sha256: str) -> None:

@@ -43,7 +43,9 @@ class BadModel(ShammahError):
 
 
 class KeyMissing(ShammahError):
-    """The teacher has no key."""
+    """The teacher has no key, or refuses it."""
+
+    is_free = True
 
     hint = "Set ANTHROPIC_API_KEY, or ask with --local."
 
@@ -61,7 +63,13 @@ class BudgetReached(ShammahError):
 
 
 class TeacherError(ShammahError):
-    """The teacher gave no whole answer."""
+    """The teacher gave no whole answer.
+
+    Attributes:
+        is_free: Whether the failed call surely cost nothing.
+    """
+
+    is_free = False
 
     hint = "Try again later, or ask with --local."
 

@@ -96,6 +96,11 @@ class Journal:
             )
         return self.question_at(question.number)
 
+    def uncount(self, question: Question) -> None:
+        """Let a question not count after all: no teacher was available."""
+        with self._db.write() as db:
+            db.execute("UPDATE questions SET is_counted = 0 WHERE number = ?", (question.number,))
+
     def note_embedding(self, question: Question, embedding: Vector) -> Question:
         """Record a question's embedding, made after it was routed."""
         with self._db.write() as db:
@@ -269,14 +274,36 @@ class Journal:
         )
         return [Job(row["id"], row["kind"], json.loads(row["payload"]), row["attempts"]) for row in found]
 
+    def take_job(self, retry_seconds: float, most_attempts: int) -> Job | None:
+        """Start the oldest job that may start; one that kills its worker comes back later, and not for ever."""
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE jobs SET state = 'failed', finished = ?, error = coalesce(error, 'it ended its worker')"
+                " WHERE state = 'queued' AND attempts >= ?",
+                (now(), most_attempts),
+            )
+            row = db.execute(
+                "UPDATE jobs SET attempts = attempts + 1, not_before = ? WHERE id = (SELECT id FROM jobs"
+                " WHERE state = 'queued' AND not_before <= ? ORDER BY id LIMIT 1) RETURNING *",
+                (time.time() + retry_seconds, time.time()),
+            ).fetchone()
+        return Job(row["id"], row["kind"], json.loads(row["payload"]), row["attempts"]) if row else None
+
     def finish_job(self, job: Job, error: str | None = None, retry_seconds: float | None = None) -> None:
         """Close a job: done, failed, or queued again after a while."""
         state = "queued" if retry_seconds is not None else "failed" if error else "done"
         with self._db.write() as db:
             db.execute(
-                "UPDATE jobs SET state = ?, attempts = attempts + 1, not_before = ?, finished = ?, error = ?"
-                " WHERE id = ?",
+                "UPDATE jobs SET state = ?, not_before = ?, finished = ?, error = ? WHERE id = ?",
                 (state, time.time() + (retry_seconds or 0), now(), error, job.id),
+            )
+
+    def put_back(self, job: Job, reason: str, retry_seconds: float) -> None:
+        """Let a job wait for better times: that was no attempt."""
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE jobs SET attempts = attempts - 1, not_before = ?, error = ? WHERE id = ?",
+                (time.time() + retry_seconds, reason, job.id),
             )
 
     # Money.
@@ -308,9 +335,10 @@ class Journal:
         return Base(**{name: row[name] for name in Base.__slots__}) if row else None
 
     def base(self, sha256: str) -> Base | None:
-        """What was recorded of a model file by its hash."""
-        row = self._db.execute("SELECT * FROM bases WHERE sha256 = ? LIMIT 1", (sha256,)).fetchone()
-        return Base(**{name: row[name] for name in Base.__slots__}) if row else None
+        """A model file by its hash: of several, the newest that is still there."""
+        found = self._db.execute("SELECT * FROM bases WHERE sha256 = ? ORDER BY probed DESC", (sha256,)).fetchall()
+        bases = [Base(**{name: row[name] for name in Base.__slots__}) for row in found]
+        return next((base for base in bases if Path(base.path).is_file()), bases[0] if bases else None)
 
     def record_base(self, base: Base) -> None:
         """Record a model file whose hash was taken and which was probed; it replaces what stood at its path."""
@@ -345,10 +373,6 @@ class Journal:
         """Whether this is the first time that the flag is raised."""
         with self._db.write() as db:
             return db.execute("INSERT OR IGNORE INTO flags VALUES (?, '1')", (name,)).rowcount == 1
-
-    def has_flag(self, name: str) -> bool:
-        """Whether a flag was ever raised."""
-        return self._db.execute("SELECT 1 FROM flags WHERE name = ?", (name,)).fetchone() is not None
 
     def _question(self, where: str, value: object) -> Question:
         return rows.to_question(self._db.execute(f"SELECT * FROM questions WHERE {where}", (value,)).fetchone())

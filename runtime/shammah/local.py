@@ -30,7 +30,7 @@ from shammah.generation import (
     never,
     without_thinking,
 )
-from shammah_convert.chat import IM_END, ChatFormat, Control, Message, Segment, prompt_segments
+from shammah_convert.chat import IM_END, IM_START, ChatFormat, Control, Message, Segment, prompt_segments
 
 ALL_LAYERS = 999
 BATCH_TOKENS = 512
@@ -110,6 +110,9 @@ class LocalModel:
         self.facts = self._read_facts(path)
         self._format = ChatFormat.of(self.facts.architecture, self._text("tokenizer.chat_template"))
         self._ends = self._tokenize(Control(IM_END))
+        if len(self._ends) != 1 or len(self._tokenize(Control(IM_START))) != 1:
+            self.close()
+            raise BadModel(f"{path} does not speak ChatML: it has no {IM_START} and {IM_END} tokens")
         self._visible_controls = {self._tokenize(Control(mark))[0] for mark in (THINK_OPEN, THINK_CLOSE)}
         self._n_vocabulary = ll.llama_vocab_n_tokens(self._vocabulary)
 
@@ -236,6 +239,7 @@ class LocalModel:
             return
         if self._context:
             ll.llama_free(self._context)
+            self._context, self.context_tokens = None, 0
         size = -(-tokens // CONTEXT_STEP) * CONTEXT_STEP
         self._context = _new_context(self._model, size, self.threads, is_embedder=False)
         self.context_tokens = size

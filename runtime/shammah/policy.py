@@ -113,11 +113,6 @@ def threshold(count: int) -> float | None:
     return CAUTIOUS_THRESHOLD if count < CAUTIOUS_QUESTIONS else THRESHOLD
 
 
-def needs_router(limits: Limits) -> bool:
-    """Whether the route depends on the router at all."""
-    return limits.is_counted and limits.local_is_ready and limits.prompt_fits
-
-
 def route(p_local: float, count: int, limits: Limits) -> Route:
     """Choose who answers, from the question alone.
 

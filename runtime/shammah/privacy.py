@@ -46,7 +46,10 @@ _PATTERNS = (
     r"\bsk-(?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{20,}",
     r"\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{40,}",
     r"\bglpat-[A-Za-z0-9_-]{20,}",
-    r"\bhf_[A-Za-z0-9]{30,}",
+    r"\bhf_[A-Za-z0-9]{30,}|\bgsk_[A-Za-z0-9]{30,}|\bGOCSPX-[A-Za-z0-9_-]{20,}|\bhv[sb]\.[A-Za-z0-9_-]{20,}",
+    r"\bAGE-SECRET-KEY-1[A-Z0-9]{40,}|\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|\btskey-[a-z]{2,10}-[A-Za-z0-9-]{16,}",
+    r"\bdapi[a-f0-9]{32}|\bdiscord(?:app)?\.com/api/webhooks/(?P<secret>\d{10,20}/[\w-]{40,})",
+    r"(?i)\blogin\s+\S{1,100}\s+password\s+(?P<secret>\S{4,})",
     r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b",
     r"\bAIza[A-Za-z0-9_-]{35}",
     r"\bya29\.[A-Za-z0-9_-]{20,}",
@@ -92,7 +95,7 @@ _PLUGINS = (
     "PypiTokenDetector", "SendGridDetector", "SlackDetector", "SoftlayerDetector",
     "SquareOAuthDetector", "StripeDetector", "TelegramBotTokenDetector", "TwilioKeyDetector",
 )  # fmt: skip
-SHORTEST_ANYWHERE = 6
+SHORTEST_ANYWHERE, SHORTEST_WORD = 6, 4
 # The plugins' time is quadratic in a line's length: a line is read in windows that overlap by the longest secret.
 WINDOW_CHARACTERS = 4096
 OVERLAP_CHARACTERS = 512
@@ -163,6 +166,8 @@ class Redactor:
         for secret in secrets:
             if len(secret) >= SHORTEST_ANYWHERE:
                 found += _occurrences(secret, text)
+            elif len(secret) >= SHORTEST_WORD:
+                found += [match.span() for match in re.finditer(rf"(?<!\w){re.escape(secret)}(?!\w)", text)]
         return _merged(found)
 
     def _placeholder(self, secret: str) -> str:

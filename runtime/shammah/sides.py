@@ -6,7 +6,7 @@ from typing import Protocol
 
 from shammah import features
 from shammah.catalog import Price, dearest_price
-from shammah.errors import BudgetReached, KeyMissing, ShammahError
+from shammah.errors import BudgetReached, KeyMissing, TeacherError
 from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, collect, never
 from shammah.journal import Journal
 from shammah.policy import Reason, Side
@@ -118,45 +118,49 @@ class TeacherSide:
         Args:
             journal: Keeps the budget.
             question: With its whole conversation.
-            show: Gets each piece of the answer.
+            show: Gets each piece of the answer, restored.
             stop: Ends the call early.
-            restore: Puts secrets back where placeholders stand.
+            restore: Puts secrets back where placeholders stand; the completion itself keeps the placeholders.
 
         Raises:
             KeyMissing: There is no key, or it is refused.
             BudgetReached: What is left of the day's budget does not cover the worst case.
             TeacherError: No whole answer came.
         """
-        if self.generator is None:
-            raise KeyMissing("the teacher has no key")
         worst = self.worst_cost_usd(question.context)
         reservation = journal.reserve(worst, self.max_usd_per_day, question)
         if reservation is None:
             raise BudgetReached("the day's budget for Claude does not cover this question")
-        has_text = False
-
-        def watch(text: str) -> None:
-            nonlocal has_text
-            has_text = True
-            show(text)
-
+        said: list[Chunk] = []
         try:
-            chunks = self.generator.stream(question.context, Sampling(self.max_tokens), stop)
-            completion = collect(restore(chunks), watch)
-        except ShammahError:
-            if not has_text:
+            collect(restore(_kept(self._stream(question, stop), said)), show)
+        except (KeyMissing, TeacherError) as error:
+            if error.is_free:
                 journal.settle(reservation, 0.0)
             raise
+        completion = collect(said)
         # An interrupted call's use is unknown: its reservation stands.
         if completion.end.finish is not Finish.INTERRUPTED and completion.end.cost_usd is not None:
             journal.settle(reservation, completion.end.cost_usd)
         return completion
+
+    def _stream(self, question: Question, stop: Stop) -> Iterator[Chunk]:
+        if self.generator is None:
+            raise KeyMissing("the teacher has no key")
+        return self.generator.stream(question.context, Sampling(self.max_tokens), stop)
 
     def answer(self, completion: Completion, reason: Reason, seconds: dict[str, float]) -> NewAnswer:
         """A completion as an answer for the journal: not shown, verified where it is whole."""
         assert self.generator is not None, "a teacher that answered has a generator"
         answer = _answer(completion, Side.TEACHER, self.generator.model, reason, seconds)
         return replace(answer, is_verified=completion.end.finish is Finish.STOP, cost_usd=completion.end.cost_usd)
+
+
+def _kept(chunks: Iterator[Chunk], said: list[Chunk]) -> Iterator[Chunk]:
+    """Pass chunks on and keep them."""
+    for chunk in chunks:
+        said.append(chunk)
+        yield chunk
 
 
 def _answer(completion: Completion, side: Side, model: str, reason: Reason, seconds: dict[str, float]) -> NewAnswer:

@@ -68,10 +68,12 @@ class Access:
             ConfigError: The base URL is neither https nor loopback.
         """
         key = environ.get(KEY_VARIABLE, "").strip()
+        if not key:
+            return None
         url = settings.base_url or environ.get(URL_VARIABLE, "").strip() or OFFICIAL_URL
         if not _may_carry_a_prompt(url):
             raise ConfigError(f"the teacher's base URL is {url!r}", hint="It takes an https URL, or http on loopback.")
-        return cls(key, url) if key else None
+        return cls(key, url)
 
 
 def _may_carry_a_prompt(url: str) -> bool:
@@ -145,7 +147,7 @@ class Teacher:
                     has_text = True
                     yield Chunk(text)
                 case Exception() as error:
-                    raise _translate(error, may_retry=not has_text) from error
+                    raise _translate(error, has_text, call.is_accepted) from error
 
 
 class _Retryable(Exception):
@@ -173,6 +175,7 @@ class _Call:
         self._is_abandoned = threading.Event()
         self._stream: anthropic.Stream[anthropic.types.RawMessageStreamEvent] | None = None
         self._prompt_tokens = 0
+        self.is_accepted = False
         self._completion_tokens = 0
         threading.Thread(target=self._run, name="teacher", daemon=True).start()
 
@@ -185,7 +188,10 @@ class _Call:
 
     def end(self, finish: Finish, price: Price | None) -> End:
         """The end record, with what was used and what it costs."""
-        cost = price.cost_usd(self._prompt_tokens, self._completion_tokens) if price else None
+        # What an interrupted answer cost is not known: its last event, with the tokens, never came.
+        cost = None
+        if price is not None and finish is not Finish.INTERRUPTED:
+            cost = price.cost_usd(self._prompt_tokens, self._completion_tokens)
         return End(finish, self._prompt_tokens, self._completion_tokens, cost)
 
     def abandon(self) -> None:
@@ -228,6 +234,7 @@ class _Call:
             match event.type:
                 case "message_start":
                     has_begun = True
+                    self.is_accepted = True
                     self._prompt_tokens = int(event.message.usage.input_tokens)
                 case "content_block_delta" if event.delta.type == "text_delta":
                     self._events.put(event.delta.text)
@@ -253,12 +260,15 @@ def _hang_up(stream: "anthropic.Stream[anthropic.types.RawMessageStreamEvent]") 
             socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
-def _translate(error: Exception, may_retry: bool) -> Exception:
-    """Turn what the wire did into our errors, with the reason in plain words."""
+def _translate(error: Exception, has_text: bool, is_accepted: bool) -> Exception:
+    """Turn what the wire did into our errors, with the reason in plain words.
+
+    A call that was accepted is paid for, so it is made again only where the server itself says that it failed.
+    """
     import anthropic
 
     if isinstance(error, anthropic.APIStatusError):
-        return _translate_status(error, may_retry)
+        return _translate_status(error, may_retry=not has_text)
     if isinstance(error, anthropic.APITimeoutError):
         cause = TeacherError("Claude did not answer in time")
     elif isinstance(error, anthropic.APIConnectionError):
@@ -271,7 +281,8 @@ def _translate(error: Exception, may_retry: bool) -> Exception:
             f"what came back is not Claude's API ({type(error).__name__}: {error})",
             hint="A proxy or a login page may stand between; check the network and the base URL.",
         )
-    return _Retryable(cause, 0.0, MOST_CALLS_UNHEARD) if may_retry else cause
+    cause.is_free = not is_accepted and not isinstance(error, anthropic.APITimeoutError)
+    return cause if is_accepted else _Retryable(cause, 0.0, MOST_CALLS_UNHEARD)
 
 
 def _translate_status(error: "anthropic.APIStatusError", may_retry: bool) -> Exception:
@@ -282,6 +293,7 @@ def _translate_status(error: "anthropic.APIStatusError", may_retry: bool) -> Exc
         return TeacherError("the teacher's address redirects elsewhere; redirects are not followed")
     said = "broke off" if status == 200 else f"answered with status {status}"
     cause = TeacherError(f"Claude {said}: {text}")
+    cause.is_free = status >= 400
     # A spend limit is not lifted by waiting a second.
     is_spent = any(word in text.lower() for word in ("spend", "credit", "billing"))
     may_succeed = status in RETRIED_STATUSES or (status == 200 and kind in RETRIED_EVENTS)

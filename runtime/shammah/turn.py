@@ -63,6 +63,11 @@ class Request:
         return [*system, *earlier, Message("user", self.text)]
 
     @property
+    def may_go_online(self) -> bool:
+        """Whether the question, and what follows it in the conversation, may ever leave the machine."""
+        return not self.is_offline and self.forced is not Side.LOCAL
+
+    @property
     def earlier_turns(self) -> int:
         """How many questions came before."""
         return sum(message.role == "user" for message in self.history)

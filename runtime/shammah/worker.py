@@ -37,22 +37,23 @@ class NotNow(Exception):
     """The job waits for better times, which is no failure."""
 
 
-def start(home: Path) -> None:
+def start(home: Path, is_offline: bool = False) -> None:
     """Start the worker, detached; where one runs already, the new one ends at once."""
     with (home / "worker.log").open("ab") as log:
         subprocess.Popen(
-            [sys.executable, "-m", "shammah.worker"],
+            [sys.executable, "-P", "-m", "shammah.worker"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd=home,
-            env=os.environ | {config.HOME_VARIABLE: str(home)},
+            env=os.environ | {config.HOME_VARIABLE: str(home)} | ({"SHAMMAH_OFFLINE": "1"} if is_offline else {}),
             start_new_session=True,
         )
 
 
 def main() -> int:
     """Work until nothing waits."""
+    os.umask(0o077)
     hardware.give_way()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     settings = config.load()
@@ -76,18 +77,19 @@ class Worker:
 
     def work(self) -> None:
         """Do every job that may start, also those that come meanwhile."""
-        while jobs := self._journal.waiting_jobs():
-            self._do(jobs[0])
+        while job := self._journal.take_job(RETRY_SECONDS, MOST_ATTEMPTS):
+            self._do(job)
+        self._parts.close()
 
     def _do(self, job: Job) -> None:
         try:
             self._label(self._journal.question_at(int(job.payload["question"])))
         except NotNow as reason:
             _log.info("job %s waits: %s", job.id, reason)
-            self._journal.finish_job(job, error=str(reason), retry_seconds=RETRY_SECONDS)
+            self._journal.put_back(job, str(reason), RETRY_SECONDS)
         except ShammahError as error:
             _log.warning("job %s failed: %s", job.id, error)
-            is_over = job.attempts + 1 >= MOST_ATTEMPTS
+            is_over = job.attempts >= MOST_ATTEMPTS
             self._journal.finish_job(job, error=str(error), retry_seconds=None if is_over else RETRY_SECONDS)
         except Exception as error:  # one broken job must not stop the others for ever
             _log.exception("job %s failed", job.id)
@@ -102,6 +104,8 @@ class Worker:
         self._check(question, base)
         self._prepare_embedder(question)
         parts = self._parts_for(base)
+        if parts.base.sha256 != question.lineage:
+            raise ShammahError("the model that the question counts for was replaced")
         comparison = Comparison(
             journal=self._journal,
             heads=parts.heads,
@@ -127,8 +131,12 @@ class Worker:
         """The parts for the base that a question was counted for, kept from job to job."""
         if Path(self._parts.settings.model.path or self._parts.base.path) != Path(base.path):
             settings = config.with_model(self._settings, base.path)
-            self._parts = Parts(settings, self._journal, hardware.BusyMeter())
+            self._use(settings)
         return self._parts
+
+    def _use(self, settings: config.Settings) -> None:
+        self._parts.close()
+        self._parts = Parts(settings, self._journal, hardware.BusyMeter())
 
     def _prepare_embedder(self, question: Question) -> None:
         """Make the embedder's file where its weights can be had; without it, the hand features serve."""
@@ -140,7 +148,7 @@ class Worker:
             source = embedding.find_source() or (embedding.fetch_source() if may_fetch else None)
             if source is not None:
                 embedding.build(home, source)
-                self._parts = Parts(self._parts.settings, self._journal, hardware.BusyMeter())
+                self._use(self._parts.settings)
         except (ShammahError, OSError) as error:
             _log.warning("no embedder: %s", error)
             _failure_mark(home).touch()
@@ -165,10 +173,13 @@ def _only_one(home: Path) -> Iterator[bool]:
         except BlockingIOError:
             yield False
         else:
+            stream.truncate(0)
             stream.write(str(os.getpid()))
             stream.flush()
-            yield True
-            stream.truncate(0)
+            try:
+                yield True
+            finally:
+                stream.truncate(0)
 
 
 if __name__ == "__main__":

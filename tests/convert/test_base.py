@@ -17,9 +17,7 @@ from shammah_convert.base import About, BadBase, Vocabulary, read_safetensors, w
 from shammah_convert.chat import Message
 from shammah_trainer.dataset import Encoder
 
-ABOUT = About(
-    "tiny", "apache-2.0", description="random", extra={"shammah.answer": 42, "shammah.kind": "test"}
-)
+ABOUT = About("tiny", "apache-2.0", description="random", extra={"shammah.answer": 42, "shammah.kind": "test"})
 TEXTS = (
     "list all files, please",
     "It's 1234 o'clock:\n\n  what's NEW?\ttabs",

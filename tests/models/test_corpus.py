@@ -64,12 +64,8 @@ def test_answers_are_short_plain_ascii(intents: tuple[Intent, ...]) -> None:
     assert all(intent.answer.isascii() and "`" not in intent.first_line[:1] for intent in intents)
 
 
-def test_each_intent_has_5_evaluation_phrasings(
-    intents: tuple[Intent, ...], cases: dict[str, tuple[str, ...]]
-) -> None:
-    few = {
-        i.id: len(cases.get(i.id, ())) for i in intents if i.id != REFUSAL and len(cases.get(i.id, ())) < 5
-    }
+def test_each_intent_has_5_evaluation_phrasings(intents: tuple[Intent, ...], cases: dict[str, tuple[str, ...]]) -> None:
+    few = {i.id: len(cases.get(i.id, ())) for i in intents if i.id != REFUSAL and len(cases.get(i.id, ())) < 5}
     assert few == {}
 
 

@@ -71,9 +71,7 @@ def test_a_long_text_is_refused(seedling: LocalModel) -> None:
 
 def test_the_recipe_makes_a_model_that_answers(tmp_path: Path) -> None:
     intents = (
-        Intent(
-            "list", "list files", "ls\nLists files.", (), ("list files", "show files", "what files are here")
-        ),
+        Intent("list", "list files", "ls\nLists files.", (), ("list files", "show files", "what files are here")),
         Intent(
             "where",
             "current folder",

@@ -165,15 +165,61 @@ def test_when_the_teacher_fails_the_local_answer_is_given_and_marked(journal: Jo
     assert (outcome.text, outcome.answer.reason, outcome.answer.is_verified) == ("ls -la", "teacher_failed", False)
     assert journal.examples() == []
     assert journal.waiting_jobs() == [], "an answer that stands in for the teacher's teaches nothing"
-    assert journal.spent_usd() == 0.0, "a call that failed before its first text costs nothing"
+    assert not outcome.question.is_counted, "no teacher was available after all"
+
+
+@pytest.mark.parametrize(("is_free", "spent"), [(True, 0.0), (False, 0.01006)])
+def test_a_failed_call_costs_its_worst_case_unless_it_was_surely_free(
+    journal: Journal, is_free: bool, spent: float
+) -> None:
+    error = TeacherError("gone")
+    error.is_free = is_free
+    House(journal, teacher=Scripted(error)).ask()
+    # 30 tokens at most for the 14 bytes and their frame at $2, 1,000 at $10 a million
+    assert journal.spent_usd() == pytest.approx(spent)
+
+
+def test_when_the_teacher_fails_on_a_question_too_long_to_stand_in_for_that_is_the_error(journal: Journal) -> None:
+    house = House(journal, Scripted(context_tokens=3), Scripted(TeacherError("overloaded")))
+    with pytest.raises(TeacherError, match="overloaded"):
+        house.ask("one two three four")
 
 
 def test_a_refused_key_degrades_as_well(journal: Journal) -> None:
     assert House(journal, teacher=Scripted(KeyMissing("refused"))).ask().answer.reason == "teacher_failed"
 
 
-def test_an_empty_answer_counts_as_failed(journal: Journal) -> None:
-    assert House(journal, teacher=Scripted("")).ask().answer.reason == "teacher_failed"
+@pytest.mark.parametrize("finish", [Finish.STOP, Finish.REFUSAL, Finish.LENGTH])
+def test_an_empty_answer_counts_as_failed(journal: Journal, finish: Finish) -> None:
+    assert House(journal, teacher=Scripted("", finish=finish)).ask().answer.reason == "teacher_failed"
+
+
+@pytest.mark.parametrize("finish", [Finish.REFUSAL, Finish.LENGTH])
+def test_a_verified_answer_is_a_whole_one(journal: Journal, finish: Finish) -> None:
+    house = House(journal, teacher=Scripted("git res", finish=finish))
+    with pytest.raises(NothingVerified):
+        house.ask(wants_verified=True)
+    assert house.screen.text == ""
+    assert [answer.is_shown for answer in journal.answers(journal.recent(1)[0])] == [False]
+
+
+@pytest.mark.parametrize(
+    ("request_", "online"), [({}, True), ({"is_offline": True}, False), ({"forced": Side.LOCAL}, False)]
+)
+def test_what_was_asked_to_stay_is_marked_to_stay(journal: Journal, request_: dict[str, Any], online: bool) -> None:
+    assert House(journal).ask(**request_).question.may_go_online is online
+
+
+def test_a_short_secret_is_stored_nowhere(journal: Journal) -> None:
+    """Too short to be looked for within words, it is still replaced as a word of its own."""
+    teacher = Scripted("set PGPASSWORD=<SECRET_1> and try hunter")
+    outcome = House(journal, teacher=teacher).ask("why does curl -u bob:hunt https://example.com fail")
+    assert outcome.text == "set PGPASSWORD=hunt and try hunter"
+    local = House(journal, Scripted("use hunt, not hunter")).ask("why does curl -u bob:hunt https://example.com fail")
+    assert local.text == "use hunt, not hunter"
+    assert local.answer.text == "use <SECRET_1>, not hunter"
+    stored = journal.path.read_bytes().replace(b"hunter", b"")
+    assert b"hunt" not in stored
 
 
 def test_a_forced_teacher_that_fails_is_an_error(journal: Journal) -> None:
@@ -285,6 +331,7 @@ def test_an_interrupted_answer_keeps_what_was_shown(journal: Journal) -> None:
     outcome = house.assistant.ask(Request("count", "session"), house.screen, lambda: next(presses, True))
     assert outcome.text == "one two"
     assert outcome.answer.finish == "interrupted"
+    assert not outcome.question.is_counted
     kept = journal.shown(outcome.question)
     assert kept is not None
     assert kept.text == "one two"

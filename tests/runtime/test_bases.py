@@ -115,3 +115,23 @@ def test_weights_that_are_no_numbers_are_refused(journal: Journal, tmp_path: Pat
     file.write_bytes(data)
     with pytest.raises(BadModel, match="not finite"):
         bases.identify(journal, file)
+
+
+def test_the_probe_runs_no_code_of_the_folder_that_it_is_started_in(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trap = tmp_path / "clone"
+    trap.mkdir()
+    (trap / "json.py").write_text("open('executed', 'w')")
+    monkeypatch.chdir(trap)
+    bases.identify(journal, write_tiny(tmp_path / "tiny.gguf"))
+    assert not (trap / "executed").exists()
+
+
+def test_of_several_places_the_one_that_is_still_there_counts(journal: Journal, tmp_path: Path) -> None:
+    base = bases.identify(journal, write_tiny(tmp_path / "old.gguf"))
+    (tmp_path / "old.gguf").rename(tmp_path / "new.gguf")
+    bases.identify(journal, tmp_path / "new.gguf")
+    found = journal.base(base.sha256)
+    assert found is not None
+    assert found.path == str(tmp_path / "new.gguf")

@@ -18,7 +18,7 @@ from shammah.divergence import Divergence, Method
 from shammah.errors import JournalError
 from shammah.journal import Journal
 from shammah.policy import Reason, Side
-from shammah.records import NewAnswer, Question
+from shammah.records import Job, NewAnswer, Question
 from shammah_convert import examples
 from shammah_convert.chat import Message
 
@@ -303,12 +303,35 @@ def test_a_finished_job_waits_no_more_and_may_be_left_again(journal: Journal) ->
 
 
 def test_a_job_to_be_tried_again_waits_for_its_time_and_counts_its_attempts(journal: Journal) -> None:
-    journal.enqueue("label", {})
-    journal.finish_job(journal.waiting_jobs()[0], error="no net", retry_seconds=600)
-    assert journal.waiting_jobs() == []
-    journal.enqueue("build", {})
-    journal.finish_job(journal.waiting_jobs()[0], error="no net", retry_seconds=0)
-    assert [(job.kind, job.attempts) for job in journal.waiting_jobs()] == [("build", 1)]
+    journal.enqueue("build", {"n": 1})
+    job = taken(journal)
+    journal.finish_job(job, error="no net", retry_seconds=600)
+    assert journal.take_job(600, 5) is None
+    journal.finish_job(job, error="no net", retry_seconds=0)
+    assert taken(journal).attempts == 2
+
+
+def test_waiting_for_better_times_is_no_attempt(journal: Journal) -> None:
+    journal.enqueue("build", {"n": 1})
+    journal.put_back(taken(journal), "on battery", 0)
+    assert taken(journal).attempts == 1
+
+
+def test_a_job_that_ends_its_worker_comes_back_and_not_for_ever(journal: Journal) -> None:
+    journal.enqueue("build", {"n": 1})
+    for attempt in range(3):
+        job = journal.take_job(0, 3)  # and the worker is gone
+        assert job is not None
+        assert job.attempts == attempt + 1
+    assert journal.take_job(0, 3) is None
+    row = journal._db.execute("SELECT state, error FROM jobs").fetchone()
+    assert tuple(row) == ("failed", "it ended its worker")
+
+
+def taken(journal: Journal) -> Job:
+    job = journal.take_job(600, 5)
+    assert job is not None
+    return job
 
 
 def test_each_notice_is_handed_out_once_and_in_order(journal: Journal) -> None:
@@ -321,9 +344,7 @@ def test_each_notice_is_handed_out_once_and_in_order(journal: Journal) -> None:
 
 
 def test_a_flag_is_raised_once(journal: Journal) -> None:
-    assert not journal.has_flag("greeted")
     assert [journal.raise_flag("greeted") for _ in range(2)] == [True, False]
-    assert journal.has_flag("greeted")
 
 
 # Money.

@@ -131,6 +131,13 @@ def test_a_missing_file_and_a_wrong_one_are_named(tmp_path: Path) -> None:
         LocalModel(tmp_path / "bad.gguf")
 
 
+def test_a_model_without_chatml_is_refused(tmp_path: Path) -> None:
+    file = write_tiny(tmp_path / "tiny.gguf")
+    file.write_bytes(file.read_bytes().replace(b"<|im_end|>", b"<|in_end|>"))
+    with pytest.raises(BadModel, match="does not speak ChatML"):
+        LocalModel(file)
+
+
 def test_native_chatter_is_silent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with LocalModel(write_tiny(tmp_path / "tiny.gguf")) as model:
         collect(model.stream(QUESTION, Sampling(5)))

@@ -166,20 +166,6 @@ def test_only_unforced_questions_with_a_teacher_are_counted(limits: Limits, is_c
     assert limits.is_counted is is_counted
 
 
-@pytest.mark.parametrize(
-    ("limits", "needs"),
-    [
-        (READY, True),
-        (OFFLINE, False),
-        (FORCED_LOCAL, False),
-        (Limits(has_key=True, local_is_ready=False), False),
-        (Limits(has_key=True, prompt_fits=False), False),
-    ],
-)
-def test_the_router_is_needed_only_where_it_decides(limits: Limits, needs: bool) -> None:
-    assert policy.needs_router(limits) is needs
-
-
 @pytest.mark.parametrize(("count", "bar"), [(0, None), (49, None), (50, 0.95), (199, 0.95), (200, 0.5), (10_000, 0.5)])
 def test_the_threshold_follows_the_phases(count: int, bar: float | None) -> None:
     assert policy.threshold(count) == bar

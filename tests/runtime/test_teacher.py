@@ -194,10 +194,7 @@ def test_the_finish_says_why_the_answer_ended(stop_reason: str, finish: Finish) 
         pytest.param(OVERLOADED, id="529"),
         pytest.param(Status(503, "api_error", "<html>upstream</html>"), id="503"),
         pytest.param(ErrorEvent(), id="error-event"),
-        pytest.param(CutClean(), id="clean-cut"),
-        pytest.param(CutDirty(), id="dirty-cut"),
         pytest.param(Garbage(), id="garbage"),
-        pytest.param(BadJson(), id="bad-json"),
     ],
 )
 def test_trouble_before_the_first_text_is_tried_again(trouble: Behaviour, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +202,25 @@ def test_trouble_before_the_first_text_is_tried_again(trouble: Behaviour, monkey
     with AnthropicServer([trouble, Answer("use ls")]) as server:
         assert ask(server).text == "use ls"
         assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("trouble", [CutClean(), CutDirty(), BadJson()])
+def test_a_call_that_was_accepted_is_paid_for_and_not_made_again(trouble: Behaviour) -> None:
+    with AnthropicServer([trouble, Answer("use ls")]) as server:
+        with pytest.raises(TeacherError) as caught:
+            ask(server)
+        assert len(server.requests) == 1
+    assert not caught.value.is_free
+
+
+@pytest.mark.parametrize("trouble", [OVERLOADED, Status(400, "invalid_request_error", "no"), Garbage()])
+def test_a_call_that_was_refused_is_free(trouble: Behaviour, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shammah.teacher.FIRST_PAUSE_SECONDS", 0.01)
+    with AnthropicServer([trouble]) as server:
+        with pytest.raises(TeacherError) as caught:
+            ask(server)
+        assert len(server.requests) <= 4, "the local model waits to step in"
+    assert caught.value.is_free
 
 
 def test_a_retry_after_is_waited_for() -> None:

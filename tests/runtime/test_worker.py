@@ -159,3 +159,13 @@ def test_a_job_is_queued_once_while_it_waits(journal: Journal) -> None:
     journal.enqueue("label", {"question": 1})
     (job,) = journal.waiting_jobs()
     assert job == Job(job.id, "label", {"question": 1}, 0)
+
+
+def test_a_model_that_was_replaced_teaches_nothing(journal: Journal, settings: config.Settings, tmp_path: Path) -> None:
+    question = forwarded(journal, settings)
+    write_tiny(tmp_path / "tiny.gguf", seed=9)
+    Worker(settings, journal).work()
+    ((state, error),) = state_of(journal)
+    assert state == "queued"
+    assert "was replaced" in (error or "")
+    assert list(journal.lessons("router", question.lineage, 0)) == []

@@ -43,9 +43,7 @@ def test_the_labels_are_the_answer_and_its_end(tokenizer: Tokenizer) -> None:
 def test_no_label_falls_on_the_prompt(tokenizer: Tokenizer) -> None:
     row = Encoder(tokenizer).row(example(*CONVERSATION))
     assert set(row.labels[: row.prompt_tokens]) == {IGNORED}
-    assert tokenizer.decode(list(row.tokens[: row.prompt_tokens]), skip_special_tokens=False).endswith(
-        "assistant\n"
-    )
+    assert tokenizer.decode(list(row.tokens[: row.prompt_tokens]), skip_special_tokens=False).endswith("assistant\n")
 
 
 def test_a_typed_control_token_is_text(tokenizer: Tokenizer) -> None:
@@ -85,6 +83,10 @@ def test_shorter_rows_are_padded_and_masked() -> None:
     assert batch.mask.tolist() == [[True, True, True], [True, True, False]]
 
 
+def test_rows_are_padded_to_a_multiple() -> None:
+    assert collate([Row((5, 6, 7), 1)], padding=0, multiple=4).tokens.tolist() == [[5, 6, 7, 0]]
+
+
 def test_weights_are_sampling_frequencies() -> None:
     drawn = Counter(draw([10.0, 3.0, 1.0], 14_000, torch.Generator().manual_seed(1)))
     # Expected 10,000, 3,000 and 1,000; the standard deviations are 53, 49 and 30.
@@ -106,7 +108,5 @@ def _random_gguf(path: Path, tokenizer: Tokenizer) -> Path:
     for name in hf_names("qwen2", 1, is_tied=True):
         square = (width, width) if "proj.weight" in name else (width,)
         weights[name] = torch.randn(shapes.get(name.removeprefix("model."), square)).numpy()
-    write_base(
-        path, config, weights, Vocabulary.from_tokenizer_json(tokenizer.to_str()), About("tiny", "apache-2.0")
-    )
+    write_base(path, config, weights, Vocabulary.from_tokenizer_json(tokenizer.to_str()), About("tiny", "apache-2.0"))
     return path

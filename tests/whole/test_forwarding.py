@@ -1,6 +1,7 @@
 """Questions that go to the teacher: the real SDK in a child process, a real server, the worker behind it."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,7 @@ def test_a_sampled_teacher_answer_that_differs_is_announced_by_the_next_command(
     home = home_with(server, tmp_path, SHAMMAH_WORKER_ENABLED="false")
     first = home.ask("undo my last commit", "--local")
     with home.journal() as journal:
+        journal._db.execute("UPDATE questions SET may_go_online = 1")  # as if the router had chosen
         question = journal.question(first["id"])
         assert question is not None
         journal.note_route(question, features.of_question(question.text), None, 0.9)
@@ -128,6 +130,35 @@ def test_offline_and_local_send_nothing(server: AnthropicServer, tmp_path: Path)
     assert home.ask("list files", "--local")["reason"] == "forced"
     assert home.run("ask", "--verified", "--offline", "list files").returncode == 4
     home.wait_for_worker()
+    assert bodies(server) == []
+
+
+def test_a_conversation_that_began_here_stays_here(server: AnthropicServer, tmp_path: Path) -> None:
+    home = home_with(server, tmp_path, SHAMMAH_WORKER_ENABLED="false")
+    home.ask("a private matter", "--local")
+    done = home.run("ask", "-c", "and then")
+    assert done.returncode == 0
+    assert "stays on this machine" in done.stderr
+    home.ask("-c", "and after that")
+    assert bodies(server) == []
+    home.ask("-c", "--teacher", "what do you think")
+    assert len(bodies(server)[0]["messages"]) == 7, "the user said so, and the teacher gets it whole"
+
+
+def test_an_offline_question_starts_no_worker_that_goes_online(server: AnthropicServer, tmp_path: Path) -> None:
+    home = home_with(server, tmp_path, SHAMMAH_WORKER_ENABLED="false")
+    first = home.ask("undo my last commit", "--local")
+    with home.journal() as journal:
+        question = journal.question(first["id"])
+        assert question is not None
+        journal._db.execute("UPDATE questions SET may_go_online = 1")
+        journal.enqueue("label", {"question": question.number})
+    replace(home, variables=home.variables | {"SHAMMAH_WORKER_ENABLED": "true"}).ask("list files", "--offline")
+    with home.journal() as journal:
+        deadline = time.monotonic() + 60
+        while not journal._db.execute("SELECT 1 FROM jobs WHERE error = 'offline'").fetchone():
+            assert time.monotonic() < deadline, (tmp_path / "worker.log").read_text()
+            time.sleep(0.1)
     assert bodies(server) == []
 
 

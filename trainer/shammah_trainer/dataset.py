@@ -103,9 +103,12 @@ class Encoder:
         return tuple(self._tokenizer.encode(segment, add_special_tokens=False).ids)
 
 
-def collate(rows: Sequence[Row], padding: int) -> Batch:
-    """Pad rows on the right to the longest of them."""
-    longest = max(len(row.tokens) for row in rows)
+def collate(rows: Sequence[Row], padding: int, multiple: int = 1) -> Batch:
+    """Pad rows on the right to the longest of them, or to the next multiple of a length.
+
+    Few different lengths keep torch's CPU kernels from caching one set of buffers for each.
+    """
+    longest = -(-max(len(row.tokens) for row in rows) // multiple) * multiple
     tokens = torch.full((len(rows), longest), padding)
     labels = torch.full((len(rows), longest), IGNORED)
     mask = torch.zeros((len(rows), longest), dtype=torch.bool)

@@ -11,6 +11,8 @@ from models.seedling.recipe.model import Qwen2
 from models.seedling.recipe.records import Opinions, Question, Settings
 from shammah_trainer.dataset import IGNORED, Row, collate
 
+LENGTH_STEP = 4
+
 
 class Guide(nn.Module):
     """Wants the hidden state at a prompt's end to tell the intent, and MiniLM's vector; thrown away later."""
@@ -55,12 +57,14 @@ class Losses:
     def of_reading(self, rows: Sequence[Row], questions: Sequence[Question]) -> Tensor:
         """What the guide says of the first layers alone, on prompts alone: a third of the whole work."""
         with torch.autocast(self._device.type, dtype=torch.bfloat16):
-            read = self._read(collate([row.shortened(0) for row in rows], padding=0).tokens, rows)
+            read = self._read(
+                collate([row.shortened(0) for row in rows], padding=0, multiple=LENGTH_STEP).tokens, rows
+            )
         return self._guided(read, rows, questions)
 
     def of_answering(self, rows: Sequence[Row], questions: Sequence[Question]) -> Tensor:
         """Cross entropy of the answer's tokens, and what the guide says of the first layers."""
-        batch = collate(rows, padding=0)
+        batch = collate(rows, padding=0, multiple=LENGTH_STEP)
         labels = batch.labels.roll(-1, dims=1).to(self._device)  # each place predicts the token after it
         labels[:, -1] = IGNORED
         is_target = labels != IGNORED

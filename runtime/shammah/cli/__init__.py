@@ -1,5 +1,6 @@
 """The command line: `shammah`. It alone prints, and picks exit codes."""
 
+import io
 import logging
 import os
 import sys
@@ -63,16 +64,16 @@ def _options(
 
 def main() -> None:
     """Run a command; every error ends in one sentence, a hint and its exit code."""
+    os.umask(0o077)  # questions and answers are nobody else's
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without a letter is no reason to lose an answer
     try:
         app()
     except ShammahError as error:
         sys.exit(_report(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read has had enough. Python would complain while it flushes stdout at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
 def _report(error: ShammahError) -> int:

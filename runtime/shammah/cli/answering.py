@@ -9,13 +9,14 @@ from shammah import catalog, policy
 from shammah.assembly import Parts
 from shammah.assistant import Assistant
 from shammah.cli.interrupt import Interrupt
-from shammah.cli.screen import Silent, Terminal, harmless, say
+from shammah.cli.screen import Silent, Terminal, harmless, say, write
 from shammah.config import Settings
 from shammah.errors import Interrupted, UsageError
 from shammah.generation import Finish, Sampling
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.policy import Side
+from shammah.records import Answer, Question
 from shammah.turn import Outcome, Request
 from shammah_convert.chat import Message
 
@@ -57,31 +58,35 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
         if settings.worker.enabled and journal.waiting_jobs():
             from shammah import worker  # most questions leave no work
 
-            worker.start(settings.home)
+            worker.start(settings.home, settings.offline)
     if outcome.answer.finish == Finish.INTERRUPTED:
         raise Interrupted("interrupted")
 
 
 def _request(options: Options, settings: Settings, journal: Journal) -> Request:
+    last = _last(journal, options.session) if options.goes_on else None
+    stays = last is not None and not last[0].may_go_online and options.forced is not Side.TEACHER
+    if stays and not settings.offline:
+        say("This conversation stays on this machine, as it began; --teacher would forward all of it.")
     return Request(
         text=options.text,
         session=options.session,
-        history=_history(journal, options.session) if options.goes_on else (),
+        history=(*last[0].context, Message("assistant", last[1].text)) if last else (),
         system=settings.answer.system,
         forced=options.forced,
         wants_verified=options.wants_verified,
-        is_offline=settings.offline,
+        is_offline=settings.offline or stays,
         sampling=Sampling(settings.answer.max_tokens, settings.answer.temperature, options.seed),
     )
 
 
-def _history(journal: Journal, session: str) -> tuple[Message, ...]:
-    """The conversation that the last answer of this terminal ended; of all, where this one has none."""
+def _last(journal: Journal, session: str) -> tuple[Question, Answer]:
+    """The last answer of this terminal; of all, where this one has none."""
     last = journal.last_question(session)
     shown = journal.shown(last) if last else None
     if last is None or shown is None:
         raise UsageError("there is no answer to continue from", hint="Ask without -c first.")
-    return (*last.context, Message("assistant", shown.text))
+    return last, shown
 
 
 def _announce(parts: Parts) -> None:
@@ -99,10 +104,9 @@ def _announce(parts: Parts) -> None:
 
 def _write(outcome: Outcome, options: Options, was_live: bool) -> None:
     if options.as_json:
-        print(json.dumps(as_object(outcome), ensure_ascii=False))
+        write(json.dumps(as_object(outcome), ensure_ascii=False))
     elif not was_live and outcome.answer.finish != Finish.INTERRUPTED:
-        print(harmless(outcome.text))
-    sys.stdout.flush()
+        write(harmless(outcome.text))
 
 
 def as_object(outcome: Outcome) -> dict[str, Any]:
@@ -139,6 +143,8 @@ def _say_more(outcome: Outcome, options: Options, parts: Parts) -> None:
         )
     if outcome.redactions and shown.side == Side.TEACHER:
         say(f"{outcome.redactions} secret{'s' * (outcome.redactions > 1)} stayed on this machine.")
+    if shown.finish == Finish.REFUSAL:
+        say("Claude declined to answer this as it stands.")
     if shown.finish == Finish.LENGTH:
         say("The answer was cut at the token limit; raise --max-tokens.")
     if options.tells_why:

@@ -16,44 +16,47 @@ from shammah.policy import Side
 MOST_INPUT_BYTES = 16 * 2**20
 
 
+Question = Annotated[str | None, typer.Argument(help="The question; text on stdin is added below it.")]
+Local = Annotated[bool, typer.Option("--local", help="Let the local model answer, whatever the router thinks.")]
+Teacher = Annotated[bool, typer.Option("--teacher", help="Let Claude answer.")]
+Verified = Annotated[
+    bool, typer.Option("--verified", help="Accept only an answer that the validator or Claude stands behind.")
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Send nothing off this machine.")]
+Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="A GGUF Qwen2, Qwen2.5 or Qwen3.")]
+System = Annotated[str | None, typer.Option("--system", help="Instructions that stand above the conversation.")]
+GoOn = Annotated[bool, typer.Option("-c", "--continue", help="Go on from the last answer of this terminal.")]
+MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="The longest answer, in tokens.")]
+Temperature = Annotated[
+    float | None, typer.Option("--temperature", min=0, max=5, help="0 takes the likeliest token each time.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Makes an answer above temperature 0 repeatable.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON object (docs/ask.schema.json).")]
+Why = Annotated[bool, typer.Option("--why", help="Tell on stderr how it was decided.")]
+
+
 def ask(
-    question: Annotated[str | None, typer.Argument(help="The question; text on stdin is added below it.")] = None,
-    local: Annotated[
-        bool, typer.Option("--local", help="Let the local model answer, whatever the router thinks.")
-    ] = False,
-    teacher: Annotated[bool, typer.Option("--teacher", help="Let Claude answer.")] = False,
-    verified: Annotated[
-        bool, typer.Option("--verified", help="Accept only an answer that validator or Claude stands behind.")
-    ] = False,
-    offline: Annotated[bool | None, typer.Option("--offline", help="Send nothing off this machine.")] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", metavar="PATH", help="A GGUF Qwen2, Qwen2.5 or Qwen3.")
-    ] = None,
-    system: Annotated[
-        str | None, typer.Option("--system", help="Instructions that stand above the conversation.")
-    ] = None,
-    go_on: Annotated[
-        bool, typer.Option("-c", "--continue", help="Go on from the last answer of this terminal.")
-    ] = False,
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=1, help="The longest answer, in tokens.")
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option("--temperature", min=0, max=5, help="0 takes the likeliest token each time.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Makes an answer above temperature 0 repeatable.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object (docs/ask.schema.json).")] = False,
-    why: Annotated[bool, typer.Option("--why", help="Tell on stderr how it was decided.")] = False,
+    question: Question = None,
+    local: Local = False,
+    teacher: Teacher = False,
+    verified: Verified = False,
+    offline: Offline = False,
+    model: Model = None,
+    system: System = None,
+    go_on: GoOn = False,
+    max_tokens: MaxTokens = None,
+    temperature: Temperature = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    why: Why = False,
 ) -> None:
     """Ask a question: the local model answers when it can, Claude when it must."""
-    forced = _forced(local, teacher, bool(offline))
+    forced = _forced(local, teacher, offline)
     text = compose(question, _read_stdin())
     settings = config.load(
         offline=offline or None,
         model__path=model,
-        answer__system=system,
+        answer__system=None if system is None else _clean(system),
         answer__max_tokens=max_tokens,
         answer__temperature=temperature,
     )

@@ -1,13 +1,17 @@
 """`shammah log`: what was asked and answered."""
 
+import shutil
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shammah import config
-from shammah.cli.screen import harmless, width
+from shammah.cli.screen import harmless, say, width, write
 from shammah.errors import UsageError
+
+if TYPE_CHECKING:
+    from shammah.records import Answer, Question
 
 app = typer.Typer(help="Show the last questions and their answers.", no_args_is_help=False)
 
@@ -30,18 +34,17 @@ def show(id: Annotated[str, typer.Argument(help="The id, or its beginning.")]) -
         question = journal.question(id)
         if question is None:
             raise UsageError(f"no one question has the id {id!r}", hint="See `shammah log`.")
-        typer.echo(f"{question.id}  {question.created}\n")
-        for message in question.context:
-            typer.echo(harmless(f"[{message.role}] {message.content}\n"))
-        for answer in journal.answers(question):
-            marks = [
-                "shown" if answer.is_shown else "not shown",
-                "verified" if answer.is_verified else "unverified",
-            ]
-            if answer.divergence is not None:
-                marks.append(f"divergence {answer.divergence:.2f} ({answer.method})")
-            typer.echo(f"[{answer.side}: {answer.model}, {answer.reason}, {answer.finish}, {', '.join(marks)}]")
-            typer.echo(harmless(answer.text) + "\n")
+        parts = [f"{question.id}  {question.created}"]
+        parts += [f"[{message.role}] {message.content}" for message in question.context]
+        parts += [f"{_heading(answer)}\n{answer.text}" for answer in journal.answers(question)]
+        write(harmless("\n\n".join(parts)))
+
+
+def _heading(answer: "Answer") -> str:
+    marks = ["shown" if answer.is_shown else "not shown", "verified" if answer.is_verified else "unverified"]
+    if answer.divergence is not None:
+        marks.append(f"divergence {answer.divergence:.2f} ({answer.method})")
+    return f"[{answer.side}: {answer.model}, {answer.reason}, {answer.finish}, {', '.join(marks)}]"
 
 
 @app.command()
@@ -57,24 +60,30 @@ def _list(words: tuple[str, ...], number: int) -> None:
     from shammah.journal import Journal
 
     with Journal(config.load().home) as journal:
+        for notice in journal.take_notices():
+            say(notice)
         questions = journal.recent(number, words)
         if not questions:
-            typer.echo("Nothing found." if words else "Nothing asked yet.", err=True)
-        for question in reversed(questions):
-            answer = journal.shown(question)
-            side = answer.side if answer else "-"
-            first_line = (answer.text if answer else "(no answer)").strip().partition("\n")[0]
-            head = f"{question.id}  {question.created[:16].replace('T', ' ')}  {side:<7}  "
-            typer.echo(head + _shorten(question.text, len(head)))
-            typer.echo("    " + _shorten(first_line, 4))
+            say("Nothing found." if words else "Nothing asked yet.")
+            return
+        rows = [_two_lines(question, journal.shown(question)) for question in reversed(questions)]
+        write("\n".join(rows))
+
+
+def _two_lines(question: "Question", answer: "Answer | None") -> str:
+    """When, by whom, what was asked; and below it the answer's first line."""
+    head = f"{question.id}  {question.created[:16].replace('T', ' ')}  {answer.side if answer else '-':<7}  "
+    first_line = (answer.text if answer else "(no answer)").strip().partition("\n")[0]
+    return f"{head}{_shorten(question.text, len(head))}\n    {_shorten(first_line, 4)}"
 
 
 def _shorten(text: str, indent: int) -> str:
     """One line that fits the terminal, or 120 columns elsewhere."""
-    import shutil
-
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
     line = " ".join(harmless(text).split())
-    room = max(20, (shutil.get_terminal_size().columns if sys.stdout.isatty() else 120) - indent)
-    while width(line) > room:
-        line = line[: -(width(line) - room) - 1].rstrip() + "…"
-    return line
+    room = max(20, columns - indent)
+    if width(line) <= room:
+        return line
+    while width(line) >= room:
+        line = line[:-1]
+    return line.rstrip() + "…"

@@ -18,6 +18,15 @@ def harmless(text: str) -> str:
     return _CONTROLS.sub("", text.replace("\r\n", "\n"))
 
 
+def write(text: str) -> None:
+    """Write to stdout; whoever reads there and has had enough ends nothing."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python would complain while it flushes stdout at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def say(line: str) -> None:
     """One line beside the answer."""
     print(harmless(line), file=sys.stderr, flush=True)
