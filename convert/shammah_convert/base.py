@@ -67,9 +67,7 @@ class BaseConfig:
                 layers=int(config["num_hidden_layers"]),
                 heads=int(config["num_attention_heads"]),
                 kv_heads=int(config["num_key_value_heads"]),
-                head_size=int(
-                    config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
-                ),
+                head_size=int(config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]),
                 context_tokens=int(config["max_position_embeddings"]),
                 rope_theta=float(rope["rope_theta"]),
                 rms_epsilon=float(config["rms_norm_eps"]),
@@ -113,9 +111,7 @@ class Vocabulary:
             raise BadBase("the token ids have holes")
         return cls(
             tokens=tuple(ids[index] for index in range(len(ids))),
-            controls=frozenset(
-                token["content"] for token in data.get("added_tokens", ()) if token["special"]
-            ),
+            controls=frozenset(token["content"] for token in data.get("added_tokens", ()) if token["special"]),
             merges=tuple(m if isinstance(m, str) else " ".join(m) for m in data["model"]["merges"]),
         )
 
@@ -173,9 +169,7 @@ def write_base(
     _publish(partial, path)
 
 
-def write_base_from_folder(
-    folder: Path, path: Path, about: About, quantization: Quantization = "Q8_0"
-) -> None:
+def write_base_from_folder(folder: Path, path: Path, about: About, quantization: Quantization = "Q8_0") -> None:
     """Write the model of a Hugging Face folder (config.json, *.safetensors, tokenizer.json).
 
     Raises:
@@ -220,9 +214,7 @@ def _to_float32(raw: NDArray[np.uint8], kind: str) -> NDArray[np.float32]:
             raise BadBase(f"a tensor is of type {kind}, not F32, F16 or BF16")
 
 
-def _check(
-    config: BaseConfig, weights: Mapping[str, NDArray[Any]], vocabulary: Vocabulary, names: list[str]
-) -> None:
+def _check(config: BaseConfig, weights: Mapping[str, NDArray[Any]], vocabulary: Vocabulary, names: list[str]) -> None:
     if set(weights) != set(names):
         missing, surplus = sorted(set(names) - set(weights)), sorted(set(weights) - set(names))
         raise BadBase(f"tensors missing: {missing[:3]}, left over: {surplus[:3]}")
@@ -255,9 +247,7 @@ def _shape(config: BaseConfig, name: str, rows: int) -> tuple[int, ...]:
     return shape[:1] if kind == "bias" else shape
 
 
-def _pack(
-    data: NDArray[np.float32], quantization: Quantization
-) -> tuple[NDArray[Any], gguf.GGMLQuantizationType]:
+def _pack(data: NDArray[np.float32], quantization: Quantization) -> tuple[NDArray[Any], gguf.GGMLQuantizationType]:
     """Matrices in the wanted type, as far as their rows are whole blocks; vectors in F32."""
     kinds = gguf.GGMLQuantizationType
     if data.ndim == 1 or quantization == "F32":

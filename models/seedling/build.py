@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.seedling.corpus import Intent, read_cases, read_out_of_scope, training_intents
 from models.seedling.evaluate import GGUF, Report, evaluate, summary
+from models.seedling.phrasings import Intent, read_cases, read_out_of_scope, training_intents
 from models.seedling.recipe.model import Shape
 from models.seedling.recipe.records import Settings
 from models.seedling.recipe.train import Trained, train
@@ -54,18 +54,13 @@ def config_of(shape: Shape) -> BaseConfig:
         head_size=shape.head_size,
         context_tokens=shape.context_tokens,
         rope_theta=shape.rope_theta,
-        is_tied=shape.is_tied,
     )
 
 
 def weights_of(trained: Trained) -> dict[str, NDArray[np.float32]]:
     """The parameters by their Hugging Face names."""
-    state = {
-        name: tensor.detach().float().cpu().numpy() for name, tensor in trained.model.state_dict().items()
-    }
-    if trained.model.shape.is_tied:
-        del state["lm_head.weight"]
-    return state
+    state = trained.model.state_dict()
+    return {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
 
 
 def fill_card(card: str, trained: Trained, report: Report, path: Path) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from models.seedling.corpus import REFUSAL, Intent, is_right, read_cases, read_intents, read_out_of_scope
+from models.seedling.phrasings import REFUSAL, Intent, is_right, read_cases, read_intents, read_out_of_scope
 from shammah.generation import Sampling
 from shammah.local import LocalModel
 from shammah_convert.chat import Message

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from models.seedling.corpus import Intent
+from models.seedling.phrasings import Intent
 from shammah_convert.chat import END_OF_TEXT, IM_END, IM_START
 
 CONTROLS = (END_OF_TEXT, IM_START, IM_END)

@@ -11,7 +11,7 @@ import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from models.seedling import tokenizer as bpe
-from models.seedling.corpus import Intent
+from models.seedling.phrasings import Intent
 from shammah.local import LocalModel
 from shammah_convert.base import About, BadBase, Vocabulary, read_safetensors, write_base_from_folder
 from shammah_convert.chat import Message

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from models.seedling import augment
-from models.seedling.corpus import (
+from models.seedling.phrasings import (
     REFUSAL,
     Intent,
     Overlap,

@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer
 
 from models.seedling import tokenizer as bpe
-from models.seedling.corpus import Intent
+from models.seedling.phrasings import Intent
 from shammah.local import LocalModel
 from shammah_convert.base import About, BaseConfig, Vocabulary, write_base
 from shammah_convert.chat import ChatFormat, Message

@@ -6,7 +6,7 @@ from random import Random
 import torch
 
 from models.seedling import augment
-from models.seedling.corpus import REFUSAL, Intent
+from models.seedling.phrasings import REFUSAL, Intent
 from models.seedling.recipe.records import Known, Question, Settings
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example

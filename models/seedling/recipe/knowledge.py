@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.seedling import augment
-from models.seedling.corpus import Intent
+from models.seedling.phrasings import Intent
 from models.seedling.recipe import minilm
 from models.seedling.recipe.model import Qwen2
 from models.seedling.recipe.records import Known, Opinions, Question, Settings
@@ -33,9 +33,7 @@ def plain(intents: Sequence[Intent]) -> Known:
     return Known(questions, {}, None)
 
 
-def with_mentor(
-    intents: Sequence[Intent], neighbours: Mapping[str, Sequence[str]], settings: Settings
-) -> Known:
+def with_mentor(intents: Sequence[Intent], neighbours: Mapping[str, Sequence[str]], settings: Settings) -> Known:
     """Teach the mentor the corpus, imagine more questions, and let it say what it thinks of all."""
     random = Random(settings.seed)
     written = plain(intents).questions

@@ -48,43 +48,44 @@ class Guide(nn.Module):
 
 
 class Losses:
-    """What a batch costs, for a model and its guide."""
+    """What a batch costs, for a model and its guide.
 
-    def __init__(self, model: Qwen2, guide: Guide, settings: Settings) -> None:
+    Attributes:
+        answer_tokens: The tokens that occur in answers, ascending; no other is ever a target.
+    """
+
+    def __init__(self, model: Qwen2, guide: Guide, answer_tokens: Tensor, settings: Settings) -> None:
         self._model, self._guide, self._settings = model, guide, settings
         self._device = model.lm_head.weight.device
+        self.answer_tokens = answer_tokens.to(self._device)
 
     def of_reading(self, rows: Sequence[Row], questions: Sequence[Question]) -> Tensor:
-        """What the guide says of the first layers alone, on prompts alone: a third of the whole work."""
+        """What the guide says of the first layers, at the ends of prompts that stand alone."""
+        prompts = [row.shortened(0) for row in rows]
         with torch.autocast(self._device.type, dtype=torch.bfloat16):
-            read = self._read(
-                collate([row.shortened(0) for row in rows], padding=0, multiple=LENGTH_STEP).tokens, rows
-            )
-        return self._guided(read, rows, questions)
+            hidden = self._read(collate(prompts, padding=0, multiple=LENGTH_STEP).tokens, rows)
+        ends = torch.tensor([row.prompt_tokens - 1 for row in rows], device=self._device)
+        places = torch.arange(len(rows), device=self._device)
+        loss: Tensor = self._guide(hidden[places, ends].float(), questions)
+        return loss
 
     def of_answering(self, rows: Sequence[Row], questions: Sequence[Question]) -> Tensor:
-        """Cross entropy of the answer's tokens, and what the guide says of the first layers."""
+        """Cross entropy of the answers' tokens, for the layers after the reading ones, which stay as they are."""
         batch = collate(rows, padding=0, multiple=LENGTH_STEP)
         labels = batch.labels.roll(-1, dims=1).to(self._device)  # each place predicts the token after it
         labels[:, -1] = IGNORED
         is_target = labels != IGNORED
         with torch.autocast(self._device.type, dtype=torch.bfloat16):
-            read = self._read(batch.tokens, rows)
-            # Only the answers' places need a score for each token of the vocabulary.
-            logits = self._model.logits(self._model.write(read, self._settings.reading_layers)[is_target])
-        loss = functional.cross_entropy(logits.float(), labels[is_target])
-        return loss + self._settings.guide_weight * self._guided(read, rows, questions)
+            with torch.no_grad():
+                hidden = self._read(batch.tokens, rows)
+            written = self._model.write(hidden, self._settings.reading_layers)[is_target]
+            # A sixth of the vocabulary occurs in answers, and only it is scored.
+            logits = functional.linear(written, self._model.lm_head.weight[self.answer_tokens])
+        return functional.cross_entropy(logits.float(), torch.searchsorted(self.answer_tokens, labels[is_target]))
 
     def _read(self, tokens: Tensor, rows: Sequence[Row]) -> Tensor:
         holed = _with_holes(tokens, rows, self._settings.token_dropout).to(self._device)
         return self._model.read(holed, self._settings.reading_layers)
-
-    def _guided(self, hidden: Tensor, rows: Sequence[Row], questions: Sequence[Question]) -> Tensor:
-        """The guide looks at the prompts' last tokens."""
-        ends = torch.tensor([row.prompt_tokens - 1 for row in rows], device=self._device)
-        places = torch.arange(len(rows), device=self._device)
-        value: Tensor = self._guide(hidden[places, ends].float(), questions)
-        return value
 
 
 def _with_holes(tokens: Tensor, rows: Sequence[Row], share: float) -> Tensor:

@@ -89,9 +89,7 @@ class Mentor:
                 torch.autograd.backward(loss)
                 optimizer.step()
 
-    def _fit_all(
-        self, texts: Sequence[str], targets: Tensor, epochs: int, generator: torch.Generator
-    ) -> None:
+    def _fit_all(self, texts: Sequence[str], targets: Tensor, epochs: int, generator: torch.Generator) -> None:
         bert = self._minilm.bert
         head = self.head.to(bert.device)
         optimizer = torch.optim.AdamW([{"params": bert.parameters()}, {"params": head.parameters()}])
@@ -159,7 +157,5 @@ def _folder() -> Path:
     folder = Path(spec.origin).parent / "model"
     with (folder / "model.safetensors").open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != SHA256:
-            raise BadWeights(
-                f"{folder / 'model.safetensors'} is not the all-MiniLM-L6-v2 that the recipe knows"
-            )
+            raise BadWeights(f"{folder / 'model.safetensors'} is not the all-MiniLM-L6-v2 that the recipe knows")
     return folder

@@ -17,7 +17,6 @@ class Shape:
     heads: int = 4
     kv_heads: int = 2
     feed_forward: int = 768
-    is_tied: bool = False
     rope_theta: float = 10000.0
     context_tokens: int = 1024
 
@@ -40,8 +39,6 @@ class Qwen2(nn.Module):
             if name.endswith(("o_proj.weight", "down_proj.weight")):
                 # What a layer adds starts small, so that depth does not blow up the sum (GPT-2).
                 nn.init.normal_(parameter, std=0.02 / (2 * shape.layers) ** 0.5)
-        if shape.is_tied:
-            self.lm_head.weight = self.model.embed_tokens.weight
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Hidden states, (rows, length, width), of tokens, (rows, length), padded on the right."""

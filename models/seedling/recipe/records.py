@@ -34,7 +34,6 @@ class Settings:
     heads: int = 4
     kv_heads: int = 2
     feed_forward: int = 768
-    is_tied: bool = False
     batch: int = 128
     rate: float = 6e-3
     other_rate: float = 1e-3
@@ -45,13 +44,12 @@ class Settings:
     imagined_share: float = 0.25
     mentor_epochs: int = 0
     meaning_weight: float = 2.0
-    guide_weight: float = 1.0
     smoothing: float = 0.2
-    reading_share: float = 0.5
+    reading_share: float = 0.6
     reading_layers: int = 4
-    short_share: float = 0.75
-    short_tokens: int = 10
-    refusal_share: float = 0.13
+    short_share: float = 0.7
+    short_tokens: int = 14
+    refusal_share: float = 0.18
     turn_share: float = 0.08
     system_share: float = 0.03
     long_share: float = 0.01

@@ -11,12 +11,13 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from models.seedling import tokenizer as bpe
-from models.seedling.corpus import Intent
+from models.seedling.phrasings import Intent
 from models.seedling.recipe import knowledge, minilm
 from models.seedling.recipe.feed import Feed
 from models.seedling.recipe.losses import Guide, Losses
 from models.seedling.recipe.model import Qwen2, Shape
 from models.seedling.recipe.records import Known, Settings
+from shammah_convert.chat import IM_START, Control
 from shammah_trainer.dataset import Encoder
 
 log = logging.getLogger(__name__)
@@ -56,37 +57,49 @@ def train(intents: Sequence[Intent], settings: Settings, watch: Watch = lambda _
     return trained
 
 
-def _loop(
-    trained: Trained, intents: Sequence[Intent], known: Known, settings: Settings, watch: Watch
-) -> None:
-    """Take steps until the time is up: first reading alone, then answering; the rate follows a cosine."""
-    model = trained.model
+def _loop(trained: Trained, intents: Sequence[Intent], known: Known, settings: Settings, watch: Watch) -> None:
+    """Take steps until the time is up: first to read questions, then to write their answers."""
+    model, encoder = trained.model, Encoder(trained.tokenizer)
     guide = Guide(len(intents), known.opinions, settings).to(model.lm_head.weight.device)
-    losses = Losses(model, guide, settings)
+    losses = Losses(model, guide, _answer_tokens(intents, encoder), settings)
     optimizers = _optimizers(model, guide, settings)
     # MiniLM's words stay where they are: one that training moved would lose its unseen neighbours.
     model.model.embed_tokens.weight.requires_grad_(not settings.has_minilm)
     started = watched = time.monotonic()
     spent = 0.0
-    batches = Feed(intents, known, Encoder(trained.tokenizer), settings).batches()
-    for step, (rows, questions) in enumerate(batches):
+    for step, (rows, questions) in enumerate(Feed(intents, known, encoder, settings).batches()):
         model.train()
-        _set_rates(optimizers, _pace(step, spent))
-        loss_of = losses.of_reading if spent < settings.reading_share else losses.of_answering
-        loss = loss_of(rows, questions)
+        is_reading = spent < settings.reading_share
+        _set_rates(optimizers, _pace(step, spent, settings.reading_share))
+        loss = (losses.of_reading if is_reading else losses.of_answering)(rows, questions)
         _descend(loss, model.parameters(), optimizers)
         trained.examples += len(rows)
         trained.minutes = (time.monotonic() - started) / 60
         spent = (step + 1) / settings.steps if settings.steps else trained.minutes / settings.minutes
         if time.monotonic() - watched > WATCH_SECONDS or spent >= 1.0:
             watched = time.monotonic()
-            log.info(
-                "%.1f min, %d examples, loss %.3f", trained.minutes, trained.examples, float(loss.detach())
-            )
+            log.info("%.1f min, %d examples, loss %.3f", trained.minutes, trained.examples, loss.item())
+            _silence_others(model, losses.answer_tokens)
             model.eval()
             watch(trained)
         if spent >= 1.0:
             return
+
+
+def _answer_tokens(intents: Sequence[Intent], encoder: Encoder) -> torch.Tensor:
+    """The tokens of all answers, and the control tokens, ascending."""
+    controls = encoder.tokens(Control(token) for token in bpe.CONTROLS)
+    answers = (encoder.tokens([intent.answer]) for intent in intents)
+    return torch.tensor(sorted({*controls, *(token for answer in answers for token in answer)}))
+
+
+def _silence_others(model: Qwen2, answer_tokens: torch.Tensor) -> None:
+    """Give tokens that occur in no answer the score of one that the training never lets win."""
+    weight = model.lm_head.weight
+    is_other = torch.ones(len(weight), dtype=torch.bool, device=weight.device)
+    is_other[answer_tokens] = False
+    with torch.no_grad():
+        weight[is_other] = weight[bpe.CONTROLS.index(IM_START)].clone()
 
 
 def _descend(
@@ -120,8 +133,10 @@ def _optimizers(model: Qwen2, guide: nn.Module, settings: Settings) -> list[torc
     return optimizers
 
 
-def _pace(step: int, spent: float) -> float:
-    return min(1.0, (step + 1) / WARM_STEPS) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, spent))))
+def _pace(step: int, spent: float, reading_share: float) -> float:
+    """A short warm-up, then a cosine in each of the two parts of the time."""
+    part = spent / reading_share if spent < reading_share else (spent - reading_share) / (1 - reading_share)
+    return min(1.0, (step + 1) / WARM_STEPS) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, part))))
 
 
 def _shape(tokenizer: Tokenizer, settings: Settings) -> Shape:
@@ -132,5 +147,4 @@ def _shape(tokenizer: Tokenizer, settings: Settings) -> Shape:
         heads=settings.heads,
         kv_heads=settings.kv_heads,
         feed_forward=settings.feed_forward,
-        is_tied=settings.is_tied,
     )

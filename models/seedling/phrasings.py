@@ -141,9 +141,7 @@ def training_intents(folder: Path = CORPUS, evaluation: Path = EVALUATION) -> tu
     asked = [question for questions in read_cases(evaluation).values() for question in questions]
     asked += read_out_of_scope(evaluation / OUT_OF_SCOPE.name)
     near = {text for question in asked for text in overlap.near(question, TOO_NEAR)}
-    return tuple(
-        replace(intent, phrasings=tuple(p for p in intent.phrasings if p not in near)) for intent in intents
-    )
+    return tuple(replace(intent, phrasings=tuple(p for p in intent.phrasings if p not in near)) for intent in intents)
 
 
 def split(
