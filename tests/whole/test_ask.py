@@ -82,7 +82,7 @@ def test_an_answer_is_repeatable(home: Home) -> None:
         (("ask", "x", "-c"), 2, "no answer to continue"),
         (("ask", "x", "--max-tokens", "0"), 2, "--max-tokens"),
         (("ask", "x", "--temperature", "-1"), 2, "--temperature"),
-        (("ask", "word " * 3000), 2, "the context holds"),
+        (("ask", "word " * 3000), 2, "longer than the local model's context"),
         (("ask", "x", "--nonsense"), 2, "No such option"),
         (("log", "show", "zzz"), 2, "no one question"),
     ],

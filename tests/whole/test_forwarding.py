@@ -70,7 +70,7 @@ def test_a_sampled_teacher_answer_that_differs_is_announced_by_the_next_command(
     server: AnthropicServer, tmp_path: Path
 ) -> None:
     home = home_with(server, tmp_path, SHAMMAH_WORKER_ENABLED="false")
-    first = home.ask("undo my last commit", "--local")
+    first = home.ask("which process listens on port 8080", "--local")
     with home.journal() as journal:
         journal._db.execute("UPDATE questions SET may_go_online = 1")  # as if the router had chosen
         question = journal.question(first["id"])
