@@ -46,12 +46,12 @@ class Intent:
 
 
 def read_intents(folder: Path = CORPUS) -> tuple[Intent, ...]:
-    """Read every intent, with the phrasings that second authors added under `more/`.
+    """Read every intent, with the phrasings that later authors added under `more/`.
 
     Raises:
-        BadCorpus: An id occurs twice, an answer is empty or not ASCII, or a second author's id is unknown.
+        BadCorpus: An id occurs twice, an answer is empty or not ASCII, or a later author's id is unknown.
     """
-    more = _read_phrasings(sorted((folder / "more").glob("*.toml")), "more")
+    more = _read_phrasings(sorted((folder / "more").glob("*/*.toml")), "more")
     intents: dict[str, Intent] = {}
     for path in sorted(folder.glob("*.toml")):
         for row in tomllib.loads(path.read_text("utf-8"))["intent"]:

@@ -16,8 +16,7 @@ from shammah.local import LocalModel
 from shammah_convert.chat import Message
 
 LARGEST_BYTES = 16_000_000
-# What the shipped file reaches is 77.2% and 89.2%; the aim is 80% (90%) and 90%, see the card.
-LEAST_RIGHT, LEAST_REFUSED = 0.76, 0.88
+LEAST_RIGHT, LEAST_REFUSED = 0.80, 0.90
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def test_its_hash_is_on_the_card() -> None:
     assert hashlib.sha256(GGUF.read_bytes()).hexdigest() in CARD.read_text("utf-8")
 
 
-def test_three_quarters_of_the_answers_are_right(report: Report) -> None:
+def test_four_fifths_of_the_answers_are_right(report: Report) -> None:
     assert report.right_share >= LEAST_RIGHT
 
 
@@ -84,7 +83,7 @@ def test_the_recipe_makes_a_model_that_answers(tmp_path: Path) -> None:
     )
     settings = Settings(
         steps=100, threads=1, vocabulary=400, width=64, layers=2, reading_layers=1, heads=2, kv_heads=1,
-        feed_forward=96, batch=12, dropout=0.0, token_dropout=0.0, has_minilm=False, rate=5e-3, short_share=0.0,
+        feed_forward=96, batch=12, token_dropout=0.0, has_minilm=False, rate=5e-3, short_share=0.0,
     )  # fmt: skip
     build(intents, settings, tmp_path / "tiny.gguf")
     cases = {"list": ("list files", "show files"), "where": ("where am i", "current folder")}

@@ -1,4 +1,4 @@
-"""The stream of batches: questions drawn, varied, put into a conversation, encoded."""
+"""The stream of batches: prompts drawn, varied, put into a conversation, encoded."""
 
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -8,16 +8,18 @@ import torch
 from models.seedling import augment
 from models.seedling.phrasings import REFUSAL, Intent
 from models.seedling.recipe.records import Known, Question, Settings
-from shammah_convert.chat import Message
-from shammah_convert.examples import Example
+from shammah_convert.chat import ChatFormat, Message, prompt_segments
 from shammah_trainer.dataset import Encoder, Row, draw
 
 SYSTEM = Message("system", "You are a helpful assistant.")
+PLAIN = ChatFormat()
 POOL_BATCHES = 16
+
+Batches = Iterator[tuple[list[Row], list[Question]]]
 
 
 class Feed:
-    """An endless stream of batches: questions drawn, varied, put into a conversation, encoded."""
+    """An endless stream of batches: prompts drawn, varied, put into a conversation, encoded."""
 
     def __init__(self, intents: Sequence[Intent], known: Known, encoder: Encoder, settings: Settings) -> None:
         self._intents, self._questions, self._near = intents, known.questions, known.neighbours
@@ -27,29 +29,23 @@ class Feed:
         self._weights = _weights(intents, known.questions, settings)
         self._refusal = next((i for i, intent in enumerate(intents) if intent.id == REFUSAL), None)
 
-    def batches(self) -> Iterator[tuple[list[Row], list[Question]]]:
+    def batches(self) -> Batches:
         """Batches of rows of like length, so that little is padding."""
         size = self._settings.batch
         while True:
             drawn = draw(self._weights, POOL_BATCHES * size, self._generator)
-            pairs = [(self._row(self._questions[index]), self._questions[index]) for index in drawn]
-            pairs.sort(key=lambda pair: len(pair[0].tokens))
+            pairs = [(self._prompt(self._questions[index]), self._questions[index]) for index in drawn]
+            pairs.sort(key=lambda pair: pair[0].prompt_tokens)
             groups = [pairs[i : i + size] for i in range(0, len(pairs), size)]
             self._random.shuffle(groups)
             for group in groups:
-                yield self._cut([row for row, _ in group]), [question for _, question in group]
+                yield [prompt for prompt, _ in group], [question for _, question in group]
                 if self._refusal is not None and self._random.random() < self._settings.long_share:
                     yield self._long_texts()
 
-    def _cut(self, rows: list[Row]) -> list[Row]:
-        if self._random.random() < self._settings.short_share:
-            return [row.shortened(self._settings.short_tokens) for row in rows]
-        return rows
-
-    def _row(self, question: Question) -> Row:
-        intent = self._intents[question.intent]
+    def _prompt(self, question: Question) -> Row:
         text = augment.vary(question.text, self._random, self._near)
-        return self._encoder.row(_example((*self._before(), Message("user", text)), intent.answer))
+        return self._encoded((*self._before(), Message("user", text)))
 
     def _before(self) -> Iterator[Message]:
         """A system message, an earlier turn, or mostly nothing."""
@@ -62,21 +58,19 @@ class Feed:
 
     def _long_texts(self) -> tuple[list[Row], list[Question]]:
         """A few long texts of many sentences: nothing that one command answers."""
-        assert self._refusal is not None
-        refusal = self._intents[self._refusal].answer
         texts = [
             self._random.choice((" ", "\n", ". ")).join(
-                q.text for q in self._random.sample(self._questions, self._random.randint(5, 25))
+                q.text for q in self._random.sample(self._questions, self._random.randint(5, 60))
             )
             for _ in range(8)
         ]
-        rows = [self._encoder.row(_example((Message("user", text),), refusal)) for text in texts]
+        prompts = [self._encoded((Message("user", text),)) for text in texts]
         like = next(question for question in self._questions if question.intent == self._refusal)
-        return rows, [like] * len(rows)
+        return prompts, [like] * len(prompts)
 
-
-def _example(prompt: tuple[Message, ...], answer: str) -> Example:
-    return Example("", prompt, (Message("assistant", answer),), None, 1.0, "teach", "")
+    def _encoded(self, messages: tuple[Message, ...]) -> Row:
+        tokens = self._encoder.tokens(prompt_segments(messages, PLAIN))
+        return Row(tuple(tokens), len(tokens))
 
 
 def _weights(intents: Sequence[Intent], questions: Sequence[Question], settings: Settings) -> list[float]:

@@ -16,6 +16,7 @@ WIDTH = 384
 LONGEST_TOKENS = 48
 BATCH = 128
 HEAD_EPOCHS = 15
+NOISE = 0.5
 # A unit vector times this is what the linear layer sees: logits can then be sure without huge weights.
 SHARPNESS = 8.0
 NEIGHBOURS = 6
@@ -84,7 +85,10 @@ class Mentor:
             order = torch.randperm(len(targets), generator=generator)
             for start in range(0, len(order), 4 * BATCH):
                 some = order[start : start + 4 * BATCH]
-                loss = functional.cross_entropy(head(vectors[some] * SHARPNESS), targets[some])
+                # A vector that is off a little stands for a wording that nobody wrote.
+                noise = torch.randn(len(some), WIDTH, generator=generator) * (NOISE / WIDTH**0.5)
+                seen = functional.normalize(vectors[some] + noise, dim=-1)
+                loss = functional.cross_entropy(head(seen * SHARPNESS), targets[some])
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()

@@ -29,10 +29,10 @@ class Shape:
 class Qwen2(nn.Module):
     """Token ids to hidden states; `logits` turns those into a choice of the next token."""
 
-    def __init__(self, shape: Shape, dropout: float) -> None:
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        self.model = _Decoder(shape, dropout)
+        self.model = _Decoder(shape)
         self.lm_head = nn.Linear(shape.width, shape.tokens, bias=False)
         self.apply(_initialise)
         for name, parameter in self.named_parameters():
@@ -61,18 +61,17 @@ class Qwen2(nn.Module):
 
 
 class _Decoder(nn.Module):
-    def __init__(self, shape: Shape, dropout: float) -> None:
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(shape.tokens, shape.width)
-        self.dropout = nn.Dropout(dropout)
-        self.layers = nn.ModuleList(_Layer(shape, dropout) for _ in range(shape.layers))
+        self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
         self.norm = nn.RMSNorm(shape.width, eps=1e-6)
         angles = torch.outer(torch.arange(shape.context_tokens).float(), _frequencies(shape))
         self.register_buffer("cosines", torch.cat((angles, angles), -1).cos(), persistent=False)
         self.register_buffer("sines", torch.cat((angles, angles), -1).sin(), persistent=False)
 
     def embed(self, tokens: Tensor) -> Tensor:
-        embedded: Tensor = self.dropout(self.embed_tokens(tokens))
+        embedded: Tensor = self.embed_tokens(tokens)
         return embedded
 
     def through(self, hidden: Tensor, layers: slice) -> Tensor:
@@ -83,18 +82,20 @@ class _Decoder(nn.Module):
         return hidden
 
 
-class _Layer(nn.Module):
-    def __init__(self, shape: Shape, dropout: float) -> None:
+class Layer(nn.Module):
+    """Attention, then a gated feed-forward, each added to what came in."""
+
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.input_layernorm = nn.RMSNorm(shape.width, eps=1e-6)
         self.self_attn = _Attention(shape)
         self.post_attention_layernorm = nn.RMSNorm(shape.width, eps=1e-6)
         self.mlp = _Mlp(shape)
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, hidden: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+        """Hidden states, (rows, length, width), one layer on."""
         hidden = hidden + self.self_attn(self.input_layernorm(hidden), rotation)
-        added: Tensor = hidden + self.dropout(self.mlp(self.post_attention_layernorm(hidden)))
+        added: Tensor = hidden + self.mlp(self.post_attention_layernorm(hidden))
         return added
 
 

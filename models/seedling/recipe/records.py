@@ -16,6 +16,8 @@ class Settings:
         imagined: Made-up phrasings that the mentor labels.
         reading_share: Of the time in which the first layers alone learn to tell intents apart.
         reading_layers: How many those are; the others learn to write the answer.
+        hand_over_examples: Prompts on which the first of those others learns what the reading layers decide.
+        token_dropout: Of a question's tokens, blanked.
         short_share: Of the batches whose answers are cut to `short_tokens`: the first line decides.
         refusal_share: Of all examples.
         long_share: Of the batches that carry a long text, which is to be refused.
@@ -23,7 +25,7 @@ class Settings:
         mentor_epochs: Of MiniLM's own training on the corpus; 0 trains a linear layer on it alone.
     """
 
-    minutes: float = 47.0
+    minutes: float = 50.0
     steps: int = 0
     threads: int = 2
     seed: int = 1
@@ -37,22 +39,23 @@ class Settings:
     batch: int = 128
     rate: float = 6e-3
     other_rate: float = 1e-3
+    output_rate: float = 3e-3
     weight_decay: float = 0.05
-    dropout: float = 0.1
-    token_dropout: float = 0.05
+    token_dropout: float = 0.1
     imagined: int = 40_000
     imagined_share: float = 0.25
     mentor_epochs: int = 0
     meaning_weight: float = 2.0
     smoothing: float = 0.2
-    reading_share: float = 0.6
+    reading_share: float = 0.55
     reading_layers: int = 4
+    hand_over_examples: int = 32_000
     short_share: float = 0.7
     short_tokens: int = 14
     refusal_share: float = 0.18
-    turn_share: float = 0.08
+    turn_share: float = 0.12
     system_share: float = 0.03
-    long_share: float = 0.01
+    long_share: float = 0.08
     has_minilm: bool = True
 
 

@@ -5,6 +5,8 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -13,11 +15,12 @@ from torch import nn
 from models.seedling import tokenizer as bpe
 from models.seedling.phrasings import Intent
 from models.seedling.recipe import knowledge, minilm
-from models.seedling.recipe.feed import Feed
+from models.seedling.recipe.feed import Batches, Feed
+from models.seedling.recipe.handover import hand_over
 from models.seedling.recipe.losses import Guide, Losses
 from models.seedling.recipe.model import Qwen2, Shape
 from models.seedling.recipe.records import Known, Settings
-from shammah_convert.chat import IM_START, Control
+from shammah_convert.chat import IM_START, completion_segments
 from shammah_trainer.dataset import Encoder
 
 log = logging.getLogger(__name__)
@@ -46,7 +49,7 @@ def train(intents: Sequence[Intent], settings: Settings, watch: Watch = lambda _
     torch.manual_seed(settings.seed)
     words = minilm.lexicon(settings.lexicon) if settings.has_minilm else ()
     tokenizer = bpe.train(intents, words, settings.vocabulary)
-    model = Qwen2(_shape(tokenizer, settings), settings.dropout)
+    model = Qwen2(_shape(tokenizer, settings))
     known = knowledge.plain(intents)
     if settings.has_minilm:
         neighbours = knowledge.give_words_meaning(model, tokenizer, intents, words)
@@ -61,36 +64,38 @@ def _loop(trained: Trained, intents: Sequence[Intent], known: Known, settings: S
     """Take steps until the time is up: first to read questions, then to write their answers."""
     model, encoder = trained.model, Encoder(trained.tokenizer)
     guide = Guide(len(intents), known.opinions, settings).to(model.lm_head.weight.device)
-    losses = Losses(model, guide, _answer_tokens(intents, encoder), settings)
+    answers = [encoder.tokens(completion_segments(intent.answer)) for intent in intents]
+    losses = Losses(model, guide, answers, settings)
     optimizers = _optimizers(model, guide, settings)
     # MiniLM's words stay where they are: one that training moved would lose its unseen neighbours.
     model.model.embed_tokens.weight.requires_grad_(not settings.has_minilm)
+    batches = Feed(intents, known, encoder, settings).batches()
     started = watched = time.monotonic()
-    spent = 0.0
-    for step, (rows, questions) in enumerate(Feed(intents, known, encoder, settings).batches()):
-        model.train()
-        is_reading = spent < settings.reading_share
+    spent, is_reading = 0.0, settings.reading_share > 0.0
+    for step, (prompts, questions) in enumerate(batches):
         _set_rates(optimizers, _pace(step, spent, settings.reading_share))
-        loss = (losses.of_reading if is_reading else losses.of_answering)(rows, questions)
+        loss = (losses.of_reading if is_reading else losses.of_answering)(prompts, questions)
         _descend(loss, model.parameters(), optimizers)
-        trained.examples += len(rows)
+        trained.examples += len(prompts)
         trained.minutes = (time.monotonic() - started) / 60
         spent = (step + 1) / settings.steps if settings.steps else trained.minutes / settings.minutes
+        if is_reading and spent >= settings.reading_share:
+            is_reading = False
+            hand_over(model, guide, _ends(losses, batches, settings), settings.reading_layers)
         if time.monotonic() - watched > WATCH_SECONDS or spent >= 1.0:
             watched = time.monotonic()
             log.info("%.1f min, %d examples, loss %.3f", trained.minutes, trained.examples, loss.item())
             _silence_others(model, losses.answer_tokens)
-            model.eval()
             watch(trained)
         if spent >= 1.0:
             return
 
 
-def _answer_tokens(intents: Sequence[Intent], encoder: Encoder) -> torch.Tensor:
-    """The tokens of all answers, and the control tokens, ascending."""
-    controls = encoder.tokens(Control(token) for token in bpe.CONTROLS)
-    answers = (encoder.tokens([intent.answer]) for intent in intents)
-    return torch.tensor(sorted({*controls, *(token for answer in answers for token in answer)}))
+@torch.no_grad()
+def _ends(losses: Losses, batches: Batches, settings: Settings) -> torch.Tensor:
+    """What the reading layers make of the ends of many prompts, (prompts, width)."""
+    count = settings.hand_over_examples // settings.batch
+    return torch.cat([losses.ends(prompts) for prompts, _ in islice(batches, max(1, count))])
 
 
 def _silence_others(model: Qwen2, answer_tokens: torch.Tensor) -> None:
@@ -122,11 +127,14 @@ def _optimizers(model: Qwen2, guide: nn.Module, settings: Settings) -> list[torc
     matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
     are_matrices = {id(p) for p in matrices}
     others = [p for p in [*model.parameters(), *guide.parameters()] if id(p) not in are_matrices]
+    scores = model.lm_head.weight
+    others = [p for p in others if p is not scores]
     # With this option a rate means about the same as AdamW's.
     muon = torch.optim.Muon(
         matrices, lr=settings.rate, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw"
     )
-    adam = torch.optim.AdamW(others, lr=settings.other_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    groups: list[dict[str, Any]] = [{"params": others}, {"params": [scores], "lr": settings.output_rate}]
+    adam = torch.optim.AdamW(groups, lr=settings.other_rate, betas=(0.9, 0.98), weight_decay=0.0)
     optimizers: list[torch.optim.Optimizer] = [muon, adam]
     for group in (group for optimizer in optimizers for group in optimizer.param_groups):
         group["peak"] = group["lr"]
