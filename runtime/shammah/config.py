@@ -76,6 +76,14 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ExampleSettings:
+    """How much a training learns from: of each kind, so many of the newest examples."""
+
+    feedback: int = 100
+    teacher: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that a user can set. `offline` keeps every byte on this machine."""
 
@@ -86,6 +94,7 @@ class Settings:
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
     heads: HeadSettings = field(default_factory=HeadSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
+    examples: ExampleSettings = field(default_factory=ExampleSettings)
 
 
 def load(environ: Mapping[str, str] = os.environ, **flags: object) -> Settings:
@@ -214,6 +223,8 @@ def _check(settings: Settings) -> None:
         "answer.temperature": (settings.answer.temperature, 0, 5),
         "teacher.max_tokens": (settings.teacher.max_tokens, 1, 128_000),
         "teacher.max_usd_per_day": (settings.teacher.max_usd_per_day, 0, 1e9),
+        "examples.feedback": (settings.examples.feedback, 1, 1_000_000),
+        "examples.teacher": (settings.examples.teacher, 0, 1_000_000),
         "teacher.deadline_seconds": (settings.teacher.deadline_seconds, 0.1, 86_400),
     }
     for name, (value, low, high) in bounds.items():

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from shammah.errors import JournalError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 30.0
 
-_SCHEMA = Path(__file__).with_name("schema.sql")
+# N.sql brings schema N-1 to N.
+_SCHEMAS = Path(__file__).with_name("schema")
 
 
 class Database:
@@ -82,10 +83,10 @@ class Database:
                     f"{self.path} was written by a newer Shammah (schema {version}, this one knows {SCHEMA_VERSION})",
                     hint="Upgrade Shammah, or set SHAMMAH_HOME to another folder.",
                 )
-            if version == 0:
-                for statement in _SCHEMA.read_text("utf-8").split(";"):
+            for step in range(version + 1, SCHEMA_VERSION + 1):
+                for statement in (_SCHEMAS / f"{step}.sql").read_text("utf-8").split(";"):
                     connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])

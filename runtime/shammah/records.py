@@ -1,10 +1,34 @@
 """What the journal keeps, as frozen records."""
 
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, Literal
 
 from shammah.features import Vector
 from shammah_convert.chat import Message
+from shammah_convert.examples import Example, Source
+
+
+class Rating(StrEnum):
+    """What a user says of an answer."""
+
+    CRITICAL = "critical"
+    MEDIUM = "medium"
+    GOOD = "good"
+
+    @property
+    def weight(self) -> float:
+        """How often an example of it is drawn in training, beside others."""
+        return {Rating.CRITICAL: 10.0, Rating.MEDIUM: 3.0, Rating.GOOD: 1.0}[self]
+
+    @property
+    def is_rejection(self) -> bool:
+        """Whether the answer is never to be a training target."""
+        return self is not Rating.GOOD
+
+
+State = Literal["live", "pending", "dropped"]
+"""Of an example: learnt from; waiting for its target; taken out by the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +114,68 @@ class Lesson:
     answer: Answer | None
     is_good: bool
     weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class NewExample:
+    """A training target before the journal has it.
+
+    Attributes:
+        answer: The id of the answer that it stands in for, or confirms.
+        completion: None while the target is still to be found.
+        rejected: What the user refused.
+    """
+
+    answer: int
+    prompt: tuple[Message, ...]
+    completion: str | None
+    source: Source
+    weight: float = 1.0
+    rejected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRating:
+    """What a user says of an answer, with all that follows from it.
+
+    Attributes:
+        example: Replaces whatever targeted the answer; None where nothing is to be learnt.
+        lesson_on: The local answer that it teaches router and validator about, None where it says nothing of one.
+        is_good: What it teaches them.
+        wants_target: The background is to find the example's completion.
+    """
+
+    answer: int
+    rating: Rating
+    note: str
+    example: NewExample | None
+    lesson_on: int | None
+    is_good: bool
+    wants_target: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeptExample:
+    """An example as the journal keeps it.
+
+    Attributes:
+        example: Without a completion while the target is still to be found.
+        rating: The id of the rating that it comes from; None for a teacher's plain answer.
+    """
+
+    example: Example
+    state: State
+    rating: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A rejected answer whose better one is still to be found."""
+
+    rating: int
+    note: str
+    question: Question
+    rejected: Answer
 
 
 @dataclass(frozen=True, slots=True)

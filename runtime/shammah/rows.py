@@ -1,15 +1,29 @@
 """Records to and from the journal's rows."""
 
 import json
+import secrets
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 import numpy as np
 
 from shammah.features import Vector
 from shammah.records import Answer, Question
 from shammah_convert.chat import Message
+
+ID_BYTES = 5
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601 to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def new_id() -> str:
+    """An id that a person can type the beginning of."""
+    return secrets.token_hex(ID_BYTES)
 
 
 def dump_messages(messages: Sequence[Message]) -> str:

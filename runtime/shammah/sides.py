@@ -112,6 +112,7 @@ class TeacherSide:
         show: Callable[[str], None],
         stop: Stop = never,
         restore: Restore = iter,
+        messages: Sequence[Message] | None = None,
     ) -> Completion:
         """Answer a recorded question, redacted as it is, within the day's budget.
 
@@ -121,33 +122,35 @@ class TeacherSide:
             show: Gets each piece of the answer, restored.
             stop: Ends the call early.
             restore: Puts secrets back where placeholders stand; the completion itself keeps the placeholders.
+            messages: What is sent in the place of the question's conversation, redacted.
 
         Raises:
             KeyMissing: There is no key, or it is refused.
             BudgetReached: What is left of the day's budget does not cover the worst case.
             TeacherError: No whole answer came.
         """
-        worst = self.worst_cost_usd(question.context)
-        reservation = journal.reserve(worst, self.max_usd_per_day, question)
+        messages = messages or question.context
+        worst = self.worst_cost_usd(messages)
+        reservation = journal.spending.reserve(worst, self.max_usd_per_day, question)
         if reservation is None:
             raise BudgetReached("the day's budget for Claude does not cover this question")
         said: list[Chunk] = []
         try:
-            collect(restore(_kept(self._stream(question, stop), said)), show)
+            collect(restore(_kept(self._stream(messages, stop), said)), show)
         except (KeyMissing, TeacherError) as error:
             if error.is_free:
-                journal.settle(reservation, 0.0)
+                journal.spending.settle(reservation, 0.0)
             raise
         completion = collect(said)
         # An interrupted call's use is unknown: its reservation stands.
         if completion.end.finish is not Finish.INTERRUPTED and completion.end.cost_usd is not None:
-            journal.settle(reservation, completion.end.cost_usd)
+            journal.spending.settle(reservation, completion.end.cost_usd)
         return completion
 
-    def _stream(self, question: Question, stop: Stop) -> Iterator[Chunk]:
+    def _stream(self, messages: Sequence[Message], stop: Stop) -> Iterator[Chunk]:
         if self.generator is None:
             raise KeyMissing("the teacher has no key")
-        return self.generator.stream(question.context, Sampling(self.max_tokens), stop)
+        return self.generator.stream(messages, Sampling(self.max_tokens), stop)
 
     def answer(self, completion: Completion, reason: Reason, seconds: dict[str, float]) -> NewAnswer:
         """A completion as an answer for the journal: not shown, verified where it is whole."""

@@ -18,9 +18,11 @@ from shammah.assembly import Parts
 from shammah.errors import ShammahError
 from shammah.generation import Sampling
 from shammah.journal import Journal
+from shammah.journal.ratings import TARGET_JOB
 from shammah.labelling import Comparison, label
 from shammah.policy import Side
 from shammah.records import Base, Job, Question
+from shammah.rewriting import TargetFinder
 
 RETRY_SECONDS = 600.0
 MOST_ATTEMPTS = 5
@@ -59,7 +61,7 @@ def main() -> int:
     settings = config.load()
     with Journal(settings.home) as journal:
         # Whoever leaves a job just as we let go finds the lock held and ends, so we look again afterwards.
-        while journal.waiting_jobs():
+        while journal.jobs.waiting():
             with _only_one(settings.home) as is_ours:
                 if not is_ours:
                     return 0
@@ -77,35 +79,54 @@ class Worker:
 
     def work(self) -> None:
         """Do every job that may start, also those that come meanwhile."""
-        while job := self._journal.take_job(RETRY_SECONDS, MOST_ATTEMPTS):
+        while job := self._journal.jobs.take(RETRY_SECONDS, MOST_ATTEMPTS):
             self._do(job)
         self._parts.close()
 
     def _do(self, job: Job) -> None:
         try:
-            self._label(self._journal.question_at(int(job.payload["question"])))
+            if job.kind == TARGET_JOB:
+                self._find_target(int(job.payload["rating"]))
+            else:
+                self._label(self._journal.question_at(int(job.payload["question"])))
         except NotNow as reason:
             _log.info("job %s waits: %s", job.id, reason)
-            self._journal.put_back(job, str(reason), RETRY_SECONDS)
+            self._journal.jobs.put_back(job, str(reason), RETRY_SECONDS)
         except ShammahError as error:
             _log.warning("job %s failed: %s", job.id, error)
             is_over = job.attempts >= MOST_ATTEMPTS
-            self._journal.finish_job(job, error=str(error), retry_seconds=None if is_over else RETRY_SECONDS)
+            self._journal.jobs.finish(job, error=str(error), retry_seconds=None if is_over else RETRY_SECONDS)
         except Exception as error:  # one broken job must not stop the others for ever
             _log.exception("job %s failed", job.id)
-            self._journal.finish_job(job, error=repr(error))
+            self._journal.jobs.finish(job, error=repr(error))
         else:
-            self._journal.finish_job(job)
+            self._journal.jobs.finish(job)
+
+    def _find_target(self, rating: int) -> None:
+        correction = self._journal.ratings.correction(rating)
+        if correction is None:
+            return
+        question = correction.question
+        base = self._base_of(question)
+        asks_teacher = question.may_go_online and not self._settings.offline
+        self._check_machine(0 if asks_teacher else base.size)
+        self._prepare_embedder(question)
+        parts = self._parts_for(base, question)
+        target_finder = TargetFinder(
+            journal=self._journal,
+            local=parts.local(),
+            teacher=parts.teacher() if asks_teacher else None,
+            embed=parts.embed,
+            sampling=Sampling(max_tokens=self._settings.answer.max_tokens),
+        )
+        source = target_finder.find(correction)
+        _log.info("question %s: %s", question.id, f"a better answer by {source}" if source else "no better answer")
 
     def _label(self, question: Question) -> None:
-        base = self._journal.base(question.lineage)
-        if base is None or not Path(base.path).is_file():
-            raise ShammahError("the model that the question counts for is gone")
+        base = self._base_of(question)
         self._check(question, base)
         self._prepare_embedder(question)
-        parts = self._parts_for(base)
-        if parts.base.sha256 != question.lineage:
-            raise ShammahError("the model that the question counts for was replaced")
+        parts = self._parts_for(base, question)
         comparison = Comparison(
             journal=self._journal,
             heads=parts.heads,
@@ -117,21 +138,33 @@ class Worker:
         divergence = label(comparison, question)
         _log.info("question %s: %s", question.id, divergence)
 
+    def _base_of(self, question: Question) -> Base:
+        base = self._journal.base(question.lineage)
+        if base is None or not Path(base.path).is_file():
+            raise ShammahError("the model that the question counts for is gone")
+        return base
+
     def _check(self, question: Question, base: Base) -> None:
         """Raise NotNow where the machine or the user would rather not."""
         sides = {answer.side for answer in self._journal.answers(question)}
         if Side.TEACHER not in sides and (self._settings.offline or not question.may_go_online):
             raise NotNow("offline")
+        self._check_machine(0 if Side.LOCAL in sides else base.size)
+
+    def _check_machine(self, model_bytes: int) -> None:
+        """Raise NotNow on battery, and where a model would not fit beside what runs."""
         if not self._settings.worker.on_battery and hardware.is_on_battery():
             raise NotNow("on battery")
-        if Side.LOCAL not in sides and hardware.ram_available_bytes() < base.size + SPARE_RAM_BYTES:
+        if model_bytes and hardware.ram_available_bytes() < model_bytes + SPARE_RAM_BYTES:
             raise NotNow("too little free RAM")
 
-    def _parts_for(self, base: Base) -> Parts:
+    def _parts_for(self, base: Base, question: Question) -> Parts:
         """The parts for the base that a question was counted for, kept from job to job."""
         if Path(self._parts.settings.model.path or self._parts.base.path) != Path(base.path):
             settings = config.with_model(self._settings, base.path)
             self._use(settings)
+        if self._parts.base.sha256 != question.lineage:
+            raise ShammahError("the model that the question counts for was replaced")
         return self._parts
 
     def _use(self, settings: config.Settings) -> None:

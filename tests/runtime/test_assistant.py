@@ -102,12 +102,12 @@ def test_a_cold_start_is_forwarded_without_opening_the_local_model(journal: Jour
     assert outcome.question.is_counted
     assert not house.local.asked
     assert outcome.question.is_sampled, "every forwarded question up to 200 is compared in the background"
-    assert [job.payload for job in journal.waiting_jobs()] == [{"question": outcome.question.number}]
+    assert [job.payload for job in journal.jobs.waiting()] == [{"question": outcome.question.number}]
 
 
 def test_a_teachers_answer_is_an_example_of_weight_1(journal: Journal) -> None:
     House(journal, teacher=Scripted("git reset")).ask("undo")
-    (example,) = journal.examples()
+    (example,) = journal.examples.live()
     assert example.prompt == (Message("user", "undo"),)
     assert example.completion == (Message("assistant", "git reset"),)
     assert (example.weight, example.source, example.rejected) == (1.0, "teacher", None)
@@ -116,9 +116,9 @@ def test_a_teachers_answer_is_an_example_of_weight_1(journal: Journal) -> None:
 @pytest.mark.parametrize("finish", [Finish.LENGTH, Finish.REFUSAL])
 def test_an_answer_that_did_not_end_properly_is_no_example(journal: Journal, finish: Finish) -> None:
     outcome = House(journal, teacher=Scripted("git res", finish=finish)).ask()
-    assert journal.examples() == []
+    assert journal.examples.live() == []
     assert not outcome.answer.is_verified
-    assert journal.waiting_jobs() == []
+    assert journal.jobs.waiting() == []
 
 
 def test_a_trusted_local_model_answers(journal: Journal) -> None:
@@ -163,8 +163,8 @@ def test_a_cut_local_answer_is_forwarded(journal: Journal) -> None:
 def test_when_the_teacher_fails_the_local_answer_is_given_and_marked(journal: Journal) -> None:
     outcome = House(journal, teacher=Scripted(TeacherError("overloaded"))).ask()
     assert (outcome.text, outcome.answer.reason, outcome.answer.is_verified) == ("ls -la", "teacher_failed", False)
-    assert journal.examples() == []
-    assert journal.waiting_jobs() == [], "an answer that stands in for the teacher's teaches nothing"
+    assert journal.examples.live() == []
+    assert journal.jobs.waiting() == [], "an answer that stands in for the teacher's teaches nothing"
     assert not outcome.question.is_counted, "no teacher was available after all"
 
 
@@ -176,7 +176,7 @@ def test_a_failed_call_costs_its_worst_case_unless_it_was_surely_free(
     error.is_free = is_free
     House(journal, teacher=Scripted(error)).ask()
     # 30 tokens at most for the 14 bytes and their frame at $2, 1,000 at $10 a million
-    assert journal.spent_usd() == pytest.approx(spent)
+    assert journal.spending.usd_today() == pytest.approx(spent)
 
 
 def test_when_the_teacher_fails_on_a_question_too_long_to_stand_in_for_that_is_the_error(journal: Journal) -> None:
@@ -267,7 +267,7 @@ def test_where_the_teacher_may_not_be_asked_nobody_asks_it(
     assert (outcome.answer.side, outcome.answer.reason) == ("local", reason)
     assert not teacher or not teacher.asked
     assert not outcome.question.is_counted
-    assert journal.waiting_jobs() == []
+    assert journal.jobs.waiting() == []
 
 
 def test_a_question_that_is_too_long_is_forwarded_once_the_router_may_choose(journal: Journal) -> None:
@@ -316,7 +316,7 @@ def test_without_a_local_model_the_teacher_answers(journal: Journal) -> None:
     assistant = Assistant(journal, heads, None, teacher_side(Scripted("from claude")))
     outcome = assistant.ask(Request("list files", "session"), Recorder())
     assert (outcome.text, outcome.answer.reason) == ("from claude", "model_not_ready")
-    assert journal.waiting_jobs() == [], "there is nobody to compare with"
+    assert journal.jobs.waiting() == [], "there is nobody to compare with"
 
 
 def test_without_any_side_the_missing_model_is_the_error(journal: Journal) -> None:
@@ -335,12 +335,12 @@ def test_an_interrupted_answer_keeps_what_was_shown(journal: Journal) -> None:
     kept = journal.shown(outcome.question)
     assert kept is not None
     assert kept.text == "one two"
-    assert journal.waiting_jobs() == []
+    assert journal.jobs.waiting() == []
 
 
 def test_spending_is_settled_at_what_the_call_cost(journal: Journal) -> None:
     House(journal, teacher=Scripted("answer")).ask()
-    assert journal.spent_usd() == pytest.approx(0.001)
+    assert journal.spending.usd_today() == pytest.approx(0.001)
 
 
 def test_a_learned_validator_vouches_without_a_teacher_too(journal: Journal) -> None:

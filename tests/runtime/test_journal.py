@@ -118,7 +118,7 @@ def test_a_failing_job_leaves_no_answer_and_no_example(journal: Journal) -> None
     with pytest.raises(TypeError):
         journal.save(question, [answer()], job=("label", {"cannot": object()}), propensity=0.5, is_sampled=True)
     assert journal.answers(question) == []
-    assert journal.examples() == []
+    assert journal.examples.live() == []
     assert journal.question_at(question.number) == question
 
 
@@ -135,7 +135,7 @@ def test_an_answer_comes_with_its_job_and_propensity(journal: Journal) -> None:
     journal.save(question, [answer()], ("label", {"question": question.number}), 0.2, True)
     kept = journal.question_at(question.number)
     assert (kept.propensity, kept.is_sampled) == (0.2, True)
-    assert [(job.kind, job.payload) for job in journal.waiting_jobs()] == [("label", {"question": question.number})]
+    assert [(job.kind, job.payload) for job in journal.jobs.waiting()] == [("label", {"question": question.number})]
 
 
 def test_a_later_save_keeps_the_first_propensity(journal: Journal) -> None:
@@ -151,7 +151,7 @@ def test_a_later_save_keeps_the_first_propensity(journal: Journal) -> None:
 
 def test_a_whole_teacher_answer_is_one_example_of_weight_1_in_the_designs_format(journal: Journal) -> None:
     question = ask(journal, "Why?")
-    row = json.loads(examples.to_json(journal.examples()[0]))
+    row = json.loads(examples.to_json(journal.examples.live()[0]))
     created = row.pop("created")
     assert created.endswith("Z")
     assert row.pop("id")
@@ -162,29 +162,29 @@ def test_a_whole_teacher_answer_is_one_example_of_weight_1_in_the_designs_format
         "weight": 1.0,
         "source": "teacher",
     }
-    assert len(journal.examples()) == len(journal.answers(question)) == 1
+    assert len(journal.examples.live()) == len(journal.answers(question)) == 1
 
 
 @pytest.mark.parametrize("finish", ["cut", "length", "refusal", "interrupted"])
 def test_an_answer_that_did_not_end_properly_is_no_example(journal: Journal, finish: str) -> None:
     journal.save(begin(journal), [answer(finish=finish)])
-    assert journal.examples() == []
+    assert journal.examples.live() == []
 
 
 def test_an_empty_teacher_answer_is_no_example(journal: Journal) -> None:
     journal.save(begin(journal), [answer(text="")])
-    assert journal.examples() == []
+    assert journal.examples.live() == []
 
 
 def test_a_local_answer_is_no_example(journal: Journal) -> None:
     journal.save(begin(journal), [answer(Side.LOCAL)])
-    assert journal.examples() == []
+    assert journal.examples.live() == []
 
 
 def test_every_example_passes_the_border(journal: Journal) -> None:
     for text in ("a", "b\n\u2028c"):
         ask(journal, text)
-    assert list(examples.read(examples.write(journal.examples()))) == journal.examples()
+    assert list(examples.read(examples.write(journal.examples.live()))) == journal.examples.live()
 
 
 # Lessons.
@@ -289,47 +289,47 @@ def test_search_wants_every_word_and_takes_each_letter_as_itself(
 
 def test_the_same_work_waits_once(journal: Journal) -> None:
     for _ in range(3):
-        journal.enqueue("label", {"question": 1})
-    journal.enqueue("label", {"question": 2})
-    assert [job.payload["question"] for job in journal.waiting_jobs()] == [1, 2]
+        journal.jobs.enqueue("label", {"question": 1})
+    journal.jobs.enqueue("label", {"question": 2})
+    assert [job.payload["question"] for job in journal.jobs.waiting()] == [1, 2]
 
 
 def test_a_finished_job_waits_no_more_and_may_be_left_again(journal: Journal) -> None:
-    journal.enqueue("label", {"question": 1})
-    journal.finish_job(journal.waiting_jobs()[0])
-    assert journal.waiting_jobs() == []
-    journal.enqueue("label", {"question": 1})
-    assert len(journal.waiting_jobs()) == 1
+    journal.jobs.enqueue("label", {"question": 1})
+    journal.jobs.finish(journal.jobs.waiting()[0])
+    assert journal.jobs.waiting() == []
+    journal.jobs.enqueue("label", {"question": 1})
+    assert len(journal.jobs.waiting()) == 1
 
 
 def test_a_job_to_be_tried_again_waits_for_its_time_and_counts_its_attempts(journal: Journal) -> None:
-    journal.enqueue("build", {"n": 1})
+    journal.jobs.enqueue("build", {"n": 1})
     job = taken(journal)
-    journal.finish_job(job, error="no net", retry_seconds=600)
-    assert journal.take_job(600, 5) is None
-    journal.finish_job(job, error="no net", retry_seconds=0)
+    journal.jobs.finish(job, error="no net", retry_seconds=600)
+    assert journal.jobs.take(600, 5) is None
+    journal.jobs.finish(job, error="no net", retry_seconds=0)
     assert taken(journal).attempts == 2
 
 
 def test_waiting_for_better_times_is_no_attempt(journal: Journal) -> None:
-    journal.enqueue("build", {"n": 1})
-    journal.put_back(taken(journal), "on battery", 0)
+    journal.jobs.enqueue("build", {"n": 1})
+    journal.jobs.put_back(taken(journal), "on battery", 0)
     assert taken(journal).attempts == 1
 
 
 def test_a_job_that_ends_its_worker_comes_back_and_not_for_ever(journal: Journal) -> None:
-    journal.enqueue("build", {"n": 1})
+    journal.jobs.enqueue("build", {"n": 1})
     for attempt in range(3):
-        job = journal.take_job(0, 3)  # and the worker is gone
+        job = journal.jobs.take(0, 3)  # and the worker is gone
         assert job is not None
         assert job.attempts == attempt + 1
-    assert journal.take_job(0, 3) is None
+    assert journal.jobs.take(0, 3) is None
     row = journal._db.execute("SELECT state, error FROM jobs").fetchone()
     assert tuple(row) == ("failed", "it ended its worker")
 
 
 def taken(journal: Journal) -> Job:
-    job = journal.take_job(600, 5)
+    job = journal.jobs.take(600, 5)
     assert job is not None
     return job
 
@@ -351,18 +351,18 @@ def test_a_flag_is_raised_once(journal: Journal) -> None:
 
 
 def test_a_reservation_counts_in_full_until_it_is_settled(journal: Journal) -> None:
-    reservation = journal.reserve(0.75, 1.0, begin(journal))
+    reservation = journal.spending.reserve(0.75, 1.0, begin(journal))
     assert reservation
-    assert journal.spent_usd() == 0.75
-    assert journal.reserve(0.5, 1.0, begin(journal)) is None
-    journal.settle(reservation, 0.25)
-    assert journal.spent_usd() == 0.25
-    assert journal.reserve(0.5, 1.0, begin(journal)) is not None
+    assert journal.spending.usd_today() == 0.75
+    assert journal.spending.reserve(0.5, 1.0, begin(journal)) is None
+    journal.spending.settle(reservation, 0.25)
+    assert journal.spending.usd_today() == 0.25
+    assert journal.spending.reserve(0.5, 1.0, begin(journal)) is not None
 
 
 def test_a_call_may_take_the_limit_exactly(journal: Journal) -> None:
-    assert journal.reserve(1.0, 1.0, begin(journal)) is not None
-    assert journal.reserve(0.001, 1.0, begin(journal)) is None
+    assert journal.spending.reserve(1.0, 1.0, begin(journal)) is not None
+    assert journal.spending.reserve(0.001, 1.0, begin(journal)) is None
 
 
 SPENDER = """
@@ -374,10 +374,10 @@ with Journal(Path(sys.argv[1])) as journal:
     print(flush=True)
     sys.stdin.readline()
     for n in range(4):
-        reservation = journal.reserve(0.25, 2.0, question)
-        spent = journal.spent_usd()
+        reservation = journal.spending.reserve(0.25, 2.0, question)
+        spent = journal.spending.usd_today()
         if reservation is not None and n % 2:
-            journal.settle(reservation, 0.125)
+            journal.spending.settle(reservation, 0.125)
         print(spent, reservation is not None)
 """
 
@@ -405,7 +405,7 @@ def test_eight_processes_together_never_pass_the_limit(journal: Journal) -> None
     assert max(float(spent) for spent, _ in rows) <= 2.0
     # 32 tries want more than there is; a grant costs 0.25, or half of that in the end.
     assert 8 <= sum(was_granted == "True" for _, was_granted in rows) <= 16
-    assert journal.spent_usd() <= 2.0
+    assert journal.spending.usd_today() <= 2.0
 
 
 # Damage and death.
@@ -452,7 +452,7 @@ def test_a_commit_that_a_reader_holds_up_is_our_error_and_the_next_one_works(jou
         reader.execute("ROLLBACK")
     assert journal.answers(question) == []
     journal.save(question, [answer()])
-    assert len(journal.examples()) == 1
+    assert len(journal.examples.live()) == 1
 
 
 FULL_DISK = """
@@ -474,7 +474,7 @@ with Journal(Path(sys.argv[1])) as journal:
     resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
     assert journal.answers(question) == []
     journal.save(question, [answer(text="after all")])
-    assert [example.completion[0].content for example in journal.examples()] == ["Because.", "after all"]
+    assert [example.completion[0].content for example in journal.examples.live()] == ["Because.", "after all"]
 """
 
 
@@ -516,7 +516,7 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path, ackn
             assert len(journal.answers(question)) == 1
         kept = [answer for question in journal.recent(10_000) for answer in journal.answers(question)]
         # One may be committed that was not acknowledged any more; each is whole, with example and job.
-        assert len(ids) <= len(kept) == len(journal.examples()) == len(journal.waiting_jobs()) <= len(ids) + 1
+        assert len(ids) <= len(kept) == len(journal.examples.live()) == len(journal.jobs.waiting()) <= len(ids) + 1
         assert journal._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 

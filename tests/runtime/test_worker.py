@@ -68,7 +68,7 @@ def test_a_forwarded_question_is_answered_locally_and_teaches_both_heads(
 def test_a_label_is_learnt_once(journal: Journal, settings: config.Settings) -> None:
     question = forwarded(journal, settings)
     Worker(settings, journal).work()
-    journal.enqueue("label", {"question": question.number})
+    journal.jobs.enqueue("label", {"question": question.number})
     Worker(settings, journal).work()
     assert len(list(journal.lessons("router", question.lineage, 0))) == 1
 
@@ -91,7 +91,7 @@ def test_local_runs_wait_for_better_times(
     ((state, error),) = state_of(journal)
     assert state == "queued"
     assert words in (error or "")
-    assert journal.waiting_jobs() == [], "it is not tried again at once"
+    assert journal.jobs.waiting() == [], "it is not tried again at once"
 
 
 def test_on_battery_it_works_where_the_user_says_so(
@@ -120,7 +120,7 @@ def test_what_fails_is_tried_again_a_few_times(journal: Journal, settings: confi
 
 
 def test_a_broken_job_stops_no_other(journal: Journal, settings: config.Settings) -> None:
-    journal.enqueue("label", {"question": 12345})
+    journal.jobs.enqueue("label", {"question": 12345})
     forwarded(journal, settings)
     Worker(settings, journal).work()
     assert [state for state, _ in state_of(journal)] == ["failed", "done"]
@@ -155,9 +155,9 @@ def test_it_runs_at_idle_priority_and_ends_when_nothing_waits(tmp_path: Path) ->
 
 
 def test_a_job_is_queued_once_while_it_waits(journal: Journal) -> None:
-    journal.enqueue("label", {"question": 1})
-    journal.enqueue("label", {"question": 1})
-    (job,) = journal.waiting_jobs()
+    journal.jobs.enqueue("label", {"question": 1})
+    journal.jobs.enqueue("label", {"question": 1})
+    (job,) = journal.jobs.waiting()
     assert job == Job(job.id, "label", {"question": 1}, 0)
 
 

@@ -76,11 +76,11 @@ def test_a_sampled_teacher_answer_that_differs_is_announced_by_the_next_command(
         question = journal.question(first["id"])
         assert question is not None
         journal.note_route(question, features.of_question(question.text), None, 0.9)
-        journal.enqueue("label", {"question": question.number})
+        journal.jobs.enqueue("label", {"question": question.number})
     replace(home, variables=home.variables | {"SHAMMAH_WORKER_ENABLED": "true"}).ask("list files", "--local")
     home.wait_for_worker()
     with home.journal() as journal:
-        assert [example.completion[0].content for example in journal.examples()] == ["git reset --soft HEAD~1"]
+        assert [example.completion[0].content for example in journal.examples.live()] == ["git reset --soft HEAD~1"]
     said = home.run("ask", "list files", "--local").stderr
     assert f"shammah log show {first['id']}" in said
     assert f"shammah log show {first['id']}" not in home.run("ask", "list files", "--local").stderr
@@ -93,8 +93,8 @@ def test_when_claude_fails_the_local_answer_is_given_and_nothing_is_learnt(tmp_p
         assert (outcome["route"], outcome["reason"], outcome["verified"]) == ("local", "teacher_failed", False)
         assert home.run("ask", "--teacher", "list all files").returncode == 1
         with home.journal() as journal:
-            assert journal.examples() == []
-            assert journal.waiting_jobs() == []
+            assert journal.examples.live() == []
+            assert journal.jobs.waiting() == []
 
 
 def test_a_cut_answer_is_replaced_and_never_becomes_an_example(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_cut_answer_is_replaced_and_never_becomes_an_example(tmp_path: Path) -
         assert not done.stdout.startswith("git re\n")
         assert "Claude failed" in done.stderr
         with home.journal() as journal:
-            assert journal.examples() == []
+            assert journal.examples.live() == []
 
 
 def test_a_refused_key_says_so(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_an_offline_question_starts_no_worker_that_goes_online(server: Anthropic
         question = journal.question(first["id"])
         assert question is not None
         journal._db.execute("UPDATE questions SET may_go_online = 1")
-        journal.enqueue("label", {"question": question.number})
+        journal.jobs.enqueue("label", {"question": question.number})
     replace(home, variables=home.variables | {"SHAMMAH_WORKER_ENABLED": "true"}).ask("list files", "--offline")
     with home.journal() as journal:
         deadline = time.monotonic() + 60

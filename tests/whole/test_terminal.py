@@ -100,7 +100,7 @@ def test_ctrl_c_ends_a_stalled_teacher_at_once_and_keeps_the_part(tmp_path: Path
         answer = journal.shown(journal.recent(1)[0])
         assert answer is not None
         assert (answer.text, answer.finish) == ("the first half", "interrupted")
-        assert journal.examples() == []
+        assert journal.examples.live() == []
 
 
 def test_ctrl_c_ends_a_long_local_answer_and_keeps_the_part(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import typer
 
 from shammah import __version__
 from shammah.cli import ask as ask_command
+from shammah.cli import examples as examples_command
+from shammah.cli import feedback as feedback_command
 from shammah.cli import log as log_command
 from shammah.errors import (
     BadModel,
@@ -44,6 +46,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("ask")(ask_command.ask)
+app.command("feedback")(feedback_command.feedback)
+app.add_typer(examples_command.app, name="examples")
 app.add_typer(log_command.app, name="log")
 
 

@@ -55,7 +55,7 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
             outcome = assistant.ask(request, screen, stop)
         _write(outcome, options, shows_live)
         _say_more(outcome, options, parts)
-        if settings.worker.enabled and journal.waiting_jobs():
+        if settings.worker.enabled and journal.jobs.waiting():
             from shammah import worker  # most questions leave no work
 
             worker.start(settings.home, settings.offline)
@@ -176,7 +176,7 @@ def reasons(outcome: Outcome, parts: Parts) -> list[str]:
         lines.append(
             f"teacher: {url}, cost {cost} (list price of {catalog.prices_date()}), {outcome.redactions} secrets kept"
         )
-        lines.append(f"today: ${parts.journal.spent_usd():.4f} of ${parts.settings.teacher.max_usd_per_day:g}")
+        lines.append(f"today: ${parts.journal.spending.usd_today():.4f} of ${parts.settings.teacher.max_usd_per_day:g}")
     if question.propensity is not None:
         lines.append(f"sampled: {'yes' if question.is_sampled else 'no'}, at rate {question.propensity:g}")
     return lines

@@ -1,8 +1,5 @@
 """`shammah ask`: one question, one answer."""
 
-import os
-import stat
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +7,9 @@ import typer
 
 from shammah import config
 from shammah.cli.session import current as current_session
+from shammah.cli.typed import clean, read_stdin
 from shammah.errors import UsageError
 from shammah.policy import Side
-
-MOST_INPUT_BYTES = 16 * 2**20
-
 
 Question = Annotated[str | None, typer.Argument(help="The question; text on stdin is added below it.")]
 Local = Annotated[bool, typer.Option("--local", help="Let the local model answer, whatever the router thinks.")]
@@ -52,11 +47,11 @@ def ask(
 ) -> None:
     """Ask a question: the local model answers when it can, Claude when it must."""
     forced = _forced(local, teacher, offline)
-    text = compose(question, _read_stdin())
+    text = compose(question, read_stdin())
     settings = config.load(
         offline=offline or None,
         model__path=model,
-        answer__system=None if system is None else _clean(system),
+        answer__system=None if system is None else clean(system),
         answer__max_tokens=max_tokens,
         answer__temperature=temperature,
     )
@@ -103,27 +98,8 @@ def compose(question: str | None, piped: str) -> str:
     Raises:
         UsageError: There is neither.
     """
-    typed = _clean(question or "").strip()
+    typed = clean(question or "").strip()
     parts = [part for part in (typed, piped.strip("\n")) if part.strip()]
     if not parts:
         raise UsageError("there is no question", hint='Ask one: shammah ask "how do I undo the last commit"')
     return "\n\n".join(parts)
-
-
-def _read_stdin() -> str:
-    """What is piped or redirected into us; nothing from a terminal or a closed stdin."""
-    try:
-        mode = os.fstat(0).st_mode
-    except OSError:
-        return ""
-    if os.isatty(0) or not (stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)):
-        return ""
-    data = sys.stdin.buffer.read(MOST_INPUT_BYTES + 1)
-    if len(data) > MOST_INPUT_BYTES:
-        raise UsageError(f"stdin holds more than {MOST_INPUT_BYTES // 2**20} MiB", hint="Pipe a part of it.")
-    return _clean(data.decode("utf-8", "replace"))
-
-
-def _clean(text: str) -> str:
-    """Text that every part can store: no half surrogates from a broken locale, no NUL."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "\ufffd")

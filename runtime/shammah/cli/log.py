@@ -74,10 +74,10 @@ def _two_lines(question: "Question", answer: "Answer | None") -> str:
     """When, by whom, what was asked; and below it the answer's first line."""
     head = f"{question.id}  {question.created[:16].replace('T', ' ')}  {answer.side if answer else '-':<7}  "
     first_line = (answer.text if answer else "(no answer)").strip().partition("\n")[0]
-    return f"{head}{_shorten(question.text, len(head))}\n    {_shorten(first_line, 4)}"
+    return f"{head}{shorten(question.text, len(head))}\n    {shorten(first_line, 4)}"
 
 
-def _shorten(text: str, indent: int) -> str:
+def shorten(text: str, indent: int) -> str:
     """One line that fits the terminal, or 120 columns elsewhere."""
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
     line = " ".join(harmless(text).split())

@@ -1,15 +1,13 @@
-"""The journal: every question, answer, lesson, example and job, in one SQLite file.
+"""The journal: every question, answer, rating, lesson, example and job, in one SQLite file.
 
-It is the only truth about what happened and what is active.
+It is the only truth about what happened and what is active. Questions, answers and lessons are here; examples with
+the ratings that make them, jobs, and money have a file each.
 """
 
 import json
-import secrets
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +15,25 @@ from shammah import features, rows
 from shammah.database import Database
 from shammah.divergence import Divergence
 from shammah.features import Vector
-from shammah.records import Answer, Base, Job, Lesson, NewAnswer, Question
+from shammah.journal.examples import Examples, insert_example
+from shammah.journal.jobs import Jobs, insert_job
+from shammah.journal.lessons import NewLesson, insert_lessons
+from shammah.journal.ratings import Ratings
+from shammah.journal.spending import Spending
+from shammah.records import Answer, Base, Lesson, NewAnswer, NewExample, Question
+from shammah.rows import new_id, now
 from shammah_convert.chat import Message
-from shammah_convert.examples import Example
-
-ID_BYTES = 5
-
-
-def now() -> str:
-    """The time, UTC, ISO 8601 to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def today() -> str:
-    """The user's day, by the local clock."""
-    return time.strftime("%Y-%m-%d")
 
 
 class Journal:
-    """The journal, open for reading and writing; one connection, one thread."""
+    """The journal, open for reading and writing; one connection, one thread.
+
+    Attributes:
+        examples: What the generator is to learn.
+        jobs: Work for the background.
+        ratings: What users say of answers.
+        spending: What the teacher costs.
+    """
 
     def __init__(self, home: Path) -> None:
         """Open or create the journal of a home folder.
@@ -45,6 +43,10 @@ class Journal:
         """
         self.path = home / "shammah.db"
         self._db = Database(self.path)
+        self.examples = Examples(self._db)
+        self.jobs = Jobs(self._db)
+        self.ratings = Ratings(self._db)
+        self.spending = Spending(self._db)
 
     def close(self) -> None:
         """Close the connection."""
@@ -72,7 +74,7 @@ class Journal:
                 "INSERT INTO questions (id, created, session, lineage, text, context, may_go_online, redactions)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    _new_id(),
+                    new_id(),
                     now(),
                     session,
                     lineage,
@@ -127,7 +129,7 @@ class Journal:
                 (propensity, is_sampled, question.number),
             )
             if job is not None:
-                _insert_job(db, *job)
+                insert_job(db, *job)
         return [self.answer(id) for id in ids]
 
     def _insert_answer(self, db: sqlite3.Connection, question: Question, answer: NewAnswer) -> int:
@@ -143,7 +145,7 @@ class Journal:
         number = db.execute(f"INSERT INTO answers ({columns}) VALUES ({marks})", row).lastrowid
         assert number is not None
         if answer.side == "teacher" and answer.finish == "stop" and answer.text:
-            _insert_example(db, question, number, answer.text, "teacher")
+            insert_example(db, NewExample(number, question.context, answer.text, "teacher"))
         return number
 
     def question(self, id: str) -> Question | None:
@@ -198,7 +200,7 @@ class Journal:
         row = self._db.execute("SELECT count(*) FROM questions WHERE lineage = ? AND is_counted", (lineage,))
         return int(row.fetchone()[0])
 
-    # Lessons and examples.
+    # Lessons.
 
     def teach(self, question: Question, local: Answer, divergence: Divergence, is_good: bool) -> None:
         """Record how far a local answer is from the teacher's, and the lesson that it is for both heads."""
@@ -207,21 +209,12 @@ class Journal:
                 "UPDATE answers SET divergence = ?, method = ? WHERE id = ?",
                 (divergence.value, divergence.method, local.id),
             )
-            for head in ("router", "validator"):
-                db.execute(
-                    "INSERT INTO lessons (created, head, lineage, question, answer, is_good, weight, source)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        now(),
-                        head,
-                        question.lineage,
-                        question.number,
-                        local.id,
-                        is_good,
-                        divergence.label_weight,
-                        divergence.method,
-                    ),
-                )
+            insert_lessons(
+                db,
+                NewLesson(
+                    question.lineage, question.number, local.id, is_good, divergence.label_weight, divergence.method
+                ),
+            )
 
     def lessons(self, head: str, lineage: str, after: int) -> Iterator[Lesson]:
         """The lessons of a head after a place, in order."""
@@ -243,89 +236,6 @@ class Journal:
         """The id of a head's newest lesson; 0 where there is none."""
         row = self._db.execute("SELECT max(id) FROM lessons WHERE head = ? AND lineage = ?", (head, lineage))
         return int(row.fetchone()[0] or 0)
-
-    def examples(self) -> list[Example]:
-        """All live examples, oldest first."""
-        found = self._db.execute("SELECT * FROM examples WHERE state = 'live' ORDER BY created, id")
-        return [
-            Example(
-                id=row["id"],
-                prompt=rows.load_messages(row["prompt"]),
-                completion=rows.load_messages(row["completion"]),
-                rejected=None if row["rejected"] is None else rows.load_messages(row["rejected"]),
-                weight=row["weight"],
-                source=row["source"],
-                created=row["created"],
-            )
-            for row in found
-        ]
-
-    # Jobs.
-
-    def enqueue(self, kind: str, payload: dict[str, Any]) -> None:
-        """Leave work for the background, once while the same work is still waiting."""
-        with self._db.write() as db:
-            _insert_job(db, kind, payload)
-
-    def waiting_jobs(self) -> list[Job]:
-        """Jobs that may start now, oldest first."""
-        found = self._db.execute(
-            "SELECT * FROM jobs WHERE state = 'queued' AND not_before <= ? ORDER BY id", (time.time(),)
-        )
-        return [Job(row["id"], row["kind"], json.loads(row["payload"]), row["attempts"]) for row in found]
-
-    def take_job(self, retry_seconds: float, most_attempts: int) -> Job | None:
-        """Start the oldest job that may start; one that kills its worker comes back later, and not for ever."""
-        with self._db.write() as db:
-            db.execute(
-                "UPDATE jobs SET state = 'failed', finished = ?, error = coalesce(error, 'it ended its worker')"
-                " WHERE state = 'queued' AND attempts >= ?",
-                (now(), most_attempts),
-            )
-            row = db.execute(
-                "UPDATE jobs SET attempts = attempts + 1, not_before = ? WHERE id = (SELECT id FROM jobs"
-                " WHERE state = 'queued' AND not_before <= ? ORDER BY id LIMIT 1) RETURNING *",
-                (time.time() + retry_seconds, time.time()),
-            ).fetchone()
-        return Job(row["id"], row["kind"], json.loads(row["payload"]), row["attempts"]) if row else None
-
-    def finish_job(self, job: Job, error: str | None = None, retry_seconds: float | None = None) -> None:
-        """Close a job: done, failed, or queued again after a while."""
-        state = "queued" if retry_seconds is not None else "failed" if error else "done"
-        with self._db.write() as db:
-            db.execute(
-                "UPDATE jobs SET state = ?, not_before = ?, finished = ?, error = ? WHERE id = ?",
-                (state, time.time() + (retry_seconds or 0), now(), error, job.id),
-            )
-
-    def put_back(self, job: Job, reason: str, retry_seconds: float) -> None:
-        """Let a job wait for better times: that was no attempt."""
-        with self._db.write() as db:
-            db.execute(
-                "UPDATE jobs SET attempts = attempts - 1, not_before = ?, error = ? WHERE id = ?",
-                (time.time() + retry_seconds, reason, job.id),
-            )
-
-    # Money.
-
-    def spent_usd(self) -> float:
-        """What today's teacher calls cost, reservations counted in full."""
-        row = self._db.execute("SELECT coalesce(sum(usd), 0) FROM spending WHERE day = ?", (today(),))
-        return float(row.fetchone()[0])
-
-    def reserve(self, usd: float, limit_usd: float, question: Question) -> int | None:
-        """Set money aside for a call; None where the day's limit would be passed."""
-        with self._db.write() as db:
-            if self.spent_usd() + usd > limit_usd:
-                return None
-            return db.execute(
-                "INSERT INTO spending (day, usd, question) VALUES (?, ?, ?)", (today(), usd, question.number)
-            ).lastrowid
-
-    def settle(self, reservation: int, usd: float) -> None:
-        """Replace a reservation by what the call cost."""
-        with self._db.write() as db:
-            db.execute("UPDATE spending SET usd = ?, is_settled = 1 WHERE id = ?", (usd, reservation))
 
     # Model files.
 
@@ -376,34 +286,6 @@ class Journal:
 
     def _question(self, where: str, value: object) -> Question:
         return rows.to_question(self._db.execute(f"SELECT * FROM questions WHERE {where}", (value,)).fetchone())
-
-
-def _new_id() -> str:
-    return secrets.token_hex(ID_BYTES)
-
-
-def _insert_job(db: sqlite3.Connection, kind: str, payload: dict[str, Any]) -> None:
-    text = json.dumps(payload, sort_keys=True)
-    db.execute(
-        "INSERT INTO jobs (kind, payload, state, created) SELECT ?, ?, 'queued', ?"
-        " WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE kind = ? AND payload = ? AND state = 'queued')",
-        (kind, text, now(), kind, text),
-    )
-
-
-def _insert_example(db: sqlite3.Connection, question: Question, answer: int, text: str, source: str) -> None:
-    db.execute(
-        "INSERT INTO examples (id, answer, prompt, completion, weight, source, state, created)"
-        " VALUES (?, ?, ?, ?, 1.0, ?, 'live', ?)",
-        (
-            _new_id(),
-            answer,
-            rows.dump_messages(question.context),
-            rows.dump_messages([Message("assistant", text)]),
-            source,
-            now(),
-        ),
-    )
 
 
 def _like(word: str) -> str:

@@ -1,0 +1,94 @@
+"""`shammah feedback`: what you think of an answer, so that the next one is better."""
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shammah import config
+from shammah.cli.screen import harmless, say, write
+from shammah.cli.session import current as current_session
+from shammah.cli.typed import clean, read_stdin
+from shammah.errors import UsageError
+
+if TYPE_CHECKING:
+    from shammah.journal import Journal
+    from shammah.records import NewRating, Question
+
+HINT = 'Say how good it was: shammah feedback critical "what was wrong" --answer "what is right"'
+
+Rating = Annotated[str, typer.Argument(metavar="RATING", help="critical (or high), medium, good (or normal).")]
+Note = Annotated[str, typer.Argument(help="What was wrong, or right; - reads it from stdin.")]
+Target = Annotated[
+    str | None, typer.Option("--answer", metavar="TEXT", help="The answer that you wanted; - reads it from stdin.")
+]
+Id = Annotated[str | None, typer.Option("--id", help="The question's id; else the last one of this terminal.")]
+
+
+def feedback(rating: Rating, note: Note = "", answer: Target = None, id: Id = None) -> None:
+    """Rate an answer: critical counts 10 times, medium 3 times, good once."""
+    from shammah import feedback as path
+    from shammah.journal import Journal
+
+    if rating.lower() not in path.NAMES:
+        raise UsageError(f"{rating!r} is no rating", hint=f"It is one of {', '.join(path.NAMES)}.")
+    said = path.Feedback(path.NAMES[rating.lower()], _text(note), _target(answer, note))
+    settings = config.load()
+    with Journal(settings.home) as journal:
+        for notice in journal.take_notices():
+            say(notice)
+        question = _question(journal, id)
+        new = path.rate(journal, question, said, _has_teacher(settings))
+        write(_summary(new, question, journal))
+        if new.wants_target and settings.worker.enabled:
+            from shammah import worker
+
+            worker.start(settings.home, settings.offline)
+
+
+def _text(text: str) -> str:
+    return (read_stdin() if text == "-" else clean(text)).strip()
+
+
+def _target(answer: str | None, note: str) -> str:
+    if answer is None:
+        return ""
+    if answer == "-" and note == "-":
+        raise UsageError("stdin holds one text", hint="Give either the note or the answer as an argument.")
+    text = _text(answer)
+    if not text:
+        raise UsageError("the answer given with --answer is empty", hint=HINT)
+    return text
+
+
+def _question(journal: "Journal", id: str | None) -> "Question":
+    question = journal.question(id) if id is not None else journal.last_question(current_session())
+    if question is None and id is not None:
+        raise UsageError(f"no one question has the id {id!r}", hint="See `shammah log`.")
+    if question is None:
+        raise UsageError("there is no answer to rate", hint='Ask first: shammah ask "..."')
+    return question
+
+
+def _has_teacher(settings: config.Settings) -> bool:
+    from shammah.teacher import Access
+
+    return not settings.offline and Access.find(settings.teacher, os.environ) is not None
+
+
+def _summary(new: "NewRating", question: "Question", journal: "Journal") -> str:
+    """What was rated, what is learnt from it, and what waits for a training."""
+    live = [kept for kept in journal.examples.all() if kept.state == "live" and kept.rating is not None]
+    line = " ".join(question.text.split())
+    quoted = f"“{line[:47]}…”" if len(line) > 48 else f"“{line}”"
+    weighted = sum(kept.example.weight for kept in live)
+    count = f"{len(live)} example{'s' * (len(live) != 1)}, {weighted:.1f} weighted"
+    return harmless(f"{new.rating} (weight {new.rating.weight:g}) for {quoted}: {_target_of(new)}. {count}.")
+
+
+def _target_of(new: "NewRating") -> str:
+    if new.example is not None and new.example.completion is not None:
+        return "your answer is learnt" if new.rating.is_rejection else "the answer is learnt"
+    if new.wants_target:
+        return "a better answer is looked for in the background"
+    return "nothing to learn yet; add a note, --answer or a key"

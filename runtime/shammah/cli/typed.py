@@ -1,0 +1,28 @@
+"""What people type and pipe, as text that every part can store."""
+
+import os
+import stat
+import sys
+
+from shammah.errors import UsageError
+
+MOST_INPUT_BYTES = 16 * 2**20
+
+
+def read_stdin() -> str:
+    """What is piped or redirected into us; nothing from a terminal or a closed stdin."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return ""
+    if os.isatty(0) or not (stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)):
+        return ""
+    data = sys.stdin.buffer.read(MOST_INPUT_BYTES + 1)
+    if len(data) > MOST_INPUT_BYTES:
+        raise UsageError(f"stdin holds more than {MOST_INPUT_BYTES // 2**20} MiB", hint="Pipe a part of it.")
+    return clean(data.decode("utf-8", "replace"))
+
+
+def clean(text: str) -> str:
+    """Text that every part can store: no half surrogates from a broken locale, no NUL."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "\ufffd")

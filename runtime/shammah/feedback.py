@@ -1,0 +1,116 @@
+"""The path of a correction: a rating of an answer, and all that follows from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shammah.divergence import Divergence, Method
+from shammah.errors import UsageError
+from shammah.generation import Finish
+from shammah.journal import Journal
+from shammah.policy import Side
+from shammah.privacy import Redactor
+from shammah.records import Answer, NewExample, NewRating, Question, Rating
+
+NAMES = {
+    "critical": Rating.CRITICAL,
+    "high": Rating.CRITICAL,
+    "medium": Rating.MEDIUM,
+    "good": Rating.GOOD,
+    "normal": Rating.GOOD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a user says of an answer.
+
+    Attributes:
+        note: What was wrong with it, or right.
+        target: The answer that should have been given; empty where the user gave none.
+    """
+
+    rating: Rating
+    note: str = ""
+    target: str = ""
+
+
+def rate(journal: Journal, question: Question, feedback: Feedback, has_teacher: bool) -> NewRating:
+    """Record a rating of the answer that was shown to a question; the last one wins.
+
+    Args:
+        journal: Where it is committed before this returns.
+        question: Whose shown answer is rated.
+        feedback: What the user says; secrets in it are replaced before anything is stored.
+        has_teacher: Whether the background may ask the teacher for a better answer.
+
+    Raises:
+        UsageError: The answer cannot be learnt as it is.
+    """
+    answers = journal.answers(question)
+    shown = next((answer for answer in answers if answer.is_shown), None)
+    if shown is None:
+        raise UsageError(f"question {question.id} has no answer to rate", hint="See `shammah log`.")
+    redactor = Redactor()
+    redactor.redact_all(question.context)
+    said = Feedback(feedback.rating, redactor.redact(feedback.note), redactor.redact(feedback.target))
+    new = follow(question, answers, shown, said, has_teacher and question.may_go_online)
+    journal.ratings.record(question, new)
+    return new
+
+
+def follow(
+    question: Question, answers: Sequence[Answer], shown: Answer, feedback: Feedback, has_teacher: bool
+) -> NewRating:
+    """What follows from a rating: an example, live or waiting for its target, and a lesson for the heads.
+
+    Raises:
+        UsageError: A cut or empty answer is called good, or the rejected one is given as the better one.
+    """
+    rating, rejected = feedback.rating, feedback.rating.is_rejection
+    completion = feedback.target or (None if rejected else shown.text)
+    if not rejected and not feedback.target and (shown.finish != Finish.STOP or not shown.text):
+        raise UsageError(
+            "this answer is not whole, and would be learnt cut off as it is",
+            hint="Give the whole answer with --answer TEXT (or --answer - to read it from stdin).",
+        )
+    if rejected and feedback.target.split() == shown.text.split() and feedback.target:
+        raise UsageError(
+            "the answer given with --answer is the one that is rejected",
+            hint="Give the one that you wanted, or rate this one good.",
+        )
+    # Nobody can find a better answer without a word on what was wrong, unless the teacher is asked.
+    wants_target = completion is None and (has_teacher or bool(feedback.note))
+    example = NewExample(
+        answer=shown.id,
+        prompt=question.context,
+        completion=completion,
+        source="user",
+        weight=rating.weight,
+        rejected=shown.text if rejected and shown.text else None,
+    )
+    lesson_on, is_good = _lesson(answers, shown, not rejected)
+    return NewRating(
+        answer=shown.id,
+        rating=rating,
+        note=feedback.note,
+        example=example,
+        lesson_on=lesson_on,
+        is_good=is_good,
+        wants_target=wants_target,
+    )
+
+
+def _lesson(answers: Sequence[Answer], shown: Answer, is_good: bool) -> tuple[int | None, bool]:
+    """Which local answer a rating tells of, and what.
+
+    A rated local answer speaks for itself. A rating of the teacher's tells of the local answer that was compared
+    with it: as good as a good one where both say the same, worse where they differ. Of one that differs from
+    a bad one it tells nothing.
+    """
+    if shown.side == Side.LOCAL:
+        return shown.id, is_good
+    local = next((a for a in answers if a.side == Side.LOCAL and a.divergence is not None), None)
+    if local is None or local.divergence is None or local.method is None:
+        return None, is_good
+    is_same = Divergence(local.divergence, Method(local.method)).is_small
+    return (local.id, is_good) if is_same else (local.id, False) if is_good else (None, False)

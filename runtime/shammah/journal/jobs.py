@@ -1,0 +1,75 @@
+"""Work for the background, as rows that survive whoever takes them."""
+
+import json
+import sqlite3
+import time
+from typing import Any
+
+from shammah.database import Database
+from shammah.records import Job
+from shammah.rows import now
+
+
+class Jobs:
+    """The jobs of a home."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def enqueue(self, kind: str, payload: dict[str, Any]) -> None:
+        """Leave work for the background, once while the same work is still waiting."""
+        with self._db.write() as db:
+            insert_job(db, kind, payload)
+
+    def waiting(self) -> list[Job]:
+        """Jobs that may start now, oldest first."""
+        found = self._db.execute(
+            "SELECT * FROM jobs WHERE state = 'queued' AND not_before <= ? ORDER BY id", (time.time(),)
+        )
+        return [_job(row) for row in found]
+
+    def take(self, retry_seconds: float, most_attempts: int) -> Job | None:
+        """Start the oldest job that may start; one that kills its worker comes back later, and not for ever."""
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE jobs SET state = 'failed', finished = ?, error = coalesce(error, 'it ended its worker')"
+                " WHERE state = 'queued' AND attempts >= ?",
+                (now(), most_attempts),
+            )
+            row = db.execute(
+                "UPDATE jobs SET attempts = attempts + 1, not_before = ? WHERE id = (SELECT id FROM jobs"
+                " WHERE state = 'queued' AND not_before <= ? ORDER BY id LIMIT 1) RETURNING *",
+                (time.time() + retry_seconds, time.time()),
+            ).fetchone()
+        return _job(row) if row else None
+
+    def finish(self, job: Job, error: str | None = None, retry_seconds: float | None = None) -> None:
+        """Close a job: done, failed, or queued again after a while."""
+        state = "queued" if retry_seconds is not None else "failed" if error else "done"
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE jobs SET state = ?, not_before = ?, finished = ?, error = ? WHERE id = ?",
+                (state, time.time() + (retry_seconds or 0), now(), error, job.id),
+            )
+
+    def put_back(self, job: Job, reason: str, retry_seconds: float) -> None:
+        """Let a job wait for better times: that was no attempt."""
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE jobs SET attempts = attempts - 1, not_before = ?, error = ? WHERE id = ?",
+                (time.time() + retry_seconds, reason, job.id),
+            )
+
+
+def insert_job(db: sqlite3.Connection, kind: str, payload: dict[str, Any]) -> None:
+    """Leave work for the background within a transaction, once while the same work is still waiting."""
+    text = json.dumps(payload, sort_keys=True)
+    db.execute(
+        "INSERT INTO jobs (kind, payload, state, created) SELECT ?, ?, 'queued', ?"
+        " WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE kind = ? AND payload = ? AND state = 'queued')",
+        (kind, text, now(), kind, text),
+    )
+
+
+def _job(row: sqlite3.Row) -> Job:
+    return Job(row["id"], row["kind"], json.loads(row["payload"]), row["attempts"])
