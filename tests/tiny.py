@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shammah_convert.base import CHAT_TEMPLATE, About, BaseConfig, Vocabulary, write_base
 from shammah_convert.names import hf_names
@@ -28,10 +29,19 @@ def write_tiny(
     seed: int = 0,
 ) -> Path:
     """Write a random model whose greedy answers are nonsense, but always the same."""
+    config = BaseConfig(
+        architecture, WIDTH, FEED_FORWARD, LAYERS, HEADS, KV_HEADS, HEAD_SIZE, context_tokens, is_tied=True
+    )
+    about = About("tiny", "apache-2.0", chat_template=template)
+    write_base(path, config, tiny_weights(architecture, seed), vocabulary(), about, "F16")
+    return path
+
+
+def tiny_weights(architecture: Literal["qwen2", "qwen3"], seed: int = 0) -> dict[str, NDArray[np.float64]]:
+    """Random weights by Hugging Face name."""
     random = np.random.default_rng(seed)
-    words = vocabulary()
     shapes = {
-        "embed_tokens": (len(words.tokens), WIDTH),
+        "embed_tokens": (len(vocabulary().tokens), WIDTH),
         "q_proj": (HEADS * HEAD_SIZE, WIDTH),
         "k_proj": (KV_HEADS * HEAD_SIZE, WIDTH),
         "v_proj": (KV_HEADS * HEAD_SIZE, WIDTH),
@@ -49,8 +59,4 @@ def write_tiny(
             weights[name] = np.ones(HEAD_SIZE if part in ("q_norm", "k_norm") else WIDTH)
         else:
             weights[name] = random.normal(0, 0.15, shapes[part])
-    config = BaseConfig(
-        architecture, WIDTH, FEED_FORWARD, LAYERS, HEADS, KV_HEADS, HEAD_SIZE, context_tokens, is_tied=True
-    )
-    write_base(path, config, weights, words, About("tiny", "apache-2.0", chat_template=template), "F16")
-    return path
+    return weights

@@ -1,7 +1,6 @@
 """From a Hugging Face Qwen2 or Qwen3 (weights, configuration, byte-level BPE tokenizer) to a GGUF file."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
+from shammah_convert.files import publish
 from shammah_convert.names import gguf_name, hf_names
 
 Quantization = Literal["F32", "F16", "Q8_0"]
@@ -166,7 +166,7 @@ def write_base(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    _publish(partial, path)
+    publish(partial, path)
 
 
 def write_base_from_folder(folder: Path, path: Path, about: About, quantization: Quantization = "Q8_0") -> None:
@@ -222,11 +222,12 @@ def _check(config: BaseConfig, weights: Mapping[str, NDArray[Any]], vocabulary: 
     if rows < len(vocabulary.tokens):
         raise BadBase(f"{len(vocabulary.tokens)} tokens do not fit an embedding of {rows} rows")
     for name in names:
-        if weights[name].shape != (wanted := _shape(config, name, rows)):
+        if weights[name].shape != (wanted := shape_of(config, name, rows)):
             raise BadBase(f"{name} is of shape {weights[name].shape}, not {wanted}")
 
 
-def _shape(config: BaseConfig, name: str, rows: int) -> tuple[int, ...]:
+def shape_of(config: BaseConfig, name: str, rows: int) -> tuple[int, ...]:
+    """The shape of a tensor by its Hugging Face name; `rows` is the vocabulary's size."""
     hidden, feed_forward = config.hidden_size, config.intermediate_size
     queries, keys = config.heads * config.head_size, config.kv_heads * config.head_size
     matrices = {
@@ -311,15 +312,3 @@ def _add_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary, rows: int) 
     writer.add_eos_token_id(vocabulary.tokens.index(vocabulary.end))
     writer.add_pad_token_id(vocabulary.tokens.index(vocabulary.padding))
     writer.add_add_bos_token(False)
-
-
-def _publish(partial: Path, path: Path) -> None:
-    """Move a finished file to its name; both the file and the folder's entry reach the disk."""
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -10,6 +10,8 @@ import numpy as np
 from gguf import GGMLQuantizationType, LlamaFileType, PoolingType, TokenType
 from safetensors import safe_open
 
+from shammah_convert.files import publish
+
 # The model's config.json; the weights' hash is checked, so the values cannot drift from it.
 LAYERS = 6
 WIDTH = 384
@@ -52,9 +54,7 @@ def convert(weights: Path, vocabulary: Path, out: Path, sha256: str) -> None:
     temporary = Path(name)
     try:
         _write(weights, vocabulary, temporary)
-        _sync(temporary)
-        temporary.replace(out)
-        _sync(out.parent)
+        publish(temporary, out)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -130,12 +130,3 @@ def _add_tensors(writer: gguf.GGUFWriter, weights: Path) -> None:
             else:
                 packed = gguf.quants.quantize(values, GGMLQuantizationType.Q8_0)
                 writer.add_tensor(name, packed, raw_dtype=GGMLQuantizationType.Q8_0)
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file or a folder's entries are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

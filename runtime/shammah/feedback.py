@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shammah.divergence import Divergence, Method
+from shammah import features
 from shammah.errors import UsageError
 from shammah.generation import Finish
 from shammah.journal import Journal
-from shammah.policy import Side
-from shammah.privacy import Redactor
+from shammah.privacy import Redactor, says_the_same
 from shammah.records import Answer, NewExample, NewRating, Question, Rating
+from shammah.verdicts import verdict
 
 NAMES = {
     "critical": Rating.CRITICAL,
@@ -52,10 +52,20 @@ def rate(journal: Journal, question: Question, feedback: Feedback, has_teacher: 
         raise UsageError(f"question {question.id} has no answer to rate", hint="See `shammah log`.")
     redactor = Redactor()
     redactor.redact_all(question.context)
-    said = Feedback(feedback.rating, redactor.redact(feedback.note), redactor.redact(feedback.target))
+    target = redactor.redact(feedback.target)
+    note = redactor.redact(feedback.note)
+    said = Feedback(feedback.rating, note, redactor.redact(target))  # the note may have shown what is secret in it
     new = follow(question, answers, shown, said, has_teacher and question.may_go_online)
-    journal.ratings.record(question, new)
+    journal.ratings.record(_seen(journal, question), new)
     return new
+
+
+def _seen(journal: Journal, question: Question) -> Question:
+    """The question with its hand features: those that took no part in routing have none yet, and no lesson without."""
+    if question.features is not None and question.feature_version == features.VERSION:
+        return question
+    earlier = sum(message.role == "user" for message in question.context) - 1
+    return journal.note_features(question, features.of_question(question.text, earlier))
 
 
 def follow(
@@ -73,7 +83,7 @@ def follow(
             "this answer is not whole, and would be learnt cut off as it is",
             hint="Give the whole answer with --answer TEXT (or --answer - to read it from stdin).",
         )
-    if rejected and feedback.target.split() == shown.text.split() and feedback.target:
+    if rejected and feedback.target and says_the_same(feedback.target, shown.text):
         raise UsageError(
             "the answer given with --answer is the one that is rejected",
             hint="Give the one that you wanted, or rate this one good.",
@@ -88,7 +98,7 @@ def follow(
         weight=rating.weight,
         rejected=shown.text if rejected and shown.text else None,
     )
-    lesson_on, is_good = _lesson(answers, shown, not rejected)
+    lesson_on, is_good = verdict(answers, shown, not rejected)
     return NewRating(
         answer=shown.id,
         rating=rating,
@@ -97,20 +107,5 @@ def follow(
         lesson_on=lesson_on,
         is_good=is_good,
         wants_target=wants_target,
+        may_ask_teacher=has_teacher,
     )
-
-
-def _lesson(answers: Sequence[Answer], shown: Answer, is_good: bool) -> tuple[int | None, bool]:
-    """Which local answer a rating tells of, and what.
-
-    A rated local answer speaks for itself. A rating of the teacher's tells of the local answer that was compared
-    with it: as good as a good one where both say the same, worse where they differ. Of one that differs from
-    a bad one it tells nothing.
-    """
-    if shown.side == Side.LOCAL:
-        return shown.id, is_good
-    local = next((a for a in answers if a.side == Side.LOCAL and a.divergence is not None), None)
-    if local is None or local.divergence is None or local.method is None:
-        return None, is_good
-    is_same = Divergence(local.divergence, Method(local.method)).is_small
-    return (local.id, is_good) if is_same else (local.id, False) if is_good else (None, False)

@@ -11,6 +11,7 @@ from shammah.policy import Reason, Side
 from shammah.privacy import Redactor
 from shammah.records import Answer, NewAnswer, Question
 from shammah.sides import LocalSide, TeacherSide, with_features
+from shammah.verdicts import verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,13 @@ def label(comparison: Comparison, question: Question) -> Divergence | None:
         return None
     divergence = measure(local.text, teacher.text, comparison.embed)
     is_good = divergence.is_small and local.finish == Finish.STOP and bool(local.text)
-    journal.teach(question, local, divergence, is_good)
+    rating = journal.ratings.last(teacher)
+    if rating is None:
+        journal.teach(question, local, divergence, is_good)
+    else:
+        compared = replace(local, divergence=divergence.value, method=divergence.method)
+        on, verdict_is_good = verdict([compared, teacher], teacher, not rating.is_rejection)
+        journal.teach_by_user(question, local, divergence, None if on is None else verdict_is_good)
     comparison.heads.catch_up("router")
     comparison.heads.catch_up("validator")
     if shown is not None and shown.side == Side.LOCAL and not is_good:

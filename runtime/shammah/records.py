@@ -139,19 +139,21 @@ class NewRating:
     """What a user says of an answer, with all that follows from it.
 
     Attributes:
-        example: Replaces whatever targeted the answer; None where nothing is to be learnt.
+        example: Replaces whatever targeted the answer.
         lesson_on: The local answer that it teaches router and validator about, None where it says nothing of one.
         is_good: What it teaches them.
         wants_target: The background is to find the example's completion.
+        may_ask_teacher: The teacher may be asked for it.
     """
 
     answer: int
     rating: Rating
     note: str
-    example: NewExample | None
+    example: NewExample
     lesson_on: int | None
     is_good: bool
     wants_target: bool
+    may_ask_teacher: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,9 @@ class KeptExample:
 class Correction:
     """A rejected answer whose better one is still to be found."""
 
-    rating: int
+    id: int
+    created: str
+    rating: Rating
     note: str
     question: Question
     rejected: Answer

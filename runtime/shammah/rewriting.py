@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from shammah.divergence import Embed, measure
-from shammah.errors import BudgetReached, ContextTooLong, KeyMissing
+from shammah.errors import BudgetReached, ContextTooLong, KeyMissing, TeacherError
 from shammah.generation import Completion, Finish, Sampling
 from shammah.journal import Journal
-from shammah.privacy import Redactor
+from shammah.privacy import Redactor, says_the_same
 from shammah.records import Correction
 from shammah.sides import LocalSide, TeacherSide
 from shammah_convert.chat import Message
@@ -21,60 +21,76 @@ class TargetFinder:
     """Finds what should have been answered.
 
     Attributes:
+        local: None where its model is gone.
         teacher: None where nothing may leave the machine.
+        is_last: The teacher is not tried again; where it fails, the local model is asked.
     """
 
     journal: Journal
-    local: LocalSide
+    local: LocalSide | None
     teacher: TeacherSide | None
     embed: Embed | None
     sampling: Sampling
+    is_last: bool = False
 
     def find(self, correction: Correction) -> Source | None:
         """Give a correction's example its target; None where none was found, which the next command says.
 
         Raises:
-            ShammahError: The teacher failed; it can be tried again.
+            ShammahError: The teacher failed, or its budget is used up; it can be tried again.
         """
         source: Source = "teacher"
         text = self._ask_teacher(correction)
         if text is None and correction.note:
             source, text = "self", self._ask_local(correction)
-        if text is None:
-            self._ask_user(correction)
-            return None
-        self.journal.examples.fulfil(correction.rating, Redactor().redact(text), source)
-        return source
+        if text is not None:
+            return source if self.journal.examples.fulfil(correction.id, text, source) else None
+        if self.journal.ratings.correction(correction.id) is not None:
+            self.give_up(correction)
+        return None
+
+    def give_up(self, correction: Correction) -> None:
+        """Ask the user for the better answer."""
+        question = " ".join(correction.question.text.split())[:58]
+        has_key = self.teacher is not None and self.teacher.generator is not None
+        self.journal.notify(
+            f"No better answer was found for “{question}”: give one with"
+            f" `shammah feedback {correction.rating} --id {correction.question.id} --answer TEXT`"
+            + ("." if has_key else ", or set ANTHROPIC_API_KEY and rate it again.")
+        )
 
     def _ask_teacher(self, correction: Correction) -> str | None:
-        """The teacher's rewrite, with the whole conversation and the note before it; None where it cannot be asked."""
+        """The teacher's rewrite, with the whole conversation and the note before it; None where there is none."""
         if self.teacher is None:
             return None
         try:
             completion = self.teacher.complete(
                 self.journal, correction.question, lambda _: None, messages=for_teacher(correction)
             )
-        except (KeyMissing, BudgetReached):
+        except KeyMissing:
             return None
-        return _whole(completion)
+        except BudgetReached:
+            if correction.note or self.is_last:
+                return None
+            raise
+        except TeacherError:
+            if self.is_last:
+                return None
+            raise
+        return _better(completion, correction)
 
     def _ask_local(self, correction: Correction) -> str | None:
         """The local model's answer with the note in its context; None where it is no better."""
+        if self.local is None:
+            return None
         try:
             completion = self.local.complete(for_local(correction), self.sampling, lambda _: None)
         except ContextTooLong:
             return None
-        text = _whole(completion)
+        text = _better(completion, correction)
         if text is None or measure(text, correction.rejected.text, self.embed).value <= NEAR:
             return None
         return text
-
-    def _ask_user(self, correction: Correction) -> None:
-        question = " ".join(correction.question.text.split())[:58]
-        self.journal.notify(
-            f"No better answer was found for {question!r}: give it with"
-            f" `shammah feedback critical --id {correction.question.id} --answer TEXT`, or set ANTHROPIC_API_KEY."
-        )
 
 
 def for_teacher(correction: Correction) -> list[Message]:
@@ -94,6 +110,10 @@ def for_local(correction: Correction) -> list[Message]:
     return [*before, Message("user", f"{question.content}\n\n{correction.note.strip()}")]
 
 
-def _whole(completion: Completion) -> str | None:
-    text = completion.text.strip()
-    return text if text and completion.end.finish is Finish.STOP else None
+def _better(completion: Completion, correction: Correction) -> str | None:
+    """The completion, redacted, where it is whole and not the rejected answer again."""
+    redactor = Redactor()
+    redactor.redact_all(correction.question.context)  # no placeholder of theirs gets another meaning
+    text = redactor.redact(completion.text.strip())
+    is_whole = completion.end.finish is Finish.STOP and bool(text)
+    return text if is_whole and not says_the_same(text, correction.rejected.text) else None

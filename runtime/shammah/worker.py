@@ -11,22 +11,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from shammah import config, embedding, hardware
 from shammah.assembly import Parts
-from shammah.errors import ShammahError
+from shammah.errors import BudgetReached, ShammahError
 from shammah.generation import Sampling
 from shammah.journal import Journal
-from shammah.journal.ratings import TARGET_JOB
 from shammah.labelling import Comparison, label
 from shammah.policy import Side
-from shammah.records import Base, Job, Question
+from shammah.records import Base, Correction, Job, Question
 from shammah.rewriting import TargetFinder
+from shammah.sides import LocalGenerator, LocalSide, TeacherSide
 
 RETRY_SECONDS = 600.0
 MOST_ATTEMPTS = 5
 EMBEDDER_RETRY_SECONDS = 3600.0
+TEACHER_PATIENCE = timedelta(days=1)
 # What a local run takes beside the model's file: context, buffers, Python.
 SPARE_RAM_BYTES = 400 * 2**20
 
@@ -85,10 +88,7 @@ class Worker:
 
     def _do(self, job: Job) -> None:
         try:
-            if job.kind == TARGET_JOB:
-                self._find_target(int(job.payload["rating"]))
-            else:
-                self._label(self._journal.question_at(int(job.payload["question"])))
+            self._start(job)
         except NotNow as reason:
             _log.info("job %s waits: %s", job.id, reason)
             self._journal.jobs.put_back(job, str(reason), RETRY_SECONDS)
@@ -102,25 +102,57 @@ class Worker:
         else:
             self._journal.jobs.finish(job)
 
-    def _find_target(self, rating: int) -> None:
-        correction = self._journal.ratings.correction(rating)
+    def _start(self, job: Job) -> None:
+        match job.kind:
+            case "label":
+                self._label(self._journal.question_at(int(job.payload["question"])))
+            case "target":
+                self._find_target(job)
+            case _:
+                raise NotNow(f"a newer Shammah knows what {job.kind!r} is")
+
+    def _find_target(self, job: Job) -> None:
+        correction = self._journal.ratings.correction(int(job.payload["rating"]))
         if correction is None:
             return
         question = correction.question
-        base = self._base_of(question)
-        asks_teacher = question.may_go_online and not self._settings.offline
-        self._check_machine(0 if asks_teacher else base.size)
+        base = self._journal.base(question.lineage)
+        has_base = base is not None and Path(base.path).is_file()
         self._prepare_embedder(question)
-        parts = self._parts_for(base, question)
-        target_finder = TargetFinder(
+        parts = self._parts_for(base, question) if base is not None and has_base else self._parts
+        finder = TargetFinder(
             journal=self._journal,
-            local=parts.local(),
-            teacher=parts.teacher() if asks_teacher else None,
+            local=self._careful(parts.local(), base) if base is not None and has_base else None,
+            teacher=self._teacher_of(parts, job, correction),
             embed=parts.embed,
             sampling=Sampling(max_tokens=self._settings.answer.max_tokens),
+            is_last=job.attempts >= MOST_ATTEMPTS,
         )
-        source = target_finder.find(correction)
+        try:
+            source = finder.find(correction)
+        except BudgetReached as error:
+            raise NotNow(str(error)) from error
         _log.info("question %s: %s", question.id, f"a better answer by {source}" if source else "no better answer")
+
+    def _teacher_of(self, parts: Parts, job: Job, correction: Correction) -> TeacherSide | None:
+        """The teacher, where the user could have it asked; one that is out of reach now is waited for, a day."""
+        if not job.payload["may_ask_teacher"]:
+            return None
+        if not self._settings.offline and parts.access is not None:
+            return parts.teacher()
+        age = datetime.now(UTC) - datetime.fromisoformat(correction.created)
+        if age < TEACHER_PATIENCE:
+            raise NotNow("offline" if self._settings.offline else "the teacher has no key here")
+        return None
+
+    def _careful(self, local: LocalSide, base: Base) -> LocalSide:
+        """The local side, opened only where the machine has room for it."""
+
+        def open_model() -> LocalGenerator:
+            self._check_machine(base.size)
+            return local.open()
+
+        return replace(local, open=open_model)
 
     def _label(self, question: Question) -> None:
         base = self._base_of(question)

@@ -9,10 +9,14 @@ import pytest
 from shammah.divergence import Divergence, Method
 from shammah.errors import UsageError
 from shammah.feedback import Feedback, rate
+from shammah.generation import Sampling
 from shammah.journal import Journal
+from shammah.labelling import Comparison, label
+from shammah.learning import Heads
 from shammah.policy import Reason, Side
 from shammah.records import Answer, KeptExample, NewAnswer, Question, Rating
 from shammah_convert.chat import Message
+from tests.scripted import Scripted, local_side, teacher_side
 
 LINEAGE = "base"
 
@@ -241,3 +245,71 @@ def test_an_example_can_be_edited_and_dropped(journal: Journal) -> None:
     assert journal.examples.drop(id)
     assert journal.examples.live() == []
     assert not journal.examples.drop("none")
+
+
+def test_an_example_keeps_its_source_when_only_its_weight_changes(journal: Journal) -> None:
+    ask(journal, Side.TEACHER)
+    id = only(journal).example.id
+    assert journal.examples.weigh(id, 7.0)
+    assert (only(journal).example.weight, only(journal).example.source) == (7.0, "teacher")
+    journal.examples.drop(id)
+    assert not journal.examples.weigh(id, 1.0)
+    assert not journal.examples.edit(id, "x", 1.0)
+    assert only(journal).state == "dropped"
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_a_rejected_answer_is_not_learnt_from_the_teacher_either(journal: Journal, order: str) -> None:
+    question = ask(journal)
+    same = answer(Side.TEACHER, "git  reset --hard")
+    if order == "before":
+        journal.save(question, [same])
+    rate(journal, question, Feedback(Rating.CRITICAL), has_teacher=False)
+    if order == "after":
+        journal.save(question, [same])
+    assert journal.examples.live() == []
+
+
+def test_an_answer_that_was_rejected_once_and_called_good_later_is_learnt(journal: Journal) -> None:
+    rate(journal, ask(journal), Feedback(Rating.CRITICAL), has_teacher=False)
+    rate(journal, ask(journal), Feedback(Rating.GOOD), has_teacher=False)
+    assert len(journal.examples.live()) == 1
+    rate(journal, ask(journal), Feedback(Rating.CRITICAL), has_teacher=False)
+    assert journal.examples.live() == []
+
+
+def test_a_rating_of_a_question_that_took_no_part_in_routing_reaches_the_heads(
+    journal: Journal, tmp_path: Path
+) -> None:
+    question = ask(journal, online=False)
+    assert question.features is None
+    rate(journal, question, Feedback(Rating.CRITICAL), has_teacher=False)
+    assert Heads(tmp_path, journal, LINEAGE, "bayes").open("router").lessons == 1
+    assert journal.count(LINEAGE) == 0, "it still does not count"
+
+
+def test_the_same_rating_twice_is_one_lesson_and_another_one_is_its_own(journal: Journal) -> None:
+    question = ask(journal)
+    for rating in (Rating.GOOD, Rating.GOOD, Rating.CRITICAL, Rating.MEDIUM):
+        rate(journal, question, Feedback(rating), has_teacher=False)
+    assert [lesson[1] for lesson in lessons(journal) if lesson[0] == "router"] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("rating", "local", "taught"),
+    [
+        (Rating.CRITICAL, "git reset --hard", [False]),
+        (Rating.CRITICAL, "quite another thing", []),
+        (Rating.GOOD, "git reset --hard", [True]),
+    ],
+)
+def test_a_comparison_that_comes_after_the_rating_teaches_what_the_user_said(
+    journal: Journal, tmp_path: Path, rating: Rating, local: str, taught: list[bool]
+) -> None:
+    question = ask(journal, Side.TEACHER)
+    rate(journal, question, Feedback(rating), has_teacher=False)
+    heads = Heads(tmp_path, journal, LINEAGE, "bayes")
+    comparison = Comparison(journal, heads, local_side(Scripted(local)), teacher_side(Scripted()), None, Sampling(10))
+    label(comparison, question)
+    found = [(lesson.is_good, lesson.weight) for lesson in journal.lessons("router", LINEAGE, 0)]
+    assert found == [(is_good, 1.0) for is_good in taught]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shammah import database
 from shammah.database import SCHEMA_VERSION
 from shammah.divergence import Divergence, Method
 from shammah.errors import JournalError
@@ -413,6 +414,24 @@ def test_eight_processes_together_never_pass_the_limit(journal: Journal) -> None
 
 def test_a_new_home_is_closed_to_others(journal: Journal) -> None:
     assert journal.path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_an_older_journal_is_brought_up_to_date_and_keeps_its_rows(tmp_path: Path) -> None:
+    first = Path(database.__file__).with_name("schema") / "1.sql"
+    old = sqlite3.connect(tmp_path / "shammah.db")
+    old.executescript(first.read_text())
+    old.execute(
+        "INSERT INTO examples (id, prompt, completion, weight, source, state, created)"
+        " VALUES ('a', '[]', '[]', 1, 'teacher', 'live', '2026-01-01T00:00:00.000Z')"
+    )
+    old.execute("PRAGMA user_version = 1")
+    old.commit()
+    old.close()
+    for _ in range(2):
+        with Journal(tmp_path) as journal:
+            (kept,) = journal.examples.all()
+            assert (kept.example.id, kept.state, kept.rating) == ("a", "live", None)
+            assert journal._db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
 
 
 def test_a_newer_journal_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

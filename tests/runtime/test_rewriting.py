@@ -1,11 +1,16 @@
 """A rejected answer gets a better one: the teacher's, else the local model's own with the note before it."""
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from shammah.errors import TeacherError
+from shammah.divergence import Embed
+from shammah.errors import BudgetReached, TeacherError
 from shammah.feedback import Feedback, rate
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal
@@ -36,6 +41,18 @@ def finder(
 ) -> TargetFinder:
     side = teacher_side(teacher, budget) if is_online else None
     return TargetFinder(journal, local_side(local), side, None, Sampling(100))
+
+
+def angle(cosine: float) -> Embed:
+    """An embedder that finds the first text that far from all others."""
+    first: list[str] = []
+
+    def embed(text: str) -> NDArray[np.float32]:
+        first.append(text)
+        other = [cosine, math.sqrt(1 - cosine**2)]
+        return np.array([1.0, 0.0] if text == first[0] else other, dtype=np.float32)
+
+    return embed
 
 
 def test_the_teacher_rewrites_with_the_conversation_the_answer_and_the_note(journal: Journal) -> None:
@@ -109,7 +126,7 @@ def test_a_teacher_that_fails_can_be_asked_again(journal: Journal) -> None:
     correction = rejected(journal)
     with pytest.raises(TeacherError):
         finder(journal, Scripted(), Scripted(TeacherError("down"))).find(correction)
-    assert journal.ratings.correction(correction.rating) is not None
+    assert journal.ratings.correction(correction.id) is not None
 
 
 def test_a_rating_that_came_meanwhile_wins(journal: Journal) -> None:
@@ -117,3 +134,38 @@ def test_a_rating_that_came_meanwhile_wins(journal: Journal) -> None:
     rate(journal, correction.question, Feedback(Rating.GOOD), has_teacher=False)
     finder(journal, Scripted(), Scripted("late")).find(correction)
     assert only(journal).example.completion == (Message("assistant", "git reset --hard"),)
+
+
+def test_a_teacher_that_says_the_rejected_answer_again_gives_no_target(journal: Journal) -> None:
+    correction = rejected(journal)
+    local = Scripted("git reset --soft HEAD~1")
+    assert finder(journal, local, Scripted("git reset  --hard")).find(correction) == "self"
+    (example,) = journal.examples.live()
+    assert example.completion == (Message("assistant", "git reset --soft HEAD~1"),)
+
+
+@pytest.mark.parametrize(("cosine", "source"), [(0.95, None), (0.85, "self")])
+def test_a_self_rewrite_that_means_nearly_the_same_is_no_better(
+    journal: Journal, cosine: float, source: str | None
+) -> None:
+    one = replace(finder(journal, Scripted("reset it hard"), None), embed=angle(cosine))
+    assert one.find(rejected(journal)) == source
+
+
+def test_at_the_last_try_the_local_model_stands_in_for_a_failing_teacher(journal: Journal) -> None:
+    correction = rejected(journal)
+    one = replace(finder(journal, Scripted("git reset --soft"), Scripted(TeacherError("down"))), is_last=True)
+    assert one.find(correction) == "self"
+
+
+def test_without_a_note_a_used_up_budget_is_waited_for(journal: Journal) -> None:
+    correction = rejected(journal, note="")
+    with pytest.raises(BudgetReached):
+        finder(journal, Scripted(), Scripted("x"), budget=0.0).find(correction)
+
+
+def test_nothing_is_said_of_a_correction_that_was_taken_back(journal: Journal) -> None:
+    correction = rejected(journal, note="")
+    rate(journal, correction.question, Feedback(Rating.GOOD), has_teacher=False)
+    assert finder(journal, Scripted(), None).find(correction) is None
+    assert journal.take_notices() == []

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from shammah import bases, config, features, hardware
+from shammah.feedback import Feedback, rate
 from shammah.journal import Journal
-from shammah.records import Job, NewAnswer, Question
+from shammah.records import Job, NewAnswer, Question, Rating
 from shammah.worker import MOST_ATTEMPTS, Worker, _only_one
 from shammah_convert.chat import Message
 from tests.tiny import write_tiny
@@ -134,6 +135,66 @@ def test_a_question_of_another_model_is_answered_by_that_model(
     Worker(other, journal).work()
     assert state_of(journal) == [("done", None)]
     assert list(journal.lessons("router", question.lineage, 0))
+
+
+def rejected(journal: Journal, settings: config.Settings, may_ask_teacher: bool) -> Question:
+    """A rejected local answer, with the job that looks for a better one."""
+    base = bases.identify(journal, Path(settings.model.path))
+    question = journal.begin("session", base.sha256, [Message("user", "list files")], 0, True)
+    journal.save(question, [answer("local", "rm -rf")])
+    rate(journal, question, Feedback(Rating.CRITICAL, "not that"), may_ask_teacher)
+    return question
+
+
+def test_a_rejected_answer_gets_a_better_one_from_the_local_model(journal: Journal, settings: config.Settings) -> None:
+    rejected(journal, settings, may_ask_teacher=False)
+    Worker(settings, journal).work()
+    (kept,) = journal.examples.all()
+    notices = journal.take_notices()
+    assert state_of(journal) == [("done", None)]
+    # The tiny model's nonsense is cut at the limit or is an answer; it is never learnt cut.
+    assert (kept.state, kept.example.source, notices) == ("live", "self", []) or (kept.state == "pending" and notices)
+
+
+@pytest.mark.parametrize(("is_offline", "words"), [(True, "offline"), (False, "no key")])
+def test_a_teacher_that_was_promised_is_waited_for_a_day(
+    journal: Journal, settings: config.Settings, is_offline: bool, words: str
+) -> None:
+    rejected(journal, settings, may_ask_teacher=True)
+    Worker(replace(settings, offline=is_offline), journal).work()
+    ((state, error),) = state_of(journal)
+    assert state == "queued"
+    assert words in (error or "")
+    journal._db.execute("UPDATE jobs SET not_before = 0")
+    journal._db.execute("UPDATE ratings SET created = '2026-01-01T00:00:00.000Z'")
+    Worker(settings, journal).work()
+    assert state_of(journal) == [("done", None)]
+
+
+def test_where_the_model_is_gone_the_user_is_asked(journal: Journal, settings: config.Settings) -> None:
+    rejected(journal, settings, may_ask_teacher=False)
+    Path(settings.model.path).unlink()
+    Worker(settings, journal).work()
+    assert state_of(journal) == [("done", None)]
+    (notice,) = journal.take_notices()
+    assert "--answer" in notice
+
+
+def test_a_local_rewrite_waits_for_free_ram(
+    journal: Journal, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rejected(journal, settings, may_ask_teacher=False)
+    monkeypatch.setattr(hardware, "ram_available_bytes", lambda: 1000)
+    Worker(settings, journal).work()
+    ((state, error),) = state_of(journal)
+    assert (state, error) == ("queued", "too little free RAM")
+
+
+def test_a_job_of_a_newer_version_is_left_alone(journal: Journal, settings: config.Settings) -> None:
+    journal.jobs.enqueue("levitate", {})
+    Worker(settings, journal).work()
+    ((state, _),) = state_of(journal)
+    assert state == "queued"
 
 
 def test_only_one_works_at_a_time(tmp_path: Path) -> None:

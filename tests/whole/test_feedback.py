@@ -1,6 +1,5 @@
 """Corrections as a user makes them: the real command line, the real seedling, a real server for the teacher."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -149,7 +148,6 @@ def test_a_correction_that_was_acknowledged_survives_kill_9(home: Home) -> None:
         capture_output=True,
         timeout=60,
         check=False,
-        cwd=os.getcwd(),
     )
     assert done.returncode == -9
     assert b"critical" in done.stdout

@@ -1,5 +1,6 @@
 """`shammah examples`: what the local model is to learn."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,15 +28,22 @@ Weight = Annotated[
 
 @app.command("list")
 def list_examples() -> None:
-    """List the examples, oldest first: id, weight, where from, state, question, target."""
+    """List the examples, oldest first: id, weight, where from, state, question, target.
+
+    Live ones are learnt; pending ones wait for their target; unused ones are too old, or overruled by others.
+    """
     from shammah.journal import Journal
 
-    with Journal(config.load().home) as journal:
+    settings = config.load()
+    with Journal(settings.home) as journal:
+        for notice in journal.take_notices():
+            say(notice)
         kept = journal.examples.all()
         if not kept:
             say("There are no examples yet: rate an answer with `shammah feedback`.")
             return
-        write("\n".join(_two_lines(example) for example in kept))
+        learnt = {e.id for e in journal.examples.live(settings.examples.feedback, settings.examples.teacher)}
+        write("\n".join(_two_lines(example, example.example.id in learnt) for example in kept))
 
 
 @app.command()
@@ -57,20 +65,37 @@ def show(id: Id) -> None:
 def edit(id: Id, answer: Answer = None, weight: Weight = None) -> None:
     """Change an example's target or weight; without an option, the target opens in $EDITOR."""
     from shammah.journal import Journal
-    from shammah.privacy import Redactor
 
     with Journal(config.load().home) as journal:
         kept = _find(journal, id)
+        if kept.state == "dropped":
+            raise UsageError(f"{kept.example.id} is dropped", hint="Rate its answer again with `shammah feedback`.")
+        if weight is not None and not math.isfinite(weight):
+            raise UsageError("the weight is no number", hint=f"It takes a number up to {HEAVIEST:g}.")
         before = "".join(message.content for message in kept.example.completion)
         target = _edited(before) if answer is None and weight is None else _given(answer, before)
-        if not target.strip():
-            raise UsageError("an example without a target teaches nothing", hint="Give one with --answer TEXT.")
-        rejected = [message.content.split() for message in kept.example.rejected or ()]
-        if target.split() in rejected:
-            raise UsageError("this target is the answer that was rejected", hint="Give another with --answer TEXT.")
-        target = Redactor().redact(target.strip())
-        journal.examples.edit(kept.example.id, target, weight or kept.example.weight)
-        say(f"{kept.example.id} is learnt with weight {weight or kept.example.weight:g}.")
+        heavy = kept.example.weight if weight is None else weight
+        if target.strip() == before.strip():
+            is_done = weight is None or journal.examples.weigh(kept.example.id, weight)
+        else:
+            is_done = journal.examples.edit(kept.example.id, _checked(target, kept), heavy)
+        if not is_done:
+            raise UsageError(f"{kept.example.id} was replaced meanwhile", hint="See `shammah examples list`.")
+        say(f"{kept.example.id} has weight {heavy:g}{'' if target.strip() else ', and no target yet'}.")
+
+
+def _checked(target: str, kept: "KeptExample") -> str:
+    """A new target, redacted; the rejected answer is none."""
+    from shammah.privacy import Redactor, says_the_same
+
+    redactor = Redactor()
+    redactor.redact_all(kept.example.prompt)
+    target = redactor.redact(target.strip())
+    if not target:
+        raise UsageError("an example without a target teaches nothing", hint="Give one with --answer TEXT, or drop it.")
+    if any(says_the_same(target, message.content) for message in kept.example.rejected or ()):
+        raise UsageError("this target is the answer that was rejected", hint="Give another with --answer TEXT.")
+    return target
 
 
 @app.command()
@@ -80,12 +105,13 @@ def drop(id: Id) -> None:
 
     with Journal(config.load().home) as journal:
         kept = _find(journal, id)
-        journal.examples.drop(kept.example.id)
+        if not journal.examples.drop(kept.example.id):
+            raise UsageError(f"{kept.example.id} was replaced meanwhile", hint="See `shammah examples list`.")
         say(f"{kept.example.id} is dropped.")
 
 
 def _find(journal: "Journal", id: str) -> "KeptExample":
-    kept = journal.examples.find(id)
+    kept = journal.examples.find(clean(id))
     if kept is None:
         raise UsageError(f"no one example has the id {id!r}", hint="See `shammah examples list`.")
     return kept
@@ -108,9 +134,10 @@ def _given(answer: str | None, before: str) -> str:
     return read_stdin() if answer == "-" else clean(answer)
 
 
-def _two_lines(kept: "KeptExample") -> str:
+def _two_lines(kept: "KeptExample", is_learnt: bool) -> str:
     example = kept.example
-    head = f"{example.id}  {example.weight:>4g}x  {example.source:<7}  {kept.state:<7}  "
+    state = kept.state if is_learnt or kept.state != "live" else "unused"
+    head = f"{example.id}  {example.weight:>4g}x  {example.source:<7}  {state:<7}  "
     return f"{head}{shorten(example.prompt[-1].content, len(head))}\n    {shorten(_target(kept), 4)}"
 
 

@@ -9,7 +9,7 @@ from shammah import config
 from shammah.cli.screen import harmless, say, write
 from shammah.cli.session import current as current_session
 from shammah.cli.typed import clean, read_stdin
-from shammah.errors import UsageError
+from shammah.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
@@ -38,16 +38,22 @@ def feedback(rating: Rating, note: Note = "", answer: Target = None, id: Id = No
         for notice in journal.take_notices():
             say(notice)
         question = _question(journal, id)
-        new = path.rate(journal, question, said, _has_teacher(settings))
-        write(_summary(new, question, journal))
-        if new.wants_target and settings.worker.enabled:
+        needs_target = said.rating.is_rejection and not said.target
+        new = path.rate(journal, question, said, needs_target and _has_teacher(settings))
+        write(_summary(new, question, journal, settings))
+        if settings.worker.enabled and journal.jobs.waiting():
             from shammah import worker
 
             worker.start(settings.home, settings.offline)
 
 
 def _text(text: str) -> str:
-    return (read_stdin() if text == "-" else clean(text)).strip()
+    if text != "-":
+        return clean(text).strip()
+    piped = read_stdin().strip()
+    if not piped:
+        raise UsageError("stdin is empty", hint="Pipe the text into the command, or give it as an argument.")
+    return piped
 
 
 def _target(answer: str | None, note: str) -> str:
@@ -62,7 +68,7 @@ def _target(answer: str | None, note: str) -> str:
 
 
 def _question(journal: "Journal", id: str | None) -> "Question":
-    question = journal.question(id) if id is not None else journal.last_question(current_session())
+    question = journal.question(clean(id)) if id is not None else journal.last_question(current_session())
     if question is None and id is not None:
         raise UsageError(f"no one question has the id {id!r}", hint="See `shammah log`.")
     if question is None:
@@ -73,22 +79,29 @@ def _question(journal: "Journal", id: str | None) -> "Question":
 def _has_teacher(settings: config.Settings) -> bool:
     from shammah.teacher import Access
 
-    return not settings.offline and Access.find(settings.teacher, os.environ) is not None
+    if settings.offline:
+        return False
+    try:
+        return Access.find(settings.teacher, os.environ) is not None
+    except ConfigError as error:  # a rating is not lost over it
+        say(f"Claude cannot be asked: {error}")
+        return False
 
 
-def _summary(new: "NewRating", question: "Question", journal: "Journal") -> str:
+def _summary(new: "NewRating", question: "Question", journal: "Journal", settings: config.Settings) -> str:
     """What was rated, what is learnt from it, and what waits for a training."""
-    live = [kept for kept in journal.examples.all() if kept.state == "live" and kept.rating is not None]
+    live = journal.examples.live(settings.examples.feedback, teacher_limit=0)
     line = " ".join(question.text.split())
     quoted = f"“{line[:47]}…”" if len(line) > 48 else f"“{line}”"
-    weighted = sum(kept.example.weight for kept in live)
-    count = f"{len(live)} example{'s' * (len(live) != 1)}, {weighted:.1f} weighted"
-    return harmless(f"{new.rating} (weight {new.rating.weight:g}) for {quoted}: {_target_of(new)}. {count}.")
+    count = f"{len(live)} example{'s' * (len(live) != 1)}, {sum(example.weight for example in live):.1f} weighted"
+    return harmless(f"{new.rating} (weight {new.rating.weight:g}) for {quoted}: {_next(new, settings)}. {count}.")
 
 
-def _target_of(new: "NewRating") -> str:
-    if new.example is not None and new.example.completion is not None:
-        return "your answer is learnt" if new.rating.is_rejection else "the answer is learnt"
-    if new.wants_target:
-        return "a better answer is looked for in the background"
-    return "nothing to learn yet; add a note, --answer or a key"
+def _next(new: "NewRating", settings: config.Settings) -> str:
+    if new.example.completion is not None:
+        return "it is learnt" if new.example.rejected is None else "your answer is learnt in its place"
+    if not new.wants_target:
+        return "nothing to learn yet; add a note, --answer or a key"
+    if not settings.worker.enabled:
+        return "a better answer is looked for once `worker.enabled` is true"
+    return "a better answer is looked for in the background"

@@ -17,7 +17,7 @@ from shammah.divergence import Divergence
 from shammah.features import Vector
 from shammah.journal.examples import Examples, insert_example
 from shammah.journal.jobs import Jobs, insert_job
-from shammah.journal.lessons import NewLesson, insert_lessons
+from shammah.journal.lessons import USER_WEIGHT, NewLesson, insert_lessons
 from shammah.journal.ratings import Ratings
 from shammah.journal.spending import Spending
 from shammah.records import Answer, Base, Lesson, NewAnswer, NewExample, Question
@@ -102,6 +102,15 @@ class Journal:
         """Let a question not count after all: no teacher was available."""
         with self._db.write() as db:
             db.execute("UPDATE questions SET is_counted = 0 WHERE number = ?", (question.number,))
+
+    def note_features(self, question: Question, hand: Vector) -> Question:
+        """Record what the router would have seen of a question that it was not asked about; it does not count."""
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE questions SET features = ?, feature_version = ? WHERE number = ?",
+                (rows.blob(hand), features.VERSION, question.number),
+            )
+        return self.question_at(question.number)
 
     def note_embedding(self, question: Question, embedding: Vector) -> Question:
         """Record a question's embedding, made after it was routed."""
@@ -204,17 +213,24 @@ class Journal:
 
     def teach(self, question: Question, local: Answer, divergence: Divergence, is_good: bool) -> None:
         """Record how far a local answer is from the teacher's, and the lesson that it is for both heads."""
+        lesson = NewLesson(
+            question.lineage, question.number, local.id, is_good, divergence.label_weight, divergence.method
+        )
+        self._compare(local, divergence, lesson)
+
+    def teach_by_user(self, question: Question, local: Answer, divergence: Divergence, is_good: bool | None) -> None:
+        """Record the same where the user rated the teacher's answer; None where that tells nothing of the local one."""
+        lesson = NewLesson(question.lineage, question.number, local.id, bool(is_good), USER_WEIGHT, "user")
+        self._compare(local, divergence, None if is_good is None else lesson)
+
+    def _compare(self, local: Answer, divergence: Divergence, lesson: NewLesson | None) -> None:
         with self._db.write() as db:
             db.execute(
                 "UPDATE answers SET divergence = ?, method = ? WHERE id = ?",
                 (divergence.value, divergence.method, local.id),
             )
-            insert_lessons(
-                db,
-                NewLesson(
-                    question.lineage, question.number, local.id, is_good, divergence.label_weight, divergence.method
-                ),
-            )
+            if lesson is not None:
+                insert_lessons(db, lesson)
 
     def lessons(self, head: str, lineage: str, after: int) -> Iterator[Lesson]:
         """The lessons of a head after a place, in order."""

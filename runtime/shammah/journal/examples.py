@@ -1,23 +1,26 @@
 """Examples: what the generator is to learn, at most one for each answer."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from shammah import rows
 from shammah.database import Database
+from shammah.privacy import says_the_same
 from shammah.records import KeptExample, NewExample, State
 from shammah.rows import new_id, now
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example, Source
 
-FEEDBACK_LIMIT = 100
-TEACHER_LIMIT = 100
+# What a user said, by a rating or by hand, as SQL.
+_FROM_USER = "(rating IS NOT NULL OR source = 'user')"
 # Where a user said what is right, the teacher's plain answers to the same question have no say.
 _OVERRULED = """EXISTS (
     SELECT 1 FROM examples said JOIN answers ours ON ours.id = said.answer
     JOIN answers theirs ON theirs.question = ours.question
-    WHERE said.rating IS NOT NULL AND said.state = 'live' AND theirs.id = examples.answer)"""
+    WHERE (said.rating IS NOT NULL OR said.source = 'user') AND said.state = 'live' AND theirs.id = examples.answer)"""
 
 
 class Examples:
@@ -26,24 +29,34 @@ class Examples:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def live(self, feedback_limit: int = FEEDBACK_LIMIT, teacher_limit: int = TEACHER_LIMIT) -> list[Example]:
-        """What a training learns from, oldest first.
+    def live(self, feedback_limit: int | None = None, teacher_limit: int | None = None) -> list[Example]:
+        """What a training learns from, oldest first; never an answer that was rejected for the same conversation.
 
         Args:
-            feedback_limit: Of the examples that come from ratings, so many of the newest.
+            feedback_limit: Of the examples that come from users, so many of the newest; None for all.
             teacher_limit: Of the teacher's plain answers, so many of the newest.
         """
+        rejections = self._rejections()
         chosen = [
-            *self._newest("rating IS NOT NULL", feedback_limit),
-            *self._newest(f"rating IS NULL AND NOT {_OVERRULED}", teacher_limit),
+            *self._newest(_FROM_USER, feedback_limit, rejections),
+            *self._newest(f"NOT {_FROM_USER} AND NOT {_OVERRULED}", teacher_limit, rejections),
         ]
-        return sorted((_kept(row).example for row in chosen), key=lambda example: (example.created, example.id))
+        return [_kept(row).example for row in sorted(chosen, key=lambda row: (row["created"], row["rowid"]))]
 
-    def _newest(self, clause: str, limit: int) -> Sequence[sqlite3.Row]:
-        return self._db.execute(
-            f"SELECT * FROM examples WHERE state = 'live' AND {clause} ORDER BY created DESC, rowid DESC LIMIT ?",
-            (limit,),
-        ).fetchall()
+    def _newest(
+        self, clause: str, limit: int | None, rejections: Mapping[str, Sequence[sqlite3.Row]]
+    ) -> list[sqlite3.Row]:
+        found = self._db.execute(
+            f"SELECT rowid, * FROM examples WHERE state = 'live' AND {clause} ORDER BY created DESC, rowid DESC"
+        )
+        return list(islice((row for row in found if not _is_rejected(row, rejections[row["prompt"]])), limit))
+
+    def _rejections(self) -> Mapping[str, Sequence[sqlite3.Row]]:
+        """What was ever rejected, by conversation."""
+        by_prompt: dict[str, list[sqlite3.Row]] = defaultdict(list)
+        for row in self._db.execute("SELECT rowid, * FROM examples WHERE rejected IS NOT NULL"):
+            by_prompt[row["prompt"]].append(row)
+        return by_prompt
 
     def all(self) -> list[KeptExample]:
         """Every example in whatever state, oldest first."""
@@ -70,15 +83,19 @@ class Examples:
         )
 
     def edit(self, id: str, completion: str, weight: float) -> bool:
-        """Replace target and weight of an example, which is then live and the user's; False where there is none."""
+        """Replace a target, which is then live and the user's; False where there is none, or it is dropped."""
         return self._change(
             "completion = ?, weight = ?, source = 'user', state = 'live'",
-            "id = ?",
+            "id = ? AND state != 'dropped'",
             (_completion(completion), weight, id),
         )
 
+    def weigh(self, id: str, weight: float) -> bool:
+        """Change an example's weight alone; False where there is none, or it is dropped."""
+        return self._change("weight = ?", "id = ? AND state != 'dropped'", (weight, id))
+
     def drop(self, id: str) -> bool:
-        """Take an example out for good; False where there is none."""
+        """Take an example out; only another rating of its answer brings one back. False where there is none."""
         return self._change("state = 'dropped'", "id = ?", (id,))
 
     def _change(self, changes: str, clause: str, values: tuple[Any, ...]) -> bool:
@@ -111,6 +128,19 @@ def insert_example(db: sqlite3.Connection, example: NewExample, rating: int | No
 def delete_example(db: sqlite3.Connection, answer: int) -> None:
     """Forget within a transaction whatever targeted an answer."""
     db.execute("DELETE FROM examples WHERE answer = ?", (answer,))
+
+
+def _is_rejected(row: sqlite3.Row, rejections: Sequence[sqlite3.Row]) -> bool:
+    """Whether a target was rejected by someone, and not called right by a user since."""
+    return any(
+        says_the_same(_said(rejection["rejected"]), _said(row["completion"]))
+        and (row["rating"] is None or rejection["created"] >= row["created"])
+        for rejection in rejections
+    )
+
+
+def _said(messages: str) -> str:
+    return "".join(message.content for message in rows.load_messages(messages))
 
 
 def _completion(text: str | None) -> str:

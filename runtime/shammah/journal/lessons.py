@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shammah.rows import now
 
 HEADS = ("router", "validator")
+USER_WEIGHT = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,13 @@
 
 from shammah import rows
 from shammah.database import Database
-from shammah.journal.examples import delete_example, insert_example
+from shammah.journal.examples import insert_example
 from shammah.journal.jobs import insert_job
-from shammah.journal.lessons import NewLesson, insert_lessons
-from shammah.records import Correction, NewRating, Question
+from shammah.journal.lessons import USER_WEIGHT, NewLesson, insert_lessons
+from shammah.records import Answer, Correction, NewRating, Question, Rating
 from shammah.rows import now
 
 TARGET_JOB = "target"
-LESSON_WEIGHT = 1.0
 
 
 class Ratings:
@@ -26,15 +25,12 @@ class Ratings:
                 (now(), new.answer, new.rating, new.note),
             ).lastrowid
             assert rating is not None
-            if new.example is None:
-                delete_example(db, new.answer)
-            else:
-                insert_example(db, new.example, rating)
-            if new.lesson_on is not None:
-                lesson = NewLesson(question.lineage, question.number, new.lesson_on, new.is_good, LESSON_WEIGHT, "user")
+            insert_example(db, new.example, rating)
+            if new.lesson_on is not None and self._last_lesson(new.lesson_on) != new.is_good:
+                lesson = NewLesson(question.lineage, question.number, new.lesson_on, new.is_good, USER_WEIGHT, "user")
                 insert_lessons(db, lesson)
             if new.wants_target:
-                insert_job(db, TARGET_JOB, {"rating": rating})
+                insert_job(db, TARGET_JOB, {"rating": rating, "may_ask_teacher": new.may_ask_teacher})
         return rating
 
     def correction(self, rating: int) -> Correction | None:
@@ -48,4 +44,25 @@ class Ratings:
             return None
         question = self._db.execute("SELECT * FROM questions WHERE number = ?", (row["question"],)).fetchone()
         answer = self._db.execute("SELECT * FROM answers WHERE id = ?", (row["answer"],)).fetchone()
-        return Correction(rating, row["note"], rows.to_question(question), rows.to_answer(answer))
+        return Correction(
+            id=rating,
+            created=row["created"],
+            rating=Rating(row["rating"]),
+            note=row["note"],
+            question=rows.to_question(question),
+            rejected=rows.to_answer(answer),
+        )
+
+    def last(self, answer: Answer) -> Rating | None:
+        """What the user said of an answer last."""
+        row = self._db.execute(
+            "SELECT rating FROM ratings WHERE answer = ? ORDER BY id DESC LIMIT 1", (answer.id,)
+        ).fetchone()
+        return Rating(row["rating"]) if row else None
+
+    def _last_lesson(self, answer: int) -> bool | None:
+        """What the user's last lesson on a local answer says."""
+        row = self._db.execute(
+            "SELECT is_good FROM lessons WHERE answer = ? AND source = 'user' ORDER BY id DESC LIMIT 1", (answer,)
+        ).fetchone()
+        return bool(row["is_good"]) if row else None

@@ -1,0 +1,251 @@
+"""LoRA adapters as GGUF files: written from PEFT's matrices, and read back with every doubt spoken out.
+
+llama.cpp loads NaN weights, huge ones and another base's adapter without a word, and a file that it refuses can
+end the process at the next decode. So a file is read here first.
+"""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+from numpy.typing import NDArray
+
+from shammah_convert.base import BaseConfig, shape_of
+from shammah_convert.files import publish
+from shammah_convert.names import UnknownName, gguf_name, hf_name
+
+Matrix = NDArray[np.float32]
+
+LORA_A, LORA_B = ".lora_a", ".lora_b"
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+LARGEST_WEIGHT = 1000.0
+MAGIC = b"GGUF"
+
+BASE_SHA256 = "shammah.base.sha256"
+EXAMPLES_SHA256 = "shammah.examples.sha256"
+PARENT = "shammah.parent"
+SCORES = "shammah.scores"
+
+
+class BadAdapter(ValueError):
+    """A file is no adapter that this base can run; the text says why."""
+
+
+class NoAdapterFile(BadAdapter):
+    """It is missing, no GGUF, cut off, or unreadable."""
+
+
+class WrongKind(BadAdapter):
+    """It is a GGUF, but not a LoRA adapter."""
+
+
+class WrongBase(BadAdapter):
+    """It was made for another architecture, or for another base of the same shape."""
+
+
+class WrongTensors(BadAdapter):
+    """A matrix has another name, shape or rank than the base wants, or half of its pair is missing."""
+
+
+class BadValues(BadAdapter):
+    """A weight or alpha is no number, or of no sane size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What an adapter says of itself.
+
+    Attributes:
+        base_name: The base's name, for people.
+        base_sha256: The very file that it was trained on.
+        examples_sha256: Of the JSONL that it learnt from.
+        parent: The adapter that was active when it was trained.
+        scores: What its evaluation measured.
+    """
+
+    name: str
+    base_name: str
+    base_sha256: str
+    examples_sha256: str = ""
+    parent: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA: for each module W of shape (out, in) a pair, applied as W + alpha / rank * lora_b @ lora_a.
+
+    Attributes:
+        pairs: By Hugging Face module (`model.layers.0.mlp.up_proj`): lora_a (rank, in) and lora_b (out, rank).
+    """
+
+    card: Card
+    architecture: str
+    alpha: float
+    pairs: Mapping[str, tuple[Matrix, Matrix]]
+
+
+def write_lora(path: Path, adapter: Adapter, base: BaseConfig) -> None:
+    """Write an adapter; the file appears under its name only when it is whole and on disk.
+
+    Raises:
+        BadAdapter: It does not fit the base, or holds values that are none.
+    """
+    check(adapter, base)
+    partial = path.with_name(path.name + ".partial")
+    writer = gguf.GGUFWriter(partial, adapter.architecture)
+    try:
+        _add_card(writer, adapter)
+        for module, (lora_a, lora_b) in adapter.pairs.items():
+            name = gguf_name(base.architecture, base.layers, f"{module}.weight")
+            writer.add_tensor(name + LORA_A, np.ascontiguousarray(lora_a, dtype=np.float32))
+            writer.add_tensor(name + LORA_B, np.ascontiguousarray(lora_b, dtype=np.float32))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+    finally:
+        writer.close()
+    publish(partial, path)
+
+
+def read_lora(path: Path, base: BaseConfig) -> Adapter:
+    """Read an adapter, and check that a base of this shape can run it; whose weights it was made for, the card says.
+
+    Raises:
+        BadAdapter: It cannot, in one of the named ways.
+    """
+    _check_magic(path)
+    try:
+        adapter = _parse(path, base)
+    except BadAdapter:
+        raise
+    except Exception as error:  # gguf-py raises IndexError, UnicodeError, RecursionError, MemoryError and more
+        raise NoAdapterFile(f"{path} is cut off or broken: {error!r}") from error
+    check(adapter, base)
+    return adapter
+
+
+def _parse(path: Path, base: BaseConfig) -> Adapter:
+    reader = gguf.GGUFReader(path)
+    _check_kind(reader, path)
+    halves: dict[str, dict[str, Matrix]] = defaultdict(dict)
+    for tensor in reader.tensors:
+        stem, dot, half = str(tensor.name).rpartition(".")
+        if dot + half not in (LORA_A, LORA_B):
+            raise WrongTensors(f"{path} holds {tensor.name!r}, which is no half of a LoRA pair")
+        halves[_module(stem, base)][dot + half] = np.array(
+            gguf.quants.dequantize(tensor.data, tensor.tensor_type), dtype=np.float32
+        )
+    return Adapter(_card(reader, path), _text(reader, "general.architecture"), _alpha(reader), _pairs(halves))
+
+
+def check(adapter: Adapter, base: BaseConfig) -> None:
+    """Check that an adapter fits a base's shape, and that all its values are sane.
+
+    Raises:
+        BadAdapter: It does not, in one of the named ways.
+    """
+    if adapter.architecture != base.architecture:
+        raise WrongBase(f"the adapter is for a {adapter.architecture or 'nameless'} model, not a {base.architecture}")
+    if not (math.isfinite(adapter.alpha) and 0 < adapter.alpha <= LARGEST_WEIGHT):
+        raise BadValues(f"the adapter's alpha is {adapter.alpha}")
+    if not adapter.pairs:
+        raise WrongTensors("the adapter holds no pair of matrices")
+    for module, (lora_a, lora_b) in adapter.pairs.items():
+        _check_pair(module, lora_a, lora_b, base)
+
+
+def _check_pair(module: str, lora_a: Matrix, lora_b: Matrix, base: BaseConfig) -> None:
+    if module.rpartition(".")[2] not in TARGETS:
+        raise WrongTensors(f"an adapter may not change {module}")
+    out, inner = shape_of(base, f"{module}.weight", rows=0)
+    rank = lora_a.shape[0] if lora_a.ndim == 2 else 0
+    if lora_a.shape != (rank, inner) or lora_b.shape != (out, rank) or not 0 < rank <= min(out, inner):
+        raise WrongTensors(
+            f"{module} has lora_a {lora_a.shape} and lora_b {lora_b.shape}, not (rank, {inner}) and ({out}, rank)"
+        )
+    largest = max(float(np.abs(lora_a).max()), float(np.abs(lora_b).max()))
+    if not largest <= LARGEST_WEIGHT:  # NaN is not
+        raise BadValues(f"{module} holds weights up to {largest}")
+
+
+def _check_magic(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise NoAdapterFile(f"{path} cannot be read: {error.strerror}") from error
+    if magic != MAGIC:
+        raise NoAdapterFile(f"{path} is no GGUF file")
+
+
+def _check_kind(reader: Any, path: Path) -> None:
+    kind, adapter_kind = _text(reader, "general.type"), _text(reader, "adapter.type")
+    if kind != "adapter":
+        raise WrongKind(f"{path} holds a {kind or 'nameless thing'}, not an adapter")
+    if adapter_kind != "lora":
+        raise WrongKind(f"{path} is an adapter of type {adapter_kind or 'none'}, not lora")
+
+
+def _module(stem: str, base: BaseConfig) -> str:
+    try:
+        return hf_name(base.architecture, base.layers, stem).removesuffix(".weight")
+    except UnknownName as error:
+        raise WrongTensors(f"the base has no {stem}: {error}") from error
+
+
+def _pairs(halves: Mapping[str, Mapping[str, Matrix]]) -> dict[str, tuple[Matrix, Matrix]]:
+    for module, found in halves.items():
+        if len(found) != 2:
+            raise WrongTensors(f"{module} has only {', '.join(found)} of its pair")
+    return {module: (found[LORA_A], found[LORA_B]) for module, found in halves.items()}
+
+
+def _alpha(reader: Any) -> float:
+    field = reader.get_field("adapter.lora.alpha")
+    try:
+        return float(field.contents())
+    except (AttributeError, TypeError, ValueError):
+        return math.nan
+
+
+def _text(reader: Any, key: str) -> str:
+    field = reader.get_field(key)
+    value = field.contents() if field is not None else ""
+    return value if isinstance(value, str) else ""
+
+
+def _card(reader: Any, path: Path) -> Card:
+    try:
+        scores = json.loads(_text(reader, SCORES) or "{}")
+        scores = {str(name): float(value) for name, value in scores.items()}
+    except (ValueError, TypeError, AttributeError):
+        scores = {}
+    return Card(
+        name=_text(reader, "general.name") or path.stem,
+        base_name=_text(reader, "general.base_model.0.name"),
+        base_sha256=_text(reader, BASE_SHA256),
+        examples_sha256=_text(reader, EXAMPLES_SHA256),
+        parent=_text(reader, PARENT),
+        scores=scores,
+    )
+
+
+def _add_card(writer: gguf.GGUFWriter, adapter: Adapter) -> None:
+    card = adapter.card
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_name(card.name)
+    writer.add_base_model_count(1)
+    writer.add_base_model_name(0, card.base_name)
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", adapter.alpha)
+    writer.add_string(BASE_SHA256, card.base_sha256)
+    writer.add_string(EXAMPLES_SHA256, card.examples_sha256)
+    writer.add_string(PARENT, card.parent)
+    writer.add_string(SCORES, json.dumps(dict(card.scores), sort_keys=True))
