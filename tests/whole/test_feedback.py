@@ -68,14 +68,18 @@ def test_the_background_asks_the_teacher_for_a_better_answer(tmp_path: Path) -> 
         assert roles == ["user", "assistant", "user"]
 
 
-def test_offline_the_local_model_tries_with_the_note(home: Home) -> None:
-    home.ask("how do i list hidden files")
-    home.run("feedback", "critical", "how do i delete a folder")
-    home.wait_for_worker()
+def test_offline_the_local_model_tries_with_the_note_and_nobody_else_is_asked(tmp_path: Path) -> None:
+    with AnthropicServer([Answer("never asked for")]) as server:
+        variables = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url, "SHAMMAH_OFFLINE": "1"}
+        home = Home(tmp_path, variables)
+        home.ask("how do i list hidden files")
+        assert "in the background" in home.run("feedback", "critical", "tell me how to delete a folder").stdout
+        home.wait_for_worker()
+        assert server.requests == []
     with home.journal() as journal:
         (kept,) = journal.examples.all()
         notices = journal.take_notices()
-    assert (kept.state == "live" and kept.example.source == "self") or (kept.state == "pending" and notices)
+    assert (kept.state == "live" and kept.example.source == "self") or (kept.state == "pending" and len(notices) == 1)
 
 
 def test_examples_are_listed_shown_edited_and_dropped(home: Home) -> None:

@@ -32,7 +32,9 @@ def feedback(rating: Rating, note: Note = "", answer: Target = None, id: Id = No
 
     if rating.lower() not in path.NAMES:
         raise UsageError(f"{rating!r} is no rating", hint=f"It is one of {', '.join(path.NAMES)}.")
-    said = path.Feedback(path.NAMES[rating.lower()], _text(note), _target(answer, note))
+    if answer == "-" and note == "-":
+        raise UsageError("stdin holds one text", hint="Give either the note or the answer as an argument.")
+    said = path.Feedback(path.NAMES[rating.lower()], _text(note), _target(answer))
     settings = config.load()
     with Journal(settings.home) as journal:
         for notice in journal.take_notices():
@@ -56,11 +58,9 @@ def _text(text: str) -> str:
     return piped
 
 
-def _target(answer: str | None, note: str) -> str:
+def _target(answer: str | None) -> str:
     if answer is None:
         return ""
-    if answer == "-" and note == "-":
-        raise UsageError("stdin holds one text", hint="Give either the note or the answer as an argument.")
     text = _text(answer)
     if not text:
         raise UsageError("the answer given with --answer is empty", hint=HINT)
@@ -99,7 +99,7 @@ def _summary(new: "NewRating", question: "Question", journal: "Journal", setting
 
 def _next(new: "NewRating", settings: config.Settings) -> str:
     if new.example.completion is not None:
-        return "it is learnt" if new.example.rejected is None else "your answer is learnt in its place"
+        return "kept to learn" if new.example.rejected is None else "your answer is kept to learn in its place"
     if not new.wants_target:
         return "nothing to learn yet; add a note, --answer or a key"
     if not settings.worker.enabled:
