@@ -46,18 +46,9 @@ class TargetFinder:
         if text is not None:
             return source if self.journal.examples.fulfil(correction.id, text, source) else None
         if self.journal.ratings.correction(correction.id) is not None:
-            self.give_up(correction)
+            has_key = self.teacher is not None and self.teacher.generator is not None
+            ask_user(self.journal, correction, has_key)
         return None
-
-    def give_up(self, correction: Correction) -> None:
-        """Ask the user for the better answer."""
-        question = " ".join(correction.question.text.split())[:58]
-        has_key = self.teacher is not None and self.teacher.generator is not None
-        self.journal.notify(
-            f"No better answer was found for “{question}”: give one with"
-            f" `shammah feedback {correction.rating} --id {correction.question.id} --answer TEXT`"
-            + ("." if has_key else ", or set ANTHROPIC_API_KEY and rate it again.")
-        )
 
     def _ask_teacher(self, correction: Correction) -> str | None:
         """The teacher's rewrite, with the whole conversation and the note before it; None where there is none."""
@@ -91,6 +82,16 @@ class TargetFinder:
         if text is None or measure(text, correction.rejected.text, self.embed).value <= NEAR:
             return None
         return text
+
+
+def ask_user(journal: Journal, correction: Correction, has_key: bool) -> None:
+    """Ask the user for the better answer, with the next command."""
+    question = " ".join(correction.question.text.split())[:58]
+    journal.notify(
+        f"No better answer was found for “{question}”: give one with"
+        f" `shammah feedback {correction.rating} --id {correction.question.id} --answer TEXT`"
+        + ("." if has_key else ", or set ANTHROPIC_API_KEY and rate it again.")
+    )
 
 
 def for_teacher(correction: Correction) -> list[Message]:

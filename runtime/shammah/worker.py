@@ -23,7 +23,7 @@ from shammah.journal import Journal
 from shammah.labelling import Comparison, label
 from shammah.policy import Side
 from shammah.records import Base, Correction, Job, Question
-from shammah.rewriting import TargetFinder
+from shammah.rewriting import TargetFinder, ask_user
 from shammah.sides import LocalGenerator, LocalSide, TeacherSide
 
 RETRY_SECONDS = 600.0
@@ -96,11 +96,20 @@ class Worker:
             _log.warning("job %s failed: %s", job.id, error)
             is_over = job.attempts >= MOST_ATTEMPTS
             self._journal.jobs.finish(job, error=str(error), retry_seconds=None if is_over else RETRY_SECONDS)
+            if is_over:
+                self._tell(job)
         except Exception as error:  # one broken job must not stop the others for ever
             _log.exception("job %s failed", job.id)
             self._journal.jobs.finish(job, error=repr(error))
+            self._tell(job)
         else:
             self._journal.jobs.finish(job)
+
+    def _tell(self, job: Job) -> None:
+        """Say that a job has failed for good, where somebody waits for what it should have brought."""
+        correction = self._journal.ratings.correction(int(job.payload["rating"])) if job.kind == "target" else None
+        if correction is not None:
+            ask_user(self._journal, correction, has_key=True)
 
     def _start(self, job: Job) -> None:
         match job.kind:

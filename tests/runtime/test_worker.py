@@ -180,6 +180,18 @@ def test_where_the_model_is_gone_the_user_is_asked(journal: Journal, settings: c
     assert "--answer" in notice
 
 
+def test_a_search_that_fails_for_good_is_told(journal: Journal, settings: config.Settings) -> None:
+    rejected(journal, settings, may_ask_teacher=False)
+    Path(settings.model.path).write_bytes(b"no model any more")
+    for attempt in range(MOST_ATTEMPTS):
+        journal._db.execute("UPDATE jobs SET not_before = 0")
+        assert journal.take_notices() == []
+        Worker(settings, journal).work()
+        assert state_of(journal)[0][0] == ("queued" if attempt + 1 < MOST_ATTEMPTS else "failed")
+    (notice,) = journal.take_notices()
+    assert "--answer" in notice
+
+
 def test_a_local_rewrite_waits_for_free_ram(
     journal: Journal, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
