@@ -76,18 +76,9 @@ def follow(
     Raises:
         UsageError: A cut or empty answer is called good, or the rejected one is given as the better one.
     """
+    _check(feedback, shown)
     rating, rejected = feedback.rating, feedback.rating.is_rejection
     completion = feedback.target or (None if rejected else shown.text)
-    if not rejected and not feedback.target and (shown.finish != Finish.STOP or not shown.text):
-        raise UsageError(
-            "this answer is not whole, and would be learnt cut off as it is",
-            hint="Give the whole answer with --answer TEXT (or --answer - to read it from stdin).",
-        )
-    if rejected and feedback.target and says_the_same(feedback.target, shown.text):
-        raise UsageError(
-            "the answer given with --answer is the one that is rejected",
-            hint="Give the one that you wanted, or rate this one good.",
-        )
     # Nobody can find a better answer without a word on what was wrong, unless the teacher is asked.
     wants_target = completion is None and (has_teacher or bool(feedback.note))
     example = NewExample(
@@ -109,3 +100,18 @@ def follow(
         wants_target=wants_target,
         may_ask_teacher=has_teacher,
     )
+
+
+def _check(feedback: Feedback, shown: Answer) -> None:
+    """Refuse a rating whose target would be a cut answer, or the rejected one."""
+    rejected = feedback.rating.is_rejection
+    if not rejected and not feedback.target and (shown.finish != Finish.STOP or not shown.text):
+        raise UsageError(
+            "this answer is not whole, and would be learnt cut off as it is",
+            hint="Give the whole answer with --answer TEXT (or --answer - to read it from stdin).",
+        )
+    if rejected and feedback.target and says_the_same(feedback.target, shown.text):
+        raise UsageError(
+            "the answer given with --answer is the one that is rejected",
+            hint="Give the one that you wanted, or rate this one good.",
+        )

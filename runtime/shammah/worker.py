@@ -19,7 +19,7 @@ from shammah import config, embedding, hardware
 from shammah.assembly import Parts
 from shammah.errors import BudgetReached, ShammahError
 from shammah.generation import Sampling
-from shammah.journal import Journal
+from shammah.journal import Journal, ratings
 from shammah.labelling import Comparison, label
 from shammah.policy import Side
 from shammah.records import Base, Correction, Job, Question
@@ -107,7 +107,9 @@ class Worker:
 
     def _tell(self, job: Job) -> None:
         """Say that a job has failed for good, where somebody waits for what it should have brought."""
-        correction = self._journal.ratings.correction(int(job.payload["rating"])) if job.kind == "target" else None
+        correction = (
+            self._journal.ratings.correction(int(job.payload["rating"])) if job.kind == ratings.TARGET_JOB else None
+        )
         if correction is not None:
             ask_user(self._journal, correction, has_key=True)
 
@@ -115,7 +117,7 @@ class Worker:
         match job.kind:
             case "label":
                 self._label(self._journal.question_at(int(job.payload["question"])))
-            case "target":
+            case ratings.TARGET_JOB:
                 self._find_target(job)
             case _:
                 raise NotNow(f"a newer Shammah knows what {job.kind!r} is")
