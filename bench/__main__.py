@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 
-from bench import ask, decode, routing_cost, shapes
+from bench import adapters, ask, decode, routing_cost, shapes
 from bench.measure import CALM_CORES, Row, as_object, machine
 from shammah.bases import SEEDLING
 from shammah.hardware import BusyMeter, physical_cores
@@ -24,10 +24,12 @@ def rows(quick: bool, threads: int, shape: str = "0.5b") -> Iterator[Row]:
     rounds = 3 if quick else 15
     yield ask.measure("seedling", SEEDLING, SEEDLING_TOKENS, rounds, threads, ASK_SEEDLING)
     yield decode.measure("seedling", SEEDLING, SEEDLING_TOKENS, rounds, threads, DECODE)
+    yield from adapters.measure("seedling", SEEDLING, rounds, threads)
     if not quick:
         large = shapes.cached(shape)
         yield ask.measure(f"{shape} shape", large, LARGE_TOKENS, 9, threads, ASK_LARGE)
         yield decode.measure(f"{shape} shape", large, LARGE_TOKENS, 11, threads, DECODE)
+        yield from adapters.measure(f"{shape} shape", large, 9, threads)
     yield from routing_cost.measure(20 if quick else 200)
 
 

@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shammah.hardware import physical_cores
-from shammah_convert.base import About, BaseConfig, Vocabulary, write_base
+from shammah_convert.base import About, write_base
 from shammah_convert.chat import END_OF_TEXT, IM_END, IM_START
 from shammah_convert.names import hf_names
+from shammah_convert.shape import BaseConfig
+from shammah_convert.vocabulary import Vocabulary
 
 MODELS = Path(__file__).parent / "models"
 VOCABULARY_SIZE = 151_936

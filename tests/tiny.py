@@ -6,8 +6,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shammah_convert.base import CHAT_TEMPLATE, About, BaseConfig, Vocabulary, write_base
+from shammah_convert.base import CHAT_TEMPLATE, About, write_base
 from shammah_convert.names import hf_names
+from shammah_convert.shape import BaseConfig
+from shammah_convert.vocabulary import Vocabulary
 
 WIDTH, FEED_FORWARD, LAYERS, HEADS, KV_HEADS, HEAD_SIZE = 64, 128, 2, 4, 2, 16
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from shammah_convert.files import publish
 from shammah_convert.names import gguf_name, hf_names
+from shammah_convert.shape import BadBase, BaseConfig, shape_of
+from shammah_convert.vocabulary import Vocabulary, add_vocabulary
 
 Quantization = Literal["F32", "F16", "Q8_0"]
 Extra = str | int | float | bool
@@ -26,94 +28,6 @@ _FILE_TYPES = {
     "F16": gguf.LlamaFileType.MOSTLY_F16,
     "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
 }
-
-
-class BadBase(ValueError):
-    """Weights, configuration and tokenizer do not make a model; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class BaseConfig:
-    """The shape of a Qwen, in Hugging Face's words where it has some."""
-
-    architecture: str
-    hidden_size: int
-    intermediate_size: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_size: int
-    context_tokens: int
-    rope_theta: float = 10000.0
-    rms_epsilon: float = 1e-6
-    is_tied: bool = False
-
-    @classmethod
-    def from_hf(cls, config: Mapping[str, Any]) -> "BaseConfig":
-        """Read a `config.json`.
-
-        Raises:
-            BadBase: It is neither a Qwen2 nor a Qwen3, or a field is missing.
-        """
-        if config.get("model_type") not in ("qwen2", "qwen3"):
-            raise BadBase(f"model_type is {config.get('model_type')!r}, not qwen2 or qwen3")
-        # transformers 5 moved rope_theta into rope_parameters; older files have it at the top.
-        rope = config.get("rope_parameters") or config
-        try:
-            return cls(
-                architecture=str(config["model_type"]),
-                hidden_size=int(config["hidden_size"]),
-                intermediate_size=int(config["intermediate_size"]),
-                layers=int(config["num_hidden_layers"]),
-                heads=int(config["num_attention_heads"]),
-                kv_heads=int(config["num_key_value_heads"]),
-                head_size=int(config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]),
-                context_tokens=int(config["max_position_embeddings"]),
-                rope_theta=float(rope["rope_theta"]),
-                rms_epsilon=float(config["rms_norm_eps"]),
-                is_tied=bool(config.get("tie_word_embeddings", False)),
-            )
-        except KeyError as error:
-            raise BadBase(f"the configuration lacks {error}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """A byte-level BPE vocabulary, in the order of the token ids.
-
-    Attributes:
-        tokens: In the printable form of byte-level BPE ("\u0120" for a space in front).
-        controls: The tokens that stand for no text.
-        merges: "left right", best first.
-        end: The token that ends an answer.
-        padding: The token that fills batches.
-    """
-
-    tokens: tuple[str, ...]
-    controls: frozenset[str]
-    merges: tuple[str, ...]
-    end: str = "<|im_end|>"
-    padding: str = "<|endoftext|>"
-
-    @classmethod
-    def from_tokenizer_json(cls, text: str) -> "Vocabulary":
-        """Read a `tokenizer.json`.
-
-        Raises:
-            BadBase: It is no BPE, or its ids have holes.
-        """
-        data = json.loads(text)
-        if data["model"]["type"] != "BPE":
-            raise BadBase(f"the tokenizer is {data['model']['type']}, not BPE")
-        added = {token["content"]: int(token["id"]) for token in data.get("added_tokens", ())}
-        ids = {int(index): token for token, index in {**data["model"]["vocab"], **added}.items()}
-        if sorted(ids) != list(range(len(ids))):
-            raise BadBase("the token ids have holes")
-        return cls(
-            tokens=tuple(ids[index] for index in range(len(ids))),
-            controls=frozenset(token["content"] for token in data.get("added_tokens", ()) if token["special"]),
-            merges=tuple(m if isinstance(m, str) else " ".join(m) for m in data["model"]["merges"]),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +72,7 @@ def write_base(
     writer = gguf.GGUFWriter(partial, config.architecture)
     _add_about(writer, about, quantization)
     _add_config(writer, config)
-    _add_vocabulary(writer, vocabulary, rows=weights["model.embed_tokens.weight"].shape[0])
+    add_vocabulary(writer, vocabulary, rows=weights["model.embed_tokens.weight"].shape[0])
     for name in names:
         data, kind = _pack(np.asarray(weights[name], dtype=np.float32), quantization)
         writer.add_tensor(gguf_name(config.architecture, config.layers, name), data, raw_dtype=kind)
@@ -226,28 +140,6 @@ def _check(config: BaseConfig, weights: Mapping[str, NDArray[Any]], vocabulary: 
             raise BadBase(f"{name} is of shape {weights[name].shape}, not {wanted}")
 
 
-def shape_of(config: BaseConfig, name: str, rows: int) -> tuple[int, ...]:
-    """The shape of a tensor by its Hugging Face name; `rows` is the vocabulary's size."""
-    hidden, feed_forward = config.hidden_size, config.intermediate_size
-    queries, keys = config.heads * config.head_size, config.kv_heads * config.head_size
-    matrices = {
-        "embed_tokens": (rows, hidden),
-        "lm_head": (rows, hidden),
-        "q_proj": (queries, hidden),
-        "k_proj": (keys, hidden),
-        "v_proj": (keys, hidden),
-        "o_proj": (hidden, queries),
-        "gate_proj": (feed_forward, hidden),
-        "up_proj": (feed_forward, hidden),
-        "down_proj": (hidden, feed_forward),
-        "q_norm": (config.head_size,),
-        "k_norm": (config.head_size,),
-    }
-    part, kind = name.split(".")[-2:]
-    shape = matrices.get(part, (hidden,))
-    return shape[:1] if kind == "bias" else shape
-
-
 def _pack(data: NDArray[np.float32], quantization: Quantization) -> tuple[NDArray[Any], gguf.GGMLQuantizationType]:
     """Matrices in the wanted type, as far as their rows are whole blocks; vectors in F32."""
     kinds = gguf.GGMLQuantizationType
@@ -297,18 +189,3 @@ def _add_config(writer: gguf.GGUFWriter, config: BaseConfig) -> None:
     writer.add_value_length(config.head_size)
     writer.add_rope_freq_base(config.rope_theta)
     writer.add_layer_norm_rms_eps(config.rms_epsilon)
-
-
-def _add_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary, rows: int) -> None:
-    # Real Qwens have more embedding rows than tokens; llama.cpp wants a distinct token for each.
-    fillers = [f"[PAD{index}]" for index in range(len(vocabulary.tokens), rows)]
-    kinds = gguf.TokenType
-    types = [kinds.CONTROL if t in vocabulary.controls else kinds.NORMAL for t in vocabulary.tokens]
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
-    writer.add_token_list([*vocabulary.tokens, *fillers])
-    writer.add_token_types([*types, *[kinds.UNUSED] * len(fillers)])
-    writer.add_token_merges(list(vocabulary.merges))
-    writer.add_eos_token_id(vocabulary.tokens.index(vocabulary.end))
-    writer.add_pad_token_id(vocabulary.tokens.index(vocabulary.padding))
-    writer.add_add_bos_token(False)

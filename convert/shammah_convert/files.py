@@ -18,3 +18,10 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file that is there whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, "utf-8")
+    publish(partial, path)

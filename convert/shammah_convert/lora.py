@@ -6,6 +6,7 @@ end the process at the next decode. So a file is read here first.
 
 import json
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,15 +17,16 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from shammah_convert.base import BaseConfig, shape_of
 from shammah_convert.files import publish
 from shammah_convert.names import UnknownName, gguf_name, hf_name
+from shammah_convert.shape import BaseConfig, shape_of
 
 Matrix = NDArray[np.float32]
 
 LORA_A, LORA_B = ".lora_a", ".lora_b"
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 LARGEST_WEIGHT = 1000.0
+FINE_TUNE = "corrections"
 MAGIC = b"GGUF"
 
 BASE_SHA256 = "shammah.base.sha256"
@@ -62,7 +64,9 @@ class Card:
     """What an adapter says of itself.
 
     Attributes:
+        version: Counts a home's adapters.
         base_name: The base's name, for people.
+        size_label: The base's parameters in short, as GGUF's naming convention has it: 1.5B.
         base_sha256: The very file that it was trained on.
         examples_sha256: Of the JSONL that it learnt from.
         parent: The adapter that was active when it was trained.
@@ -75,6 +79,16 @@ class Card:
     examples_sha256: str = ""
     parent: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
+    version: int = 1
+    size_label: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """The name by GGUF's convention: <BaseName>-<SizeLabel>-<FineTune>-<Version>-<Encoding>-<Type>.gguf."""
+        base = re.sub(r"[^A-Za-z0-9.]+", "-", self.base_name).strip("-") or "base"
+        if self.size_label and not base.lower().endswith(self.size_label.lower()):
+            base = f"{base}-{self.size_label}"
+        return f"{base}-{FINE_TUNE}-v{self.version}-F32-LoRA.gguf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +184,7 @@ def _check_pair(module: str, lora_a: Matrix, lora_b: Matrix, base: BaseConfig) -
         raise WrongTensors(
             f"{module} has lora_a {lora_a.shape} and lora_b {lora_b.shape}, not (rank, {inner}) and ({out}, rank)"
         )
-    largest = max(float(np.abs(lora_a).max()), float(np.abs(lora_b).max()))
+    largest = float(np.max([np.abs(lora_a).max(), np.abs(lora_b).max()]))
     if not largest <= LARGEST_WEIGHT:  # NaN is not
         raise BadValues(f"{module} holds weights up to {largest}")
 
@@ -234,13 +248,24 @@ def _card(reader: Any, path: Path) -> Card:
         examples_sha256=_text(reader, EXAMPLES_SHA256),
         parent=_text(reader, PARENT),
         scores=scores,
+        version=_version(_text(reader, "general.version")),
+        size_label=_text(reader, "general.size_label"),
     )
+
+
+def _version(text: str) -> int:
+    digits = re.fullmatch(r"v(\d{1,9})", text)
+    return int(digits[1]) if digits else 1
 
 
 def _add_card(writer: gguf.GGUFWriter, adapter: Adapter) -> None:
     card = adapter.card
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_name(card.name)
+    writer.add_finetune(FINE_TUNE)
+    writer.add_version(f"v{card.version}")
+    if card.size_label:
+        writer.add_size_label(card.size_label)
     writer.add_base_model_count(1)
     writer.add_base_model_name(0, card.base_name)
     writer.add_string("adapter.type", "lora")

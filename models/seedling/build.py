@@ -17,7 +17,9 @@ from models.seedling.recipe.model import Shape
 from models.seedling.recipe.records import Settings
 from models.seedling.recipe.train import Trained, train
 from shammah.local import LocalModel
-from shammah_convert.base import About, BaseConfig, Vocabulary, write_base
+from shammah_convert.base import About, write_base
+from shammah_convert.shape import BaseConfig
+from shammah_convert.vocabulary import Vocabulary
 
 CARD = Path(__file__).parent / "README.md"
 DEFAULTS = Settings()

@@ -6,13 +6,9 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from models.seedling.phrasings import Intent
 from shammah_convert.chat import END_OF_TEXT, IM_END, IM_START
+from shammah_convert.vocabulary import QWEN2_SPLIT
 
 CONTROLS = (END_OF_TEXT, IM_START, IM_END)
-# As Qwen2's tokenizer.json and llama.cpp's pre-tokenizer "qwen2" have it: one digit a token.
-SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-    r"|\s+(?!\S)|\s+"
-)
 ANSWER_WEIGHT = 8
 LEXICON_WEIGHT = 2
 
@@ -28,7 +24,7 @@ def train(intents: Iterable[Intent], lexicon: Sequence[str], size: int) -> Token
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
+            pre_tokenizers.Split(Regex(QWEN2_SPLIT), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shammah import bases, catalog, embedding, teacher
+from shammah import adapters, bases, catalog, embedding, teacher
 from shammah.config import Settings
 from shammah.divergence import Embed
 from shammah.generation import Stop, never
@@ -55,6 +55,7 @@ class Parts:
         self._stop = stop
         self._max_teacher_tokens = max_teacher_tokens
         self._model: LocalModel | None = None
+        self._said: set[str] = set()
 
     @cached_property
     def base(self) -> Base:
@@ -82,8 +83,7 @@ class Parts:
         return LocalSide(
             lineage=base.sha256,
             name=base.name,
-            open=lambda: self.open_model(Path(base.path)),
-            adapters=self.journal.active_adapters(base.sha256),
+            open=lambda: self.open_active(base),
             limit_tokens=self.settings.model.context_tokens or DEFAULT_CONTEXT_TOKENS,
         )
 
@@ -101,15 +101,26 @@ class Parts:
         file = embedding.ready(self.settings.home)
         return None if file is None else _lazy_embedder(file)
 
-    def open_model(self, file: Path) -> "LocalModel":
-        """The local model, loaded the first time."""
+    def open_active(self, base: Base) -> "LocalModel":
+        """The local model with the adapters that are active now; it is loaded once, and they are swapped."""
+        if self._model is None:
+            self._model = self.open_bare(base)
+        adapters.apply_active(self._model, self.journal, base.sha256, self._say_once)
+        return self._model
+
+    def _say_once(self, line: str) -> None:
+        """Say what would be said again before each answer."""
+        if line not in self._said:
+            self._said.add(line)
+            self._say(line)
+
+    def open_bare(self, base: Base) -> "LocalModel":
+        """A model without adapters, for whoever closes it."""
         from shammah.local import LocalModel
 
-        if self._model is None:
-            layers = self.settings.model.gpu_layers
-            threads = self.settings.model.threads or self._meter.threads()
-            self._model = LocalModel(file, threads, None if layers == "auto" else layers, self._stop)
-        return self._model
+        layers = self.settings.model.gpu_layers
+        threads = self.settings.model.threads or self._meter.threads()
+        return LocalModel(Path(base.path), threads, None if layers == "auto" else layers, self._stop)
 
     def close(self) -> None:
         """Give back the model's memory."""

@@ -84,6 +84,23 @@ class ExampleSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainerSettings:
+    """When the local model is trained, and where.
+
+    Attributes:
+        automatic: Whether training starts by itself after enough new examples.
+        after_feedback: So many new examples of yours, with a target.
+        after_examples: So many new ones of any source.
+        python: The interpreter of another virtual environment that has the trainer; empty means this one.
+    """
+
+    automatic: bool = True
+    after_feedback: int = 10
+    after_examples: int = 100
+    python: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that a user can set. `offline` keeps every byte on this machine."""
 
@@ -95,6 +112,7 @@ class Settings:
     heads: HeadSettings = field(default_factory=HeadSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     examples: ExampleSettings = field(default_factory=ExampleSettings)
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)
 
 
 def load(environ: Mapping[str, str] = os.environ, **flags: object) -> Settings:
@@ -225,6 +243,8 @@ def _check(settings: Settings) -> None:
         "teacher.max_usd_per_day": (settings.teacher.max_usd_per_day, 0, 1e9),
         "examples.feedback": (settings.examples.feedback, 1, 1_000_000),
         "examples.teacher": (settings.examples.teacher, 0, 1_000_000),
+        "trainer.after_feedback": (settings.trainer.after_feedback, 1, 1_000_000),
+        "trainer.after_examples": (settings.trainer.after_examples, 1, 1_000_000),
         "teacher.deadline_seconds": (settings.teacher.deadline_seconds, 0.1, 86_400),
     }
     for name, (value, low, high) in bounds.items():

@@ -90,3 +90,63 @@ class DownloadFailed(ShammahError):
     """A file cannot be had from the model hub, or is not the one that was asked for."""
 
     hint = "Check the connection and the free space, then run the command again."
+
+
+class AdapterError(ShammahError):
+    """An adapter cannot be used."""
+
+    hint = "Pick another with `shammah adapters list`, or train one with `shammah train`."
+
+
+class AdapterUnreadable(AdapterError):
+    """The file is missing, no GGUF, cut off or broken."""
+
+    hint = "Give the path of a whole LoRA GGUF, or train one with `shammah train`."
+
+
+class NotAnAdapter(AdapterError):
+    """The file is a GGUF of another kind."""
+
+    hint = "A model is used with `shammah ask --model PATH`; an adapter is a LoRA in GGUF."
+
+
+class AdapterForOtherBase(AdapterError):
+    """The adapter was made for another architecture, or for another model of the same shape."""
+
+    hint = "Run the model that it was made for, or train one for this model with `shammah train`."
+
+
+class AdapterDoesNotFit(AdapterError):
+    """A matrix has another name, shape or rank than the model wants, or half of its pair is missing."""
+
+    hint = "The file was made for another model or by another tool; train one with `shammah train`."
+
+
+class AdapterValues(AdapterError):
+    """A weight or alpha is no number, or of no sane size."""
+
+    hint = "The training that made it went wrong; train again with `shammah train`."
+
+
+class AdapterChanged(AdapterError):
+    """The file is not the one that was recorded."""
+
+    hint = "Delete it with `shammah adapters delete`, and train again, or bring back the file as it was."
+
+
+class TrainingError(ShammahError):
+    """A training cannot start, or brought nothing."""
+
+    hint = "See `shammah train --help`."
+
+
+class TrainingRuns(TrainingError):
+    """Another training of this home is under way."""
+
+    hint = "Watch it with `shammah train`, or end it with `shammah train --cancel`."
+
+
+class TrainerMissing(TrainingError):
+    """The trainer's libraries are not installed."""
+
+    hint = 'Install them: pip install "shammah[train]"'

@@ -29,18 +29,24 @@ class Finish(StrEnum):
     CUT = "cut"
 
 
+ActiveSet = tuple[tuple[str, float], ...]
+"""What is applied to a base: names of adapters, each with its scale, in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class End:
     """How a completion ended, and what it took.
 
     Attributes:
         cost_usd: None where no price is known, and for the local model.
+        adapters: What was applied to the local model.
     """
 
     finish: Finish
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float | None = None
+    adapters: ActiveSet = ()
 
 
 @dataclass(frozen=True, slots=True)

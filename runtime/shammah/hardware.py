@@ -84,8 +84,8 @@ def _cpu_seconds(pid: int) -> float:
     return float(times.user + times.system)
 
 
-def give_way() -> None:
-    """Put this process behind all others: idle scheduling where the system has it, nice 19 everywhere."""
-    os.nice(19)
+def give_way(pid: int = 0) -> None:
+    """Put a process, ourselves by default, behind all others: idle scheduling where there is one, and nice 19."""
+    os.setpriority(os.PRIO_PROCESS, pid, 19)
     if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from shammah.features import Vector
+from shammah.generation import ActiveSet
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example, Source
 
@@ -71,7 +72,7 @@ class Answer:
     reason: str
     finish: str
     model: str
-    adapters: tuple[tuple[str, float], ...]
+    adapters: ActiveSet
     is_verified: bool
     validator_probability: float | None
     features: Vector | None
@@ -94,7 +95,7 @@ class NewAnswer:
     reason: str
     finish: str
     model: str
-    adapters: tuple[tuple[str, float], ...]
+    adapters: ActiveSet
     is_verified: bool
     prompt_tokens: int
     completion_tokens: int
@@ -180,6 +181,54 @@ class Correction:
     note: str
     question: Question
     rejected: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """An adapter whose file was checked.
+
+    Attributes:
+        base: sha256 of the base that it was made for.
+        path: Of its file; what is loaded from there has this sha256, or is not loaded.
+        parent: What was active when it was trained.
+        scores: What its evaluation measured.
+        training: The training that made it; None for one that came from outside.
+    """
+
+    name: str
+    base: str
+    path: str
+    sha256: str
+    parent: str | None
+    scores: dict[str, float]
+    created: str
+    training: int | None
+
+
+TrainingState = Literal["queued", "running", "evaluated", "promoted", "refused", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """An attempt to make an adapter.
+
+    Attributes:
+        base: sha256 of the base that is trained.
+        is_automatic: Nobody asked for it; the number of new examples did.
+        is_forced: The gate is told, not obeyed.
+        adapter: The name of what it made, once that is active.
+        reason: Why there is none.
+    """
+
+    number: int
+    created: str
+    finished: str | None
+    base: str
+    state: TrainingState
+    is_automatic: bool
+    is_forced: bool
+    adapter: str | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from shammah.teacher import most_tokens
 from shammah_convert.chat import Message
 
 Restore = Callable[[Iterator[Chunk]], Iterator[Chunk]]
-AdapterSet = tuple[tuple[str, float], ...]
 
 
 class LocalGenerator(Protocol):
@@ -56,14 +55,13 @@ class LocalSide:
 
     Attributes:
         lineage: sha256 of the base.
-        open: Gives the model, loading it the first time.
+        open: Gives the model with the active adapters applied, loading it the first time.
         limit_tokens: Upper bound of the context; None means what the model was trained for.
     """
 
     lineage: str
     name: str
     open: Callable[[], LocalGenerator]
-    adapters: AdapterSet = ()
     limit_tokens: int | None = None
 
     def fits(self, messages: Sequence[Message], sampling: Sampling) -> bool:
@@ -83,8 +81,7 @@ class LocalSide:
 
     def answer(self, completion: Completion, reason: Reason, seconds: dict[str, float]) -> NewAnswer:
         """A completion as an answer for the journal: not shown and not verified, until somebody says so."""
-        answer = _answer(completion, Side.LOCAL, self.name, reason, seconds)
-        return replace(answer, adapters=self.adapters)
+        return _answer(completion, Side.LOCAL, self.name, reason, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +171,7 @@ def _answer(completion: Completion, side: Side, model: str, reason: Reason, seco
         reason=reason,
         finish=completion.end.finish,
         model=model,
-        adapters=(),
+        adapters=completion.end.adapters,
         is_verified=False,
         prompt_tokens=completion.end.prompt_tokens,
         completion_tokens=completion.end.completion_tokens,

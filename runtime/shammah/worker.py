@@ -3,28 +3,26 @@
 `python -m shammah.worker` takes jobs from the journal. No command ever waits for it.
 """
 
-import contextlib
-import fcntl
 import logging
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shammah import config, embedding, hardware
+from shammah import config, embedding, hardware, locks, schedule
 from shammah.assembly import Parts
-from shammah.errors import BudgetReached, ShammahError
+from shammah.errors import BudgetReached, ShammahError, TrainingRuns
 from shammah.generation import Sampling
-from shammah.journal import Journal, ratings
+from shammah.journal import Journal, ratings, trainings
 from shammah.labelling import Comparison, label
 from shammah.policy import Side
-from shammah.records import Base, Correction, Job, Question
+from shammah.records import Base, Correction, Job, Question, Training
 from shammah.rewriting import TargetFinder, ask_user
 from shammah.sides import LocalGenerator, LocalSide, TeacherSide
+from shammah.training import Trainer, outcome
 
 RETRY_SECONDS = 600.0
 MOST_ATTEMPTS = 5
@@ -32,8 +30,6 @@ EMBEDDER_RETRY_SECONDS = 3600.0
 TEACHER_PATIENCE = timedelta(days=1)
 # What a local run takes beside the model's file: context, buffers, Python.
 SPARE_RAM_BYTES = 400 * 2**20
-
-LOCK = "worker.lock"
 
 _log = logging.getLogger(__name__)
 
@@ -65,9 +61,10 @@ def main() -> int:
     with Journal(settings.home) as journal:
         # Whoever leaves a job just as we let go finds the lock held and ends, so we look again afterwards.
         while journal.jobs.waiting():
-            with _only_one(settings.home) as is_ours:
-                if not is_ours:
+            with locks.only_one(settings.home / locks.WORKER) as lock:
+                if lock is None:
                     return 0
+                lock.name(os.getpid())
                 Worker(settings, journal).work()
     return 0
 
@@ -119,6 +116,10 @@ class Worker:
                 self._label(self._journal.question_at(int(job.payload["question"])))
             case ratings.TARGET_JOB:
                 self._find_target(job)
+                if line := schedule.consider(self._journal, self._settings):
+                    self._journal.notify(line)
+            case trainings.TRAIN_JOB:
+                self._train(self._journal.trainings.at(int(job.payload["training"])))
             case _:
                 raise NotNow(f"a newer Shammah knows what {job.kind!r} is")
 
@@ -155,6 +156,21 @@ class Worker:
         if age < TEACHER_PATIENCE:
             raise NotNow("offline" if self._settings.offline else "the teacher has no key here")
         return None
+
+    def _train(self, training: Training) -> None:
+        """Be the parent of a training; what it brought is said with the next command."""
+        if training.state not in ("queued", "running", "evaluated"):
+            return  # it was cancelled meanwhile, or has ended
+        if training.is_automatic:
+            self._check_machine(0)
+        self._parts.close()  # the trainer needs the memory
+        trainer = Trainer(self._settings, self._journal, self._parts.open_bare)
+        try:
+            ended = trainer.resume(training)
+        except TrainingRuns as error:
+            raise NotNow(str(error)) from error
+        self._journal.notify(outcome(self._settings.home, ended))
+        _log.info("training %s: %s %s", ended.number, ended.state, ended.reason)
 
     def _careful(self, local: LocalSide, base: Base) -> LocalSide:
         """The local side, opened only where the machine has room for it."""
@@ -238,24 +254,6 @@ def _failure_mark(home: Path) -> Path:
 def _failed_lately(home: Path) -> bool:
     mark = _failure_mark(home)
     return mark.exists() and time.time() - mark.stat().st_mtime < EMBEDDER_RETRY_SECONDS
-
-
-@contextlib.contextmanager
-def _only_one(home: Path) -> Iterator[bool]:
-    """Hold the home's worker lock; False where another process has it."""
-    with (home / LOCK).open("a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            stream.truncate(0)
-            stream.write(str(os.getpid()))
-            stream.flush()
-            try:
-                yield True
-            finally:
-                stream.truncate(0)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCau
 from models.seedling import tokenizer as bpe
 from models.seedling.phrasings import Intent
 from shammah.local import LocalModel
-from shammah_convert.base import About, BadBase, Vocabulary, read_safetensors, write_base_from_folder
+from shammah_convert.base import About, read_safetensors, write_base_from_folder
 from shammah_convert.chat import Message
+from shammah_convert.shape import BadBase
+from shammah_convert.vocabulary import Vocabulary
 from shammah_trainer.dataset import Encoder
 
 ABOUT = About("tiny", "apache-2.0", description="random", extra={"shammah.answer": 42, "shammah.kind": "test"})

@@ -8,18 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import gguf
 import llama_cpp as ll
 import numpy as np
 import pytest
 
 from shammah.local import LocalModel
-from shammah_convert.base import About, BaseConfig, write_base
+from shammah_convert.base import About, write_base
 from shammah_convert.lora import (
     Adapter,
     BadAdapter,
     BadValues,
-    Card,
+    Matrix,
     NoAdapterFile,
     WrongBase,
     WrongKind,
@@ -27,28 +26,12 @@ from shammah_convert.lora import (
     read_lora,
     write_lora,
 )
-from tests.tiny import FEED_FORWARD, HEAD_SIZE, HEADS, KV_HEADS, LAYERS, WIDTH, tiny_weights, vocabulary
-
-BASE = BaseConfig("qwen2", WIDTH, FEED_FORWARD, LAYERS, HEADS, KV_HEADS, HEAD_SIZE, 1024, is_tied=True)
-RANK = 4
-UP, Q = "model.layers.0.mlp.up_proj", "model.layers.1.self_attn.q_proj"
-
-
-def adapter(scale: float = 0.3) -> Adapter:
-    random = np.random.default_rng(7)
-
-    def pair(out: int, inner: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        return (
-            random.normal(0, scale, (RANK, inner)).astype(np.float32),
-            random.normal(0, scale, (out, RANK)).astype(np.float32),
-        )
-
-    card = Card("mine", "tiny", "ab" * 32, "cd" * 32, "older", {"corrections": 0.9})
-    return Adapter(card, "qwen2", 8.0, {UP: pair(FEED_FORWARD, WIDTH), Q: pair(HEADS * HEAD_SIZE, WIDTH)})
+from tests.lora_files import BASE, RANK, UP, UP_B, filled, make_lora, write_raw
+from tests.tiny import FEED_FORWARD, WIDTH, tiny_weights, vocabulary
 
 
 def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
-    before = adapter()
+    before = make_lora()
     write_lora(tmp_path / "a.gguf", before, BASE)
     after = read_lora(tmp_path / "a.gguf", BASE)
     assert (after.card, after.architecture, after.alpha) == (before.card, "qwen2", 8.0)
@@ -60,7 +43,7 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_llama_cpp_applies_it_as_if_it_were_merged_into_the_weights(tmp_path: Path) -> None:
     weights = tiny_weights("qwen2")
-    lora = adapter()
+    lora = make_lora()
     merged = dict(weights)
     for module, (lora_a, lora_b) in lora.pairs.items():
         merged[f"{module}.weight"] = weights[f"{module}.weight"] + lora.alpha / RANK * (lora_b @ lora_a)
@@ -113,7 +96,7 @@ def with_pair(module: str, a: tuple[int, ...], b: tuple[int, ...], value: float 
 )
 def test_what_does_not_fit_is_not_written(tmp_path: Path, change: Change, error: type[BadAdapter], words: str) -> None:
     with pytest.raises(error, match=words.replace("(", r"\(").replace(")", r"\)")):
-        write_lora(tmp_path / "a.gguf", change(adapter()), BASE)
+        write_lora(tmp_path / "a.gguf", change(make_lora()), BASE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -132,31 +115,29 @@ def test_what_does_not_fit_is_not_written(tmp_path: Path, change: Change, error:
 def test_a_file_that_says_something_else_is_refused(
     tmp_path: Path, facts: dict[str, Any], error: type[BadAdapter]
 ) -> None:
-    _write_raw(tmp_path / "a.gguf", facts)
+    write_raw(tmp_path / "a.gguf", facts)
     with pytest.raises(error):
         read_lora(tmp_path / "a.gguf", BASE)
 
 
 @pytest.mark.parametrize(
-    ("name", "shape"),
+    ("name", "matrix"),
     [
-        ("blk.0.ffn_up.weight.lora_b", None),  # half a pair
-        ("blk.9.ffn_up.weight.lora_a", (RANK, WIDTH)),  # a layer too many
-        ("blk.0.nonsense.weight.lora_a", (RANK, WIDTH)),
-        ("blk.0.ffn_up.weight", (FEED_FORWARD, WIDTH)),
-        ("token_embd.weight.lora_a", (RANK, WIDTH)),
+        (UP_B, None),  # half a pair
+        ("blk.9.ffn_up.weight.lora_a", filled(RANK, WIDTH)),  # a layer too many
+        ("blk.0.nonsense.weight.lora_a", filled(RANK, WIDTH)),
+        ("blk.0.ffn_up.weight", filled(FEED_FORWARD, WIDTH)),
+        ("token_embd.weight.lora_a", filled(RANK, WIDTH)),
     ],
 )
-def test_tensors_that_the_base_does_not_know_are_refused(
-    tmp_path: Path, name: str, shape: tuple[int, ...] | None
-) -> None:
-    _write_raw(tmp_path / "a.gguf", {}, tensors={name: shape})
+def test_tensors_that_the_base_does_not_know_are_refused(tmp_path: Path, name: str, matrix: Matrix | None) -> None:
+    write_raw(tmp_path / "a.gguf", tensors={name: matrix})
     with pytest.raises(WrongTensors):
         read_lora(tmp_path / "a.gguf", BASE)
 
 
 def test_a_sound_raw_file_is_read(tmp_path: Path) -> None:
-    _write_raw(tmp_path / "a.gguf", {})
+    write_raw(tmp_path / "a.gguf")
     assert read_lora(tmp_path / "a.gguf", BASE).pairs.keys() == {UP}
 
 
@@ -170,7 +151,7 @@ def test_what_is_no_gguf_is_refused(tmp_path: Path, data: bytes | None) -> None:
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.9, 0.999])
 def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, share: float) -> None:
-    write_lora(tmp_path / "a.gguf", adapter(), BASE)
+    write_lora(tmp_path / "a.gguf", make_lora(), BASE)
     whole = (tmp_path / "a.gguf").read_bytes()
     (tmp_path / "a.gguf").write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(NoAdapterFile):
@@ -178,7 +159,7 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, share: float) -> None
 
 
 def test_flipped_headers_never_escape_as_another_error(tmp_path: Path) -> None:
-    write_lora(tmp_path / "a.gguf", adapter(), BASE)
+    write_lora(tmp_path / "a.gguf", make_lora(), BASE)
     whole = (tmp_path / "a.gguf").read_bytes()
     random = np.random.default_rng(3)
     for _ in range(60):
@@ -190,23 +171,3 @@ def test_flipped_headers_never_escape_as_another_error(tmp_path: Path) -> None:
             read_lora(tmp_path / "b.gguf", BASE)
         except BadAdapter:
             continue
-
-
-def _write_raw(path: Path, facts: dict[str, Any], tensors: dict[str, tuple[int, ...] | None] | None = None) -> None:
-    """Write an adapter past all checks; a fact or a tensor that is None is left out."""
-    values = {"general.type": "adapter", "general.architecture": "qwen2", "adapter.type": "lora"} | facts
-    writer = gguf.GGUFWriter(path, values["general.architecture"])
-    for key in ("general.type", "adapter.type"):
-        if values[key] is not None:
-            writer.add_string(key, values[key])
-    alpha = facts.get("adapter.lora.alpha", 8.0)
-    if alpha is not None:
-        writer.add_float32("adapter.lora.alpha", alpha)
-    up = {"blk.0.ffn_up.weight.lora_a": (RANK, WIDTH), "blk.0.ffn_up.weight.lora_b": (FEED_FORWARD, RANK)}
-    for name, shape in {**up, **(tensors or {})}.items():
-        if shape is not None:
-            writer.add_tensor(name, np.full(shape, 0.1, dtype=np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()

@@ -12,8 +12,9 @@ import pytest
 from shammah import bases, config, features, hardware
 from shammah.feedback import Feedback, rate
 from shammah.journal import Journal
+from shammah.locks import WORKER, background, only_one
 from shammah.records import Job, NewAnswer, Question, Rating
-from shammah.worker import MOST_ATTEMPTS, Worker, _only_one
+from shammah.worker import MOST_ATTEMPTS, Worker
 from shammah_convert.chat import Message
 from tests.tiny import write_tiny
 
@@ -210,8 +211,12 @@ def test_a_job_of_a_newer_version_is_left_alone(journal: Journal, settings: conf
 
 
 def test_only_one_works_at_a_time(tmp_path: Path) -> None:
-    with _only_one(tmp_path) as first, _only_one(tmp_path) as second:
-        assert (first, second) == (True, False)
+    with only_one(tmp_path / WORKER) as first, only_one(tmp_path / WORKER) as second:
+        assert first is not None
+        assert second is None
+        first.name(7, 8)
+        assert background(tmp_path) == [7, 8]
+    assert background(tmp_path) == []
 
 
 def test_it_runs_at_idle_priority_and_ends_when_nothing_waits(tmp_path: Path) -> None:

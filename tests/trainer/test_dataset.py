@@ -10,10 +10,12 @@ from tokenizers import Tokenizer
 from models.seedling import tokenizer as bpe
 from models.seedling.phrasings import Intent
 from shammah.local import LocalModel
-from shammah_convert.base import About, BaseConfig, Vocabulary, write_base
+from shammah_convert.base import About, write_base
 from shammah_convert.chat import ChatFormat, Message
 from shammah_convert.examples import Example
 from shammah_convert.names import hf_names
+from shammah_convert.shape import BaseConfig
+from shammah_convert.vocabulary import Vocabulary
 from shammah_trainer.dataset import IGNORED, Encoder, Row, UnknownControl, collate, draw
 
 CONVERSATION = (

@@ -23,7 +23,7 @@ def test_a_correction_is_acknowledged_in_one_line_and_kept(home: Home) -> None:
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
     assert line.startswith("critical (weight 10) for “how do i list hidden files”")
-    assert line.endswith("1 example, 10.0 weighted.")
+    assert line.endswith("1 example, 10.0 weighted; training starts after 9 more.")
     with home.journal() as journal:
         (example,) = journal.examples.live()
         assert example.completion[0].content == "ls -la"
@@ -31,7 +31,7 @@ def test_a_correction_is_acknowledged_in_one_line_and_kept(home: Home) -> None:
     home.ask("how do i copy a folder")
     assert home.run("feedback", "good").returncode == 0
     named = home.run("feedback", "MEDIUM", "--id", id[:6], "--answer", "-", stdin="ls -A\n")
-    assert named.stdout.endswith("2 examples, 4.0 weighted.\n")
+    assert named.stdout.endswith("2 examples, 4.0 weighted; training starts after 8 more.\n")
 
 
 @pytest.mark.parametrize(

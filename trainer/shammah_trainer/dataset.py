@@ -1,6 +1,6 @@
 """Examples as rows of token ids whose loss falls on the completion alone, drawn by weight, padded to batches."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +15,7 @@ IGNORED = -100
 """The label of a token that no loss falls on, as torch's cross entropy and transformers have it."""
 
 ENCODED_TEXTS = 8192
+BATCH_TOKENS = 2048
 
 
 class UnknownControl(ValueError):
@@ -124,3 +125,16 @@ def draw(weights: Sequence[float], count: int, generator: torch.Generator) -> li
     return torch.multinomial(
         torch.tensor(weights, dtype=torch.float64), count, replacement=True, generator=generator
     ).tolist()
+
+
+def in_batches(rows: Sequence[Row], most_tokens: int = BATCH_TOKENS) -> Iterator[list[Row]]:
+    """Rows in order, as many at a time as stay within so many tokens, padding counted; one row at least."""
+    batch: list[Row] = []
+    for row in rows:
+        longest = max(len(other.tokens) for other in [*batch, row])
+        if batch and longest * (len(batch) + 1) > most_tokens:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch

@@ -17,10 +17,11 @@ from models.seedling.phrasings import Intent
 from models.seedling.recipe import knowledge, minilm
 from models.seedling.recipe.feed import Batches, Feed
 from models.seedling.recipe.handover import hand_over
+from models.seedling.recipe.hush import hush
 from models.seedling.recipe.losses import Guide, Losses
 from models.seedling.recipe.model import Qwen2, Shape
 from models.seedling.recipe.records import Known, Settings
-from shammah_convert.chat import IM_START, completion_segments
+from shammah_convert.chat import completion_segments
 from shammah_trainer.dataset import Encoder
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def _loop(trained: Trained, intents: Sequence[Intent], known: Known, settings: S
         if time.monotonic() - watched > WATCH_SECONDS or spent >= 1.0:
             watched = time.monotonic()
             log.info("%.1f min, %d examples, loss %.3f", trained.minutes, trained.examples, loss.item())
-            _silence_others(model, losses.answer_tokens)
+            hush(model.lm_head.weight, losses.answer_tokens)
             watch(trained)
         if spent >= 1.0:
             return
@@ -96,15 +97,6 @@ def _ends(losses: Losses, batches: Batches, settings: Settings) -> torch.Tensor:
     """What the reading layers make of the ends of many prompts, (prompts, width)."""
     count = settings.hand_over_examples // settings.batch
     return torch.cat([losses.ends(prompts) for prompts, _ in islice(batches, max(1, count))])
-
-
-def _silence_others(model: Qwen2, answer_tokens: torch.Tensor) -> None:
-    """Give tokens that occur in no answer the score of one that the training never lets win."""
-    weight = model.lm_head.weight
-    is_other = torch.ones(len(weight), dtype=torch.bool, device=weight.device)
-    is_other[answer_tokens] = False
-    with torch.no_grad():
-        weight[is_other] = weight[bpe.CONTROLS.index(IM_START)].clone()
 
 
 def _descend(

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from shammah import __version__
+from shammah.cli import adapters as adapters_command
 from shammah.cli import ask as ask_command
 from shammah.cli import examples as examples_command
 from shammah.cli import feedback as feedback_command
 from shammah.cli import log as log_command
+from shammah.cli import train as train_command
 from shammah.errors import (
     BadModel,
     BudgetReached,
@@ -22,6 +24,7 @@ from shammah.errors import (
     ModelMissing,
     NothingVerified,
     ShammahError,
+    TrainerMissing,
     UsageError,
 )
 
@@ -32,6 +35,7 @@ _EXIT_CODES: dict[type[ShammahError], int] = {
     ModelMissing: 3,
     BadModel: 3,
     KeyMissing: 3,
+    TrainerMissing: 3,
     NothingVerified: 4,
     BudgetReached: 5,
     Interrupted: INTERRUPTED,
@@ -47,6 +51,8 @@ app = typer.Typer(
 )
 app.command("ask")(ask_command.ask)
 app.command("feedback")(feedback_command.feedback)
+app.command("train")(train_command.train)
+app.add_typer(adapters_command.app, name="adapters")
 app.add_typer(examples_command.app, name="examples")
 app.add_typer(log_command.app, name="log")
 

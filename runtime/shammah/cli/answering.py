@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from shammah import catalog, policy
+from shammah import catalog, policy, schedule
 from shammah.assembly import Parts
 from shammah.assistant import Assistant
 from shammah.cli.interrupt import Interrupt
@@ -55,6 +55,8 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
             outcome = assistant.ask(request, screen, stop)
         _write(outcome, options, shows_live)
         _say_more(outcome, options, parts)
+        if outcome.answer.side == Side.TEACHER and (line := schedule.consider(journal, settings)):
+            say(line)
         if settings.worker.enabled and journal.jobs.waiting():
             from shammah import worker  # most questions leave no work
 

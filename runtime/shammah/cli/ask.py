@@ -1,6 +1,5 @@
 """`shammah ask`: one question, one answer."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -58,8 +57,9 @@ def ask(
     # The rooms below take 0.2 s to open: bad flags and `--help` need none of them. Meanwhile the meter sees
     # how busy others are.
     from shammah.hardware import BusyMeter
+    from shammah.locks import background
 
-    meter = BusyMeter(_background(settings.home))
+    meter = BusyMeter(background(settings.home))
     from shammah.cli.answering import Options, answer
 
     options = Options(
@@ -82,14 +82,6 @@ def _forced(local: bool, teacher: bool, offline: bool) -> Side | None:
     if teacher and offline:
         raise UsageError("--offline and --teacher exclude each other", hint="Leave out one of the two.")
     return Side.LOCAL if local else Side.TEACHER if teacher else None
-
-
-def _background(home: Path) -> list[int]:
-    """The process that works in the background for this home, where there is one; its lock names it."""
-    try:
-        return [int((home / "worker.lock").read_text())]
-    except (OSError, ValueError):
-        return []
 
 
 def compose(question: str | None, piped: str) -> str:

@@ -28,6 +28,7 @@ Id = Annotated[str | None, typer.Option("--id", help="The question's id; else th
 def feedback(rating: Rating, note: Note = "", answer: Target = None, id: Id = None) -> None:
     """Rate an answer: critical counts 10 times, medium 3 times, good once."""
     from shammah import feedback as path
+    from shammah import schedule
     from shammah.journal import Journal
 
     if rating.lower() not in path.NAMES:
@@ -42,7 +43,10 @@ def feedback(rating: Rating, note: Note = "", answer: Target = None, id: Id = No
         question = _question(journal, id)
         needs_target = said.rating.is_rejection and not said.target
         new = path.rate(journal, question, said, needs_target and _has_teacher(settings))
+        due = schedule.consider(journal, settings)
         write(_summary(new, question, journal, settings))
+        if due:
+            say(due)
         if settings.worker.enabled and journal.jobs.waiting():
             from shammah import worker
 
@@ -94,7 +98,20 @@ def _summary(new: "NewRating", question: "Question", journal: "Journal", setting
     line = " ".join(question.text.split())
     quoted = f"“{line[:47]}…”" if len(line) > 48 else f"“{line}”"
     count = f"{len(live)} example{'s' * (len(live) != 1)}, {sum(example.weight for example in live):.1f} weighted"
-    return harmless(f"{new.rating} (weight {new.rating.weight:g}) for {quoted}: {_next(new, settings)}. {count}.")
+    rated = f"{new.rating} (weight {new.rating.weight:g}) for {quoted}: {_next(new, settings)}"
+    return harmless(f"{rated}. {count}; {_training(journal, settings)}.")
+
+
+def _training(journal: "Journal", settings: config.Settings) -> str:
+    """When training starts."""
+    from shammah import schedule
+
+    if journal.trainings.open_one() is not None:
+        return "training is under way"
+    missing = schedule.counted(journal, settings)
+    if missing is None or not settings.worker.enabled or not schedule.is_installed(settings):
+        return "`shammah train` learns them"
+    return f"training starts after {missing} more" if missing else "training starts now"
 
 
 def _next(new: "NewRating", settings: config.Settings) -> str:

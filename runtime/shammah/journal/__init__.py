@@ -1,7 +1,7 @@
 """The journal: every question, answer, rating, lesson, example and job, in one SQLite file.
 
 It is the only truth about what happened and what is active. Questions, answers and lessons are here; examples with
-the ratings that make them, jobs, and money have a file each.
+the ratings that make them, trainings, adapters, jobs, and money have a file each.
 """
 
 import json
@@ -15,11 +15,13 @@ from shammah import features, rows
 from shammah.database import Database
 from shammah.divergence import Divergence
 from shammah.features import Vector
+from shammah.journal.adapters import Adapters
 from shammah.journal.examples import Examples, insert_example
 from shammah.journal.jobs import Jobs, insert_job
 from shammah.journal.lessons import USER_WEIGHT, NewLesson, insert_lessons
 from shammah.journal.ratings import Ratings
 from shammah.journal.spending import Spending
+from shammah.journal.trainings import Trainings
 from shammah.records import Answer, Base, Lesson, NewAnswer, NewExample, Question
 from shammah.rows import new_id, now
 from shammah_convert.chat import Message
@@ -29,10 +31,12 @@ class Journal:
     """The journal, open for reading and writing; one connection, one thread.
 
     Attributes:
+        adapters: What was trained, and what of it is active.
         examples: What the generator is to learn.
         jobs: Work for the background.
         ratings: What users say of answers.
         spending: What the teacher costs.
+        trainings: Attempts to make an adapter.
     """
 
     def __init__(self, home: Path) -> None:
@@ -43,10 +47,12 @@ class Journal:
         """
         self.path = home / "shammah.db"
         self._db = Database(self.path)
+        self.adapters = Adapters(self._db)
         self.examples = Examples(self._db)
         self.jobs = Jobs(self._db)
         self.ratings = Ratings(self._db)
         self.spending = Spending(self._db)
+        self.trainings = Trainings(self._db)
 
     def close(self) -> None:
         """Close the connection."""
@@ -274,11 +280,6 @@ class Journal:
                 f"INSERT OR REPLACE INTO bases ({', '.join(row)}) VALUES ({', '.join(':' + name for name in row)})",
                 row,
             )
-
-    def active_adapters(self, base: str) -> tuple[tuple[str, float], ...]:
-        """The active set of a base: (adapter, scale), in order."""
-        found = self._db.execute("SELECT adapter, scale FROM active_adapters WHERE base = ? ORDER BY place", (base,))
-        return tuple((row["adapter"], row["scale"]) for row in found)
 
     # Words to the user.
 

@@ -1,0 +1,201 @@
+"""A training job as files: what the runtime asks of the trainer, and what the trainer says of its work.
+
+`job.json` and the examples go in; `progress.jsonl`, `adapter.gguf` and `report.json` come out.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from shammah_convert.files import write_whole
+
+JOB, EXAMPLES, HELD_OUT, REPLAY = "job.json", "examples.jsonl", "held_out.jsonl", "replay.jsonl"
+PROGRESS, ADAPTER, REPORT, CANCEL = "progress.jsonl", "adapter.gguf", "report.json", "cancel"
+
+CANCELLED = 3
+"""The trainer's exit code where somebody wanted it to stop; 0 is done, all else failed."""
+
+
+class BadJob(ValueError):
+    """A file of a job folder does not hold what it should; the text says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How an adapter is trained.
+
+    Attributes:
+        alpha: The adapter's weight is alpha / rank.
+        learning_rate: Of AdamW; 0 derives it from the model's width.
+        batch_rows: Examples a step, drawn by weight.
+        replay_rows: Of the base's own answers, beside them.
+        replay_weight: Of the loss on those.
+        most_epochs: An epoch draws as many examples as there are.
+        most_tokens: Longer examples are left out, and named.
+    """
+
+    rank: int = 16
+    alpha: float = 32.0
+    learning_rate: float = 0.0
+    batch_rows: int = 8
+    replay_rows: int = 8
+    replay_weight: float = 1.0
+    most_epochs: int = 40
+    most_tokens: int = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterFile:
+    """An adapter that is applied, with its scale."""
+
+    name: str
+    path: str
+    sha256: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be trained.
+
+    Attributes:
+        name: Of the adapter to be made.
+        version: Counts the adapters of a home.
+        base_path: The served file; its hash is `base_sha256`.
+        active: What is applied to the base now: the candidate is compared with it.
+        corrections: Ids of the examples that a user rated; they are what is to be learnt above all.
+    """
+
+    name: str
+    version: int
+    base_path: str
+    base_sha256: str
+    base_name: str
+    examples_sha256: str
+    threads: int
+    active: tuple[AdapterFile, ...] = ()
+    corrections: tuple[str, ...] = ()
+    seed: int = 0
+    plan: Plan = field(default_factory=Plan)
+
+    def write(self, folder: Path) -> None:
+        """Write `job.json`."""
+        write_whole(folder / JOB, json.dumps(asdict(self), indent=1) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read `job.json`.
+
+        Raises:
+            BadJob: It is missing, or not one.
+        """
+        row = _read(folder / JOB)
+        try:
+            active = tuple(AdapterFile(**entry) for entry in row.pop("active"))
+            return cls(
+                **row | {"active": active, "corrections": tuple(row["corrections"]), "plan": Plan(**row["plan"])}
+            )
+        except (TypeError, KeyError, AttributeError) as error:
+            raise BadJob(f"{folder / JOB} is no job: {error!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How well a model says what it should.
+
+    Attributes:
+        rows: Completions that were looked at.
+        loss: Nats a token, over all their tokens.
+        exact: Completions each of whose tokens is the likeliest after the right ones before it.
+        least: The smallest probability that any of their tokens has.
+    """
+
+    rows: int = 0
+    loss: float = 0.0
+    exact: int = 0
+    least: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A score with what is active now, and with the candidate."""
+
+    before: Score
+    after: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A prompt as token ids, and the 20 largest logits after it with the candidate: (token, logit)."""
+
+    tokens: tuple[int, ...]
+    top: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of a training.
+
+    Attributes:
+        learnt: On the user's corrections; on all examples where there are none.
+        held_out: On what was not trained on: teacher answers, and the base's own answers to general questions.
+        stopped: Why the training ended.
+        tensor_types: Of the base, as GGUF names them.
+        left_out: Ids of examples that are too long.
+        decision: "promoted" or "refused", once the runtime has decided.
+        reasons: Why it was refused.
+    """
+
+    learnt: Change
+    held_out: Change
+    epochs: int
+    steps: int
+    seconds: float
+    stopped: str
+    probes: tuple[Probe, ...]
+    tensor_types: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    decision: str = ""
+    reasons: tuple[str, ...] = ()
+
+    def write(self, folder: Path) -> None:
+        """Write `report.json`."""
+        write_whole(folder / REPORT, json.dumps(asdict(self), indent=1) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read `report.json`.
+
+        Raises:
+            BadJob: It is missing, or not one.
+        """
+        row = _read(folder / REPORT)
+        try:
+            return cls(
+                **row
+                | {name: _change(row[name]) for name in ("learnt", "held_out")}
+                | {"probes": tuple(_probe(entry) for entry in row["probes"])}
+                | {name: tuple(row[name]) for name in ("tensor_types", "left_out", "reasons")}
+            )
+        except (TypeError, KeyError, ValueError) as error:
+            raise BadJob(f"{folder / REPORT} is no report: {error!r}") from error
+
+
+def _change(row: Mapping[str, Any]) -> Change:
+    return Change(Score(**row["before"]), Score(**row["after"]))
+
+
+def _probe(row: Mapping[str, Any]) -> Probe:
+    return Probe(tuple(row["tokens"]), tuple((int(token), float(logit)) for token, logit in row["top"]))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        row = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadJob(f"{file} cannot be read: {error}") from error
+    if not isinstance(row, dict):
+        raise BadJob(f"{file} holds no object")
+    return row

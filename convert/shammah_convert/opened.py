@@ -1,0 +1,121 @@
+"""A base model's GGUF, read back: shape, vocabulary, chat format, and tensors as floats."""
+
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+from numpy.typing import NDArray
+
+from shammah_convert.chat import ChatFormat
+from shammah_convert.names import gguf_name, hf_names
+from shammah_convert.shape import BadBase, BaseConfig, shape_of
+from shammah_convert.vocabulary import Vocabulary
+
+
+class OpenBase:
+    """A GGUF Qwen2 or Qwen3, mapped; tensors are unpacked when they are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        """Map the file and read what it says of itself.
+
+        Raises:
+            BadBase: It is no GGUF of a dense Qwen2 or Qwen3.
+        """
+        try:
+            self._reader = gguf.GGUFReader(path)
+            self.architecture = str(self._value("general.architecture"))
+            self._tensors = {str(tensor.name): tensor for tensor in self._reader.tensors}
+            self.config = self._read_config()
+        except BadBase:
+            raise
+        except Exception as error:  # gguf-py raises IndexError, UnicodeError, RecursionError, MemoryError and more
+            raise BadBase(f"{path} cannot be read as a Qwen: {error!r}") from error
+        self.name = str(self._value("general.name") or path.stem)
+        self.chat_format = ChatFormat.of(self.architecture, self._value("tokenizer.chat_template"))
+
+    @property
+    def parameters(self) -> int:
+        """How many values all tensors hold."""
+        return sum(int(tensor.n_elements) for tensor in self._tensors.values())
+
+    @property
+    def size_label(self) -> str:
+        """The parameters in short, as GGUF file names have it: 11M, 1.5B."""
+        return size_label(self.parameters)
+
+    @property
+    def tensor_types(self) -> tuple[str, ...]:
+        """Every type that a tensor is stored in."""
+        return tuple(sorted({str(tensor.tensor_type.name) for tensor in self._tensors.values()}))
+
+    @property
+    def rows(self) -> int:
+        """Rows of the embedding; at least as many as there are tokens."""
+        return int(self._tensors["token_embd.weight"].shape[1])
+
+    def vocabulary(self) -> Vocabulary:
+        """The tokenizer's vocabulary.
+
+        Raises:
+            BadBase: It is no byte-level BPE with Qwen2's split.
+        """
+        return Vocabulary.from_gguf(self._reader)
+
+    def names(self) -> list[str]:
+        """All tensors, by their Hugging Face names."""
+        return list(hf_names(self.architecture, self.config.layers, self.config.is_tied))
+
+    def tensor(self, hf_name: str) -> NDArray[np.float32]:
+        """A tensor as floats, in Hugging Face's shape.
+
+        Raises:
+            BadBase: It is missing, or has another shape than the configuration says.
+        """
+        name = gguf_name(self.architecture, self.config.layers, hf_name)
+        if name not in self._tensors:
+            raise BadBase(f"the file lacks {name}")
+        packed = self._tensors[name]
+        values = np.asarray(gguf.quants.dequantize(packed.data, packed.tensor_type), dtype=np.float32)
+        if values.shape != (wanted := shape_of(self.config, hf_name, self.rows)):
+            raise BadBase(f"{name} is of shape {values.shape}, not {wanted}")
+        return values
+
+    def _read_config(self) -> BaseConfig:
+        if self.architecture not in ("qwen2", "qwen3"):
+            raise BadBase(f"its architecture is {self.architecture!r}, not qwen2 or qwen3")
+        heads = int(self._of("attention.head_count"))
+        width = int(self._of("embedding_length"))
+        return BaseConfig(
+            architecture=self.architecture,
+            hidden_size=width,
+            intermediate_size=int(self._of("feed_forward_length")),
+            layers=int(self._of("block_count")),
+            heads=heads,
+            kv_heads=int(self._of("attention.head_count_kv", heads)),
+            head_size=int(self._of("attention.key_length", width // heads)),
+            context_tokens=int(self._of("context_length")),
+            rope_theta=float(self._of("rope.freq_base", 10000.0)),
+            rms_epsilon=float(self._of("attention.layer_norm_rms_epsilon")),
+            is_tied="output.weight" not in self._tensors,
+        )
+
+    def _of(self, key: str, default: Any = None) -> Any:
+        """A value of the architecture's own."""
+        value = self._value(f"{self.architecture}.{key}")
+        if value is None and default is None:
+            raise BadBase(f"the file lacks {self.architecture}.{key}")
+        return default if value is None else value
+
+    def _value(self, key: str) -> Any:
+        field = self._reader.get_field(key)
+        return None if field is None else field.contents()
+
+
+def size_label(parameters: int) -> str:
+    """Parameters as GGUF's naming convention writes them: a number of at most two digits and a unit."""
+    for unit, size in (("T", 10**12), ("B", 10**9), ("M", 10**6)):
+        if parameters >= size:
+            count = parameters / size
+            return f"{count:.0f}{unit}" if count >= 10 else f"{count:.1f}".removesuffix(".0") + unit
+    return f"{max(1, round(parameters / 1000))}K"

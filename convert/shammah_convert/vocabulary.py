@@ -1,0 +1,104 @@
+"""Byte-level BPE vocabularies: from `tokenizer.json`, and to and from a GGUF header."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import gguf
+
+from shammah_convert.shape import BadBase
+
+QWEN2_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+"
+)
+"""As Qwen2's tokenizer.json and llama.cpp's pre-tokenizer "qwen2" have it: one digit a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """A byte-level BPE vocabulary, in the order of the token ids.
+
+    Attributes:
+        tokens: In the printable form of byte-level BPE ("\u0120" for a space in front).
+        controls: The tokens that stand for no text; typed text never becomes one.
+        merges: "left right", best first.
+        end: The token that ends an answer.
+        padding: The token that fills batches.
+        defined: Tokens that are matched whole wherever they stand in a text, such as Qwen3's `<think>`.
+    """
+
+    tokens: tuple[str, ...]
+    controls: frozenset[str]
+    merges: tuple[str, ...]
+    end: str = "<|im_end|>"
+    padding: str = "<|endoftext|>"
+    defined: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_tokenizer_json(cls, text: str) -> "Vocabulary":
+        """Read a `tokenizer.json`.
+
+        Raises:
+            BadBase: It is no BPE, or its ids have holes.
+        """
+        data = json.loads(text)
+        if data["model"]["type"] != "BPE":
+            raise BadBase(f"the tokenizer is {data['model']['type']}, not BPE")
+        added = {token["content"]: int(token["id"]) for token in data.get("added_tokens", ())}
+        ids = {int(index): token for token, index in {**data["model"]["vocab"], **added}.items()}
+        if sorted(ids) != list(range(len(ids))):
+            raise BadBase("the token ids have holes")
+        return cls(
+            tokens=tuple(ids[index] for index in range(len(ids))),
+            controls=frozenset(token["content"] for token in data.get("added_tokens", ()) if token["special"]),
+            merges=tuple(m if isinstance(m, str) else " ".join(m) for m in data["model"]["merges"]),
+            defined=frozenset(token["content"] for token in data.get("added_tokens", ()) if not token["special"]),
+        )
+
+    @classmethod
+    def from_gguf(cls, reader: gguf.GGUFReader) -> "Vocabulary":
+        """Read the vocabulary of an open GGUF file.
+
+        Raises:
+            BadBase: It is no byte-level BPE with Qwen2's split.
+        """
+        kind, pre = _value(reader, "tokenizer.ggml.model"), _value(reader, "tokenizer.ggml.pre")
+        if (kind, pre) != ("gpt2", "qwen2"):
+            raise BadBase(f"the tokenizer is {kind}/{pre}, not gpt2/qwen2")
+        tokens, types = _value(reader, "tokenizer.ggml.tokens"), _value(reader, "tokenizer.ggml.token_type")
+        of_type = {
+            wanted: frozenset(token for token, kind in zip(tokens, types, strict=True) if kind == wanted)
+            for wanted in (gguf.TokenType.CONTROL, gguf.TokenType.USER_DEFINED)
+        }
+        end, padding = _value(reader, "tokenizer.ggml.eos_token_id"), _value(reader, "tokenizer.ggml.padding_token_id")
+        return cls(
+            tokens=tuple(tokens),
+            controls=of_type[gguf.TokenType.CONTROL],
+            merges=tuple(_value(reader, "tokenizer.ggml.merges")),
+            end=tokens[end],
+            padding=tokens[end if padding is None else padding],
+            defined=of_type[gguf.TokenType.USER_DEFINED],
+        )
+
+
+def add_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary, rows: int) -> None:
+    """Write a vocabulary into a file's header, with a token for each of so many rows."""
+    # Real Qwens have more embedding rows than tokens; llama.cpp wants a distinct token for each.
+    fillers = [f"[PAD{index}]" for index in range(len(vocabulary.tokens), rows)]
+    kinds = gguf.TokenType
+    special = dict.fromkeys(vocabulary.controls, kinds.CONTROL) | dict.fromkeys(vocabulary.defined, kinds.USER_DEFINED)
+    types = [special.get(token, kinds.NORMAL) for token in vocabulary.tokens]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list([*vocabulary.tokens, *fillers])
+    writer.add_token_types([*types, *[kinds.UNUSED] * len(fillers)])
+    writer.add_token_merges(list(vocabulary.merges))
+    writer.add_eos_token_id(vocabulary.tokens.index(vocabulary.end))
+    writer.add_pad_token_id(vocabulary.tokens.index(vocabulary.padding))
+    writer.add_add_bos_token(False)
+
+
+def _value(reader: gguf.GGUFReader, key: str) -> Any:
+    field = reader.get_field(key)
+    return None if field is None else field.contents()

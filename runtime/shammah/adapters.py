@@ -1,0 +1,202 @@
+"""Which adapters are active, is each the file that was recorded, and does it fit its base."""
+
+import hashlib
+import math
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from shammah.errors import (
+    AdapterChanged,
+    AdapterDoesNotFit,
+    AdapterError,
+    AdapterForOtherBase,
+    AdapterUnreadable,
+    AdapterValues,
+    NotAnAdapter,
+    UsageError,
+)
+from shammah.generation import ActiveSet
+from shammah.journal import Journal
+from shammah.records import Adapter, Base
+from shammah.rows import now
+from shammah_convert.files import publish
+from shammah_convert.job import AdapterFile
+
+if TYPE_CHECKING:
+    from shammah_convert import lora
+
+LARGEST_SCALE = 10.0
+LONGEST_NAME_BYTES = 80
+NO_ADAPTER = "none"
+
+
+class Adaptable(Protocol):
+    """A model whose adapters can be swapped."""
+
+    @property
+    def applied(self) -> tuple[AdapterFile, ...]:
+        """What is applied, in order."""
+        ...
+
+    def apply(self, adapters: Sequence[AdapterFile]) -> None:
+        """Make these the applied adapters."""
+        ...
+
+
+def active_files(journal: Journal, base: str) -> list[AdapterFile]:
+    """The files of a base's active set, with their scales."""
+    found = ((journal.adapters.find(name), scale) for name, scale in journal.adapters.active(base))
+    return [_file(adapter, scale) for adapter, scale in found if adapter is not None]
+
+
+def apply_active(model: Adaptable, journal: Journal, base: str, say: Callable[[str], None]) -> None:
+    """Swap to the active set where another is applied; where a file cannot be used, say so and go on as it was."""
+    files = active_files(journal, base)
+    if tuple(files) == model.applied:
+        return
+    try:
+        for file in files:
+            verify(file)
+        model.apply(files)
+    except AdapterError as error:
+        say(f"The active adapter cannot be applied: {error}. {error.hint}")
+
+
+def verify(file: AdapterFile) -> None:
+    """Check that a file is the one that was recorded.
+
+    Raises:
+        AdapterUnreadable: It is gone.
+        AdapterChanged: It holds other bytes.
+    """
+    try:
+        sha256 = hash_of(Path(file.path))
+    except OSError as error:
+        raise AdapterUnreadable(
+            f"{file.name} cannot be read: {file.path}: {error.strerror}",
+            hint="Go back with `shammah adapters rollback`, or forget it with `shammah adapters use none`.",
+        ) from error
+    if sha256 != file.sha256:
+        raise AdapterChanged(f"{file.path} is not the file that was recorded as {file.name}")
+
+
+def read(path: Path, base: Base) -> "lora.Adapter":
+    """Read an adapter file that a base is to run.
+
+    Raises:
+        AdapterError: The base cannot run it, in one of the named ways.
+    """
+    from shammah_convert import lora  # opens gguf: 0.1 s that no answer needs
+    from shammah_convert.opened import OpenBase
+
+    kinds: dict[type[lora.BadAdapter], type[AdapterError]] = {
+        lora.NoAdapterFile: AdapterUnreadable,
+        lora.WrongKind: NotAnAdapter,
+        lora.WrongBase: AdapterForOtherBase,
+        lora.WrongTensors: AdapterDoesNotFit,
+        lora.BadValues: AdapterValues,
+    }
+    try:
+        adapter = lora.read_lora(path, OpenBase(Path(base.path)).config)
+    except lora.BadAdapter as error:
+        raise kinds[type(error)](str(error)) from error
+    if adapter.card.base_sha256 != base.sha256:
+        made_for = adapter.card.base_name if adapter.card.base_sha256 else "it does not say which model"
+        raise AdapterForOtherBase(f"{path} was made for another file than {base.name} ({made_for})")
+    return adapter
+
+
+def install(home: Path, source: Path, base: Base, training: int | None = None) -> Adapter:
+    """Check an adapter file and copy it into the home; it is whole on the disk before anybody names it.
+
+    Raises:
+        AdapterError: The base cannot run it.
+    """
+    card = read(source, base).card
+    sha256 = hash_of(source)
+    folder = home / "adapters"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    path = folder / (card.file_name if training is not None else f"{_plain(card.name)}-{sha256[:8]}.gguf")
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    if training is None or not _is_linked(source, partial):
+        shutil.copyfile(source, partial)
+    publish(partial, path)
+    verify(AdapterFile(card.name, str(path), sha256))
+    return Adapter(
+        name=_plain(card.name),
+        base=base.sha256,
+        path=str(path),
+        sha256=sha256,
+        parent=card.parent or None,
+        scores=dict(card.scores),
+        created=now(),
+        training=training,
+    )
+
+
+def parse_set(journal: Journal, words: Sequence[str]) -> tuple[str, ActiveSet]:
+    """The base and the set that NAME[:SCALE]... names.
+
+    Raises:
+        UsageError: A name or scale is none, or they belong to different bases.
+        AdapterError: A file is not the one that was recorded.
+    """
+    chosen: list[tuple[Adapter, float]] = []
+    for word in words:
+        name, _, number = word.partition(":")
+        chosen.append((_find(journal, name), _scale(word, number)))
+    names, bases = [adapter.name for adapter, _ in chosen], {adapter.base for adapter, _ in chosen}
+    if len(set(names)) < len(names):
+        raise UsageError("an adapter is named twice", hint="Give each once, as NAME:SCALE.")
+    if len(bases) > 1:
+        raise UsageError("these adapters were made for different models", hint="See `shammah adapters list`.")
+    for adapter, scale in chosen:
+        verify(_file(adapter, scale))
+    return bases.pop(), tuple((adapter.name, scale) for adapter, scale in chosen)
+
+
+def hash_of(path: Path) -> str:
+    """sha256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _find(journal: Journal, name: str) -> Adapter:
+    adapter = journal.adapters.find(name)
+    if adapter is None:
+        raise UsageError(f"there is no adapter {name!r}", hint="See `shammah adapters list`.")
+    return adapter
+
+
+def _scale(word: str, text: str) -> float:
+    try:
+        scale = float(text) if text else 1.0
+    except ValueError:
+        scale = math.nan
+    if not (math.isfinite(scale) and 0 < abs(scale) <= LARGEST_SCALE):
+        raise UsageError(f"{word!r} has no usable scale", hint=f"Give NAME or NAME:SCALE, up to {LARGEST_SCALE:g}.")
+    return scale
+
+
+def _file(adapter: Adapter, scale: float) -> AdapterFile:
+    return AdapterFile(adapter.name, adapter.path, adapter.sha256, scale)
+
+
+def _is_linked(source: Path, partial: Path) -> bool:
+    """Whether a second name could be given to a file, which takes no room; not every file system can."""
+    try:
+        os.link(source, partial)
+    except OSError:
+        return False
+    return True
+
+
+def _plain(name: str) -> str:
+    """A name that can be typed, is no path, and no word of a command's own."""
+    kept = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)
+    short = kept.encode("utf-8", "ignore")[:LONGEST_NAME_BYTES].decode("utf-8", "ignore").strip("-.")
+    return short if short not in ("", NO_ADAPTER) else "adapter"

@@ -1,0 +1,164 @@
+"""`shammah adapters`: what was learnt, and what of it answers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shammah import config
+from shammah.cli.log import shorten
+from shammah.cli.screen import harmless, say, write
+from shammah.errors import UsageError
+
+if TYPE_CHECKING:
+    from shammah.generation import ActiveSet
+    from shammah.journal import Journal
+    from shammah.records import Adapter
+
+app = typer.Typer(help="Show and choose the adapters: what the local model has learnt.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The adapter's name.")]
+Names = Annotated[list[str], typer.Argument(metavar="NAME[:SCALE]...|none", help="What is to be applied, in order.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA GGUF that was trained on the served model.")]
+
+
+@app.command("list")
+def list_adapters() -> None:
+    """List the adapters, oldest first: name, state, examples, scores."""
+    from shammah.journal import Journal
+
+    with Journal(config.load().home) as journal:
+        found = journal.adapters.all()
+        if not found:
+            say("There are no adapters yet: correct answers with `shammah feedback`, then `shammah train`.")
+            return
+        write("\n".join(_line(journal, adapter) for adapter in found))
+
+
+@app.command()
+def show(name: Name) -> None:
+    """Show one adapter: its file, what it was trained from, and how well it did."""
+    from shammah.journal import Journal
+
+    with Journal(config.load().home) as journal:
+        adapter = _find(journal, name)
+        base = journal.base(adapter.base)
+        lines = [
+            f"{adapter.name}  {adapter.created}",
+            f"state   {_state(journal, adapter)}",
+            f"base    {base.name if base else 'unknown'} ({adapter.base[:12]})",
+            f"file    {adapter.path}",
+            f"sha256  {adapter.sha256}",
+            f"from    {_origin(adapter)}, after {adapter.parent or 'the bare base'}",
+            *(f"{score:<16} {value:.4f}" for score, value in adapter.scores.items()),
+        ]
+        for id in journal.adapters.examples(adapter):
+            kept = journal.examples.find(id)
+            words = kept.example.prompt[-1].content if kept else "(gone)"
+            lines.append(f"example {id}  {shorten(words, 20)}")
+        write(harmless("\n".join(lines)))
+
+
+@app.command()
+def use(names: Names) -> None:
+    """Apply these adapters from the next answer on, in every running process; `none` applies no adapter."""
+    from shammah import adapters, bases
+    from shammah.journal import Journal
+
+    settings = config.load()
+    with Journal(settings.home) as journal:
+        served = bases.identify(journal, bases.resolve(settings.model.path), say).sha256
+        is_none = names == [adapters.NO_ADAPTER]
+        base, active = (served, ()) if is_none else adapters.parse_set(journal, names)
+        journal.adapters.activate(base, active, "use")
+        when = "from the next answer on" if base == served else "whenever its model answers, which is another one now"
+        say(f"Applied {when}: {_words(active)}.")
+
+
+@app.command()
+def load(file: File) -> None:
+    """Check a LoRA GGUF that was trained on the served model, and take it in; `use` applies it."""
+    from shammah import adapters, bases
+    from shammah.journal import Journal
+
+    settings = config.load()
+    with Journal(settings.home) as journal:
+        base = bases.identify(journal, bases.resolve(settings.model.path), say)
+        adapter = adapters.install(settings.home, file.expanduser(), base)
+        known = journal.adapters.find(adapter.name)
+        if known is not None and known.sha256 != adapter.sha256:
+            Path(adapter.path).unlink()
+            raise UsageError(
+                f"there is another adapter {adapter.name}",
+                hint=f"Delete it first: shammah adapters delete {known.name}",
+            )
+        if known is None:
+            journal.adapters.add(adapter)
+        elif known.path != adapter.path:
+            Path(adapter.path).replace(known.path)  # the same bytes, in their place again
+        say(f"{adapter.name} is here; apply it with `shammah adapters use {adapter.name}`.")
+
+
+@app.command()
+def delete(name: Name) -> None:
+    """Delete an adapter and its file; not one that is active."""
+    from shammah.journal import Journal
+
+    with Journal(config.load().home) as journal:
+        adapter = _find(journal, name)
+        if not journal.adapters.delete(adapter):
+            raise UsageError(f"{name} is active", hint="First choose another: shammah adapters use NAME, or none.")
+        Path(adapter.path).unlink(missing_ok=True)
+        say(f"{name} is deleted.")
+
+
+@app.command()
+def rollback() -> None:
+    """Go back to what was active before; again goes back further."""
+    from shammah import bases
+    from shammah.journal import Journal
+
+    settings = config.load()
+    with Journal(settings.home) as journal:
+        base = bases.identify(journal, bases.resolve(settings.model.path))
+        active = journal.adapters.roll_back(base.sha256)
+        if active is None:
+            raise UsageError("nothing was active before", hint="See `shammah adapters list`.")
+        say(f"Applied from the next answer on: {_words(active)}.")
+
+
+def _find(journal: "Journal", name: str) -> "Adapter":
+    adapter = journal.adapters.find(name)
+    if adapter is None:
+        raise UsageError(f"there is no adapter {name!r}", hint="See `shammah adapters list`.")
+    return adapter
+
+
+def _line(journal: "Journal", adapter: "Adapter") -> str:
+    base = journal.base(adapter.base)
+    examples = len(journal.adapters.examples(adapter))
+    learnt = adapter.scores.get("learnt.exact")
+    facts = [
+        _state(journal, adapter),
+        f"{examples} example{'s' * (examples != 1)}" if adapter.training else _origin(adapter),
+        *([] if learnt is None else [f"{learnt:.0%} of the corrections exact"]),
+        f"for {base.name if base else adapter.base[:12]}",
+        adapter.created[:16].replace("T", " "),
+    ]
+    return harmless(f"{adapter.name:<18} {', '.join(facts)}")
+
+
+def _origin(adapter: "Adapter") -> str:
+    return f"training {adapter.training}" if adapter.training else "a file"
+
+
+def _state(journal: "Journal", adapter: "Adapter") -> str:
+    scales = dict(journal.adapters.active(adapter.base))
+    if adapter.name not in scales:
+        return "not active"
+    scale = scales[adapter.name]
+    return "active" if scale == 1.0 else f"active at {scale:g}"
+
+
+def _words(active: "ActiveSet") -> str:
+    return ", ".join(f"{name}:{scale:g}" for name, scale in active) or "the bare model, no adapter"

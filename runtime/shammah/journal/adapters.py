@@ -1,0 +1,129 @@
+"""Adapters and what of them is active: the newest activation of a base is its active set."""
+
+import json
+import sqlite3
+
+from shammah.database import Database
+from shammah.generation import ActiveSet
+from shammah.records import Adapter
+from shammah.rows import now
+
+
+class Adapters:
+    """The adapters of a home."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def all(self) -> list[Adapter]:
+        """Every adapter, oldest first."""
+        return [_adapter(row) for row in self._db.execute("SELECT * FROM adapters ORDER BY created, rowid")]
+
+    def find(self, name: str) -> Adapter | None:
+        """An adapter by its name."""
+        row = self._db.execute("SELECT * FROM adapters WHERE name = ?", (name,)).fetchone()
+        return _adapter(row) if row else None
+
+    def examples(self, adapter: Adapter) -> list[str]:
+        """Ids of the examples that an adapter was trained on; none for one that came from outside."""
+        found = self._db.execute("SELECT example FROM trained_examples WHERE training = ?", (adapter.training,))
+        return [row["example"] for row in found]
+
+    def active(self, base: str) -> ActiveSet:
+        """The active set of a base: (adapter, scale), in order."""
+        row = self._newest(base)
+        return _set(row) if row else ()
+
+    def add(self, adapter: Adapter) -> None:
+        """Record an adapter whose file is whole and checked."""
+        with self._db.write() as db:
+            insert_adapter(db, adapter)
+
+    def activate(self, base: str, active: ActiveSet, why: str) -> None:
+        """Make a set the active one."""
+        with self._db.write() as db:
+            activate(db, base, active, why)
+
+    def roll_back(self, base: str) -> ActiveSet | None:
+        """Make active what was active before: the newest other set whose adapters still exist; None where none was.
+
+        A rollback is recorded, and the next one goes further back.
+        """
+        with self._db.write() as db:
+            newest = self._newest(base)
+            row = self._activation(newest["earlier"]) if newest else None
+            while row is not None and (
+                row["adapters"] == newest["adapters"] or not all(self.find(name) for name, _ in _set(row))
+            ):
+                row = self._activation(row["earlier"])
+            if row is None:
+                return None
+            _insert(db, base, _set(row), "rollback", row["earlier"])
+        return _set(row)
+
+    def delete(self, adapter: Adapter) -> bool:
+        """Forget an adapter; False where it is active."""
+        with self._db.write() as db:
+            if any(name == adapter.name for name, _ in self.active(adapter.base)):
+                return False
+            db.execute("DELETE FROM adapters WHERE name = ?", (adapter.name,))
+        return True
+
+    def _newest(self, base: str) -> sqlite3.Row | None:
+        return _newest(self._db, base)
+
+    def _activation(self, number: int | None) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._db.execute("SELECT * FROM activations WHERE number = ?", (number,)).fetchone()
+        return row
+
+
+def insert_adapter(db: sqlite3.Connection, adapter: Adapter) -> None:
+    """Record an adapter within a transaction."""
+    db.execute(
+        "INSERT INTO adapters (name, base, path, sha256, parent, scores, created, training)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            adapter.name,
+            adapter.base,
+            adapter.path,
+            adapter.sha256,
+            adapter.parent,
+            json.dumps(adapter.scores, sort_keys=True),
+            adapter.created,
+            adapter.training,
+        ),
+    )
+
+
+def activate(db: sqlite3.Connection, base: str, active: ActiveSet, why: str) -> None:
+    """Make a set the active one, within a transaction; what was active comes back with a rollback.
+
+    The state before the first activation, the bare base, is one too.
+    """
+    newest = _newest(db, base)
+    earlier = newest["number"] if newest else _insert(db, base, (), "the bare base", None)
+    _insert(db, base, active, why, earlier)
+
+
+def _insert(db: sqlite3.Connection, base: str, active: ActiveSet, why: str, earlier: int | None) -> int:
+    number = db.execute(
+        "INSERT INTO activations (created, base, adapters, earlier, why) VALUES (?, ?, ?, ?, ?)",
+        (now(), base, json.dumps(active), earlier, why),
+    ).lastrowid
+    assert number is not None
+    return number
+
+
+def _newest(db: Database | sqlite3.Connection, base: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = db.execute(
+        "SELECT * FROM activations WHERE base = ? ORDER BY number DESC LIMIT 1", (base,)
+    ).fetchone()
+    return row
+
+
+def _set(row: sqlite3.Row) -> ActiveSet:
+    return tuple((str(name), float(scale)) for name, scale in json.loads(row["adapters"]))
+
+
+def _adapter(row: sqlite3.Row) -> Adapter:
+    return Adapter(**dict(row) | {"scores": json.loads(row["scores"])})

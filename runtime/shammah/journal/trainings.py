@@ -1,0 +1,113 @@
+"""Trainings: each attempt to make an adapter, from the queue to its end."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from shammah.database import Database
+from shammah.journal.adapters import activate, insert_adapter
+from shammah.journal.jobs import insert_job
+from shammah.records import Adapter, Training, TrainingState
+from shammah.rows import now
+
+TRAIN_JOB = "train"
+
+OPEN = ("queued", "running", "evaluated")
+_MARKS = ", ".join("?" * len(OPEN))
+
+
+class Trainings:
+    """The trainings of a home; at most one of them is open."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def queue(self, base: str, is_automatic: bool, is_forced: bool) -> Training | None:
+        """Leave a training for the background; None where one is open already."""
+        with self._db.write() as db:
+            if self.open_one() is not None:
+                return None
+            number = _insert(db, base, "queued", is_automatic, is_forced)
+            insert_job(db, TRAIN_JOB, {"training": number})
+        return self.at(number)
+
+    def begin(self, base: str, is_forced: bool) -> Training | None:
+        """Begin a training that somebody waits for; None where one is open already."""
+        with self._db.write() as db:
+            if self.open_one() is not None:
+                return None
+            number = _insert(db, base, "running", is_automatic=False, is_forced=is_forced)
+        return self.at(number)
+
+    def at(self, number: int) -> Training:
+        """A training by its number."""
+        return _training(self._db.execute("SELECT * FROM trainings WHERE number = ?", (number,)).fetchone())
+
+    def open_one(self) -> Training | None:
+        """The training that is queued or under way."""
+        row = self._db.execute(
+            f"SELECT * FROM trainings WHERE state IN ({_MARKS}) ORDER BY number DESC LIMIT 1", OPEN
+        ).fetchone()
+        return _training(row) if row else None
+
+    def last(self) -> Training | None:
+        """The newest training, however it went."""
+        row = self._db.execute("SELECT * FROM trainings ORDER BY number DESC LIMIT 1").fetchone()
+        return _training(row) if row else None
+
+    def start(self, training: Training, examples: Sequence[str]) -> None:
+        """Record that a training is under way, and what it learns from."""
+        with self._db.write() as db:
+            db.execute("UPDATE trainings SET state = 'running' WHERE number = ?", (training.number,))
+            db.execute("DELETE FROM trained_examples WHERE training = ?", (training.number,))
+            db.executemany(
+                "INSERT INTO trained_examples VALUES (?, ?)", [(training.number, example) for example in examples]
+            )
+
+    def note(self, training: Training, state: TrainingState, reason: str = "") -> None:
+        """Record how far a training is, or how it ended without an adapter."""
+        finished = None if state in OPEN else now()
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE trainings SET state = ?, reason = ?, finished = ? WHERE number = ?",
+                (state, reason, finished, training.number),
+            )
+
+    def promote(self, training: Training, adapter: Adapter) -> None:
+        """Record a training's adapter and make it the active one, all or nothing."""
+        with self._db.write() as db:
+            insert_adapter(db, adapter)
+            activate(db, adapter.base, ((adapter.name, 1.0),), f"training {training.number}")
+            db.execute(
+                "UPDATE trainings SET state = 'promoted', adapter = ?, finished = ? WHERE number = ?",
+                (adapter.name, now(), training.number),
+            )
+
+    def fail_abandoned(self, but: Training | None = None) -> None:
+        """Close what a killed parent left open; only whoever holds the training lock may say so."""
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE trainings SET state = 'failed', finished = ?, reason = 'its process was killed'"
+                " WHERE state IN ('running', 'evaluated') AND number IS NOT ?",
+                (now(), but.number if but else None),
+            )
+
+    def unseen(self, examples: Sequence[str]) -> int:
+        """How many examples, by id, no attempt has learnt from yet."""
+        seen = {row["example"] for row in self._db.execute("SELECT DISTINCT example FROM trained_examples")}
+        return len(set(examples) - seen)
+
+
+def _insert(db: sqlite3.Connection, base: str, state: TrainingState, is_automatic: bool, is_forced: bool) -> int:
+    number = db.execute(
+        "INSERT INTO trainings (created, base, state, is_automatic, is_forced) VALUES (?, ?, ?, ?, ?)",
+        (now(), base, state, is_automatic, is_forced),
+    ).lastrowid
+    assert number is not None
+    return number
+
+
+def _training(row: sqlite3.Row) -> Training:
+    values = dict(row)
+    for name in ("is_automatic", "is_forced"):
+        values[name] = bool(values[name])
+    return Training(**values)

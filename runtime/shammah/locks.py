@@ -1,0 +1,67 @@
+"""One process at a time: a locked file that names whoever works behind it."""
+
+import contextlib
+import fcntl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+WORKER, TRAINING = "worker.lock", "training.lock"
+# Whoever only looks holds the lock for a moment.
+ATTEMPTS, PAUSE_SECONDS = 3, 0.02
+
+
+class Lock:
+    """A lock that is held; its file names processes, for those who look from outside."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def name(self, *pids: int) -> None:
+        """Say which processes work behind the lock."""
+        self._file.write_text(" ".join(map(str, pids)))
+
+
+@contextlib.contextmanager
+def only_one(file: Path) -> Iterator[Lock | None]:
+    """Hold a lock file; None where another process has it. A killed holder lets go."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as stream:
+        if not any(_take(stream) for _ in range(ATTEMPTS)):
+            yield None
+            return
+        lock = Lock(file)
+        try:
+            yield lock
+        finally:
+            lock.name()
+
+
+def is_held(file: Path) -> bool:
+    """Whether some process holds a lock file right now."""
+    if not file.exists():
+        return False
+    with file.open("a") as stream:
+        return not _take(stream)
+
+
+def _take(stream: TextIO) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(PAUSE_SECONDS)
+        return False
+    return True
+
+
+def background(home: Path) -> list[int]:
+    """The processes that work in the background for a home, at idle priority."""
+    return [pid for name in (WORKER, TRAINING) for pid in _processes(home / name)]
+
+
+def _processes(file: Path) -> list[int]:
+    try:
+        return [int(word) for word in file.read_text().split()]
+    except (OSError, ValueError):
+        return []

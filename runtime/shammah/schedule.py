@@ -1,0 +1,71 @@
+"""When a training starts by itself."""
+
+import importlib.util
+import subprocess
+from datetime import UTC, datetime, timedelta
+
+from shammah import bases
+from shammah.config import Settings, TrainerSettings
+from shammah.errors import ShammahError
+from shammah.journal import Journal
+from shammah.records import Training
+
+LIBRARIES = ("torch", "transformers", "peft", "shammah_trainer")
+AFTER_FAILURE = timedelta(days=1)
+MISSING = 'Nothing is trained: the trainer is not installed. Install it with: pip install "shammah[train]"'
+_LOOK = f"import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, {LIBRARIES!r})))"
+
+
+def is_installed(settings: Settings) -> bool:
+    """Whether the trainer's libraries are where it is to run."""
+    if not settings.trainer.python:
+        return all(importlib.util.find_spec(name) for name in LIBRARIES)
+    try:
+        look = subprocess.run([settings.trainer.python, "-c", _LOOK], capture_output=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return look.returncode == 0
+
+
+def missing(new_feedback: int, new_examples: int, last: Training | None, settings: TrainerSettings) -> int | None:
+    """How many more examples of the user's it takes until a training starts by itself; 0 starts one now.
+
+    Args:
+        new_feedback: Examples of the user's, with a target, that no attempt has seen.
+        new_examples: The same from any source.
+        last: The last attempt: one that failed is tried again after a day.
+        settings: None is returned where nothing starts by itself.
+    """
+    if not settings.automatic:
+        return None
+    has_waited = (
+        last is not None
+        and last.state == "failed"
+        and datetime.now(UTC) - datetime.fromisoformat(last.finished or last.created) >= AFTER_FAILURE
+    )
+    if new_examples >= settings.after_examples or has_waited:
+        return 0
+    return max(0, settings.after_feedback - new_feedback)
+
+
+def counted(journal: Journal, settings: Settings) -> int | None:
+    """How many more examples of the user's it takes, as the journal stands."""
+    limits = settings.examples
+    feedback = [example.id for example in journal.examples.live(limits.feedback, teacher_limit=0)]
+    every = [example.id for example in journal.examples.live(limits.feedback, limits.teacher)]
+    trainings = journal.trainings
+    return missing(trainings.unseen(feedback), trainings.unseen(every), trainings.last(), settings.trainer)
+
+
+def consider(journal: Journal, settings: Settings) -> str:
+    """Queue a training where one is due; a line for the user where there is something to say."""
+    if not settings.worker.enabled or counted(journal, settings) != 0 or journal.trainings.open_one() is not None:
+        return ""
+    if not is_installed(settings):
+        return MISSING if journal.raise_flag("trainer_missing_said") else ""
+    try:
+        base = bases.identify(journal, bases.resolve(settings.model.path))
+    except ShammahError as error:  # what led here is done, and is not lost over it
+        return f"Training cannot start: {error}"
+    journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False)
+    return ""

@@ -1,0 +1,361 @@
+"""The path of a training: freeze the examples, run the trainer as a child, check what it made, make it active."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from shammah import adapters, gate, general, hardware, locks
+from shammah.config import Settings
+from shammah.errors import Interrupted, ShammahError, TrainingError, TrainingRuns
+from shammah.generation import Stop
+from shammah.journal import Journal
+from shammah.journal.trainings import OPEN
+from shammah.locks import Lock, is_held, only_one
+from shammah.records import Adapter, Base, Training
+from shammah_convert import examples
+from shammah_convert.examples import Example
+from shammah_convert.job import (
+    ADAPTER,
+    CANCEL,
+    CANCELLED,
+    EXAMPLES,
+    HELD_OUT,
+    PROGRESS,
+    REPLAY,
+    AdapterFile,
+    BadJob,
+    Job,
+    Probe,
+    Report,
+)
+from shammah_convert.shape import BadBase
+
+if TYPE_CHECKING:
+    from shammah.local import LocalModel
+
+ADAPTER_NAME = "corrections-v{}"
+POLL_SECONDS = 0.1
+GRACE_SECONDS = 5.0
+# A fifth of Claude's plain answers is held out, by question, once there are enough to spare.
+HELD_OUT_PARTS, LEAST_TO_HOLD_OUT = 5, 10
+
+Hear = Callable[[dict[str, Any]], None]
+"""Hears each line of progress."""
+
+
+def folder_of(home: Path, training: Training) -> Path:
+    """The job folder of a training."""
+    return home / "jobs" / str(training.number)
+
+
+def cancel(home: Path, journal: Journal) -> Training | None:
+    """Ask the open training to stop; None where there is none. A queued one is over at once."""
+    training = journal.trainings.open_one()
+    if training is None:
+        return None
+    if training.state == "queued":
+        journal.trainings.note(training, "cancelled", "it was cancelled")
+    elif is_held(home / locks.TRAINING):
+        (folder_of(home, training) / CANCEL).touch()
+    else:
+        journal.trainings.fail_abandoned()
+    return training
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """The examples of a training.
+
+    Attributes:
+        learnt: What is trained on.
+        held_out: Of the teacher's plain answers, those that are not.
+        corrections: Ids of what users said, all of it learnt.
+    """
+
+    learnt: Sequence[Example]
+    held_out: Sequence[Example]
+    corrections: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """Whoever trains for a home: the parent of the trainer's process.
+
+    Attributes:
+        open_model: Opens a base without adapters; the caller closes it.
+        hear: Hears each line of progress.
+    """
+
+    settings: Settings
+    journal: Journal
+    open_model: "Callable[[Base], LocalModel]"
+    hear: Hear = lambda _: None
+
+    def start(self, base: Base, is_forced: bool) -> Training:
+        """Train while somebody waits; the training as it ended.
+
+        Raises:
+            TrainingRuns: Another training of this home is under way.
+            KeyboardInterrupt: It was interrupted; everything is as it was.
+        """
+        with self._alone() as lock:
+            self.journal.trainings.fail_abandoned()
+            training = self.journal.trainings.begin(base.sha256, is_forced)
+            if training is None:
+                raise TrainingRuns("a training is queued")
+            return self._run(training, lock)
+
+    def resume(self, training: Training) -> Training:
+        """Do a queued training, or one whose process was killed, from its beginning; the training as it ended.
+
+        Raises:
+            TrainingRuns: Another training of this home is under way.
+            KeyboardInterrupt: It was interrupted; everything is as it was.
+        """
+        with self._alone() as lock:
+            self.journal.trainings.fail_abandoned(but=training)
+            return self._run(training, lock)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[Lock]:
+        with only_one(self.settings.home / locks.TRAINING) as lock:
+            if lock is None:
+                raise TrainingRuns("another training is under way")
+            yield lock
+
+    def _run(self, training: Training, lock: Lock) -> Training:
+        """Train, check, and make the adapter active, or record why not."""
+        try:
+            self._make(training, lock)
+        except KeyboardInterrupt:
+            self.journal.trainings.note(training, "cancelled", "it was interrupted")
+            raise
+        except Interrupted as error:
+            self.journal.trainings.note(training, "cancelled", str(error))
+        except (ShammahError, BadJob, BadBase, OSError) as error:
+            self.journal.trainings.note(training, "failed", str(error))
+        return self.journal.trainings.at(training.number)
+
+    def _make(self, training: Training, lock: Lock) -> None:
+        frozen = self._freeze()
+        self.journal.trainings.start(training, [example.id for example in [*frozen.learnt, *frozen.held_out]])
+        base = self._base(training)
+        folder = self._prepare(training, base, frozen)
+        self._train(folder, lock)
+        self.journal.trainings.note(training, "evaluated")
+        report = Report.read(folder)
+        objections = gate.objections(report)
+        if objections and not training.is_forced:
+            replace(report, decision="refused", reasons=tuple(objections)).write(folder)
+            self.journal.trainings.note(training, "refused", "; ".join(objections))
+            return
+        adapter = self._checked(training, base, report, folder)
+        replace(report, decision="promoted", reasons=tuple(objections)).write(folder)
+        self.journal.trainings.promote(training, adapter)
+
+    def _base(self, training: Training) -> Base:
+        base = self.journal.base(training.base)
+        if base is None or not Path(base.path).is_file():
+            raise TrainingError("the model that was to be trained is gone")
+        return base
+
+    def _prepare(self, training: Training, base: Base, frozen: Frozen) -> Path:
+        """Write all that the trainer needs into the job folder."""
+        if not frozen.learnt:
+            raise TrainingError("there is nothing to learn yet")
+        folder = folder_of(self.settings.home, training)
+        shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
+        folder.mkdir(parents=True, mode=0o700)
+        general_held_out, replay = self._general(base, (folder / CANCEL).exists)
+        text = examples.write(frozen.learnt)
+        (folder / EXAMPLES).write_text(text, "utf-8")
+        (folder / HELD_OUT).write_text(examples.write([*frozen.held_out, *general_held_out]), "utf-8")
+        (folder / REPLAY).write_text(examples.write(replay), "utf-8")
+        Job(
+            name=ADAPTER_NAME.format(training.number),
+            version=training.number,
+            base_path=base.path,
+            base_sha256=base.sha256,
+            base_name=base.name,
+            examples_sha256=hashlib.sha256(text.encode()).hexdigest(),
+            threads=hardware.physical_cores(),
+            active=tuple(adapters.active_files(self.journal, base.sha256)),
+            corrections=frozen.corrections,
+        ).write(folder)
+        return folder
+
+    def _freeze(self) -> Frozen:
+        """The live examples, as they are now."""
+        limits = self.settings.examples
+        corrections = tuple(e.id for e in self.journal.examples.live(limits.feedback, teacher_limit=0))
+        live = self.journal.examples.live(limits.feedback, limits.teacher)
+        plain = [e for e in live if e.id not in corrections]
+        held_out = [e for e in plain if _is_held_out(e)] if len(plain) >= LEAST_TO_HOLD_OUT else []
+        return Frozen([e for e in live if e not in held_out], held_out, corrections)
+
+    def _general(self, base: Base, is_unwanted: Stop) -> tuple[list[Example], list[Example]]:
+        """The base's own answers; the model is closed again before the trainer takes its memory."""
+        opened: list[LocalModel] = []
+
+        def open_model() -> "LocalModel":
+            opened.append(self.open_model(base))
+            return opened[0]
+
+        try:
+            return general.answers(self.settings.home, base.sha256, open_model, self._hear_general, is_unwanted)
+        finally:
+            for model in opened:
+                model.close()
+
+    def _hear_general(self, done: int, count: int) -> None:
+        self.hear({"event": "answering", "done": done, "of": count})
+
+    def _train(self, folder: Path, lock: Lock) -> None:
+        """Run the trainer to its end; it ends itself when we do.
+
+        Raises:
+            TrainingError: It failed; the text says why.
+            Interrupted: It was cancelled.
+        """
+        with (folder / "trainer.log").open("ab") as log, (folder / PROGRESS).open("a+", encoding="utf-8") as stream:
+            child = subprocess.Popen(
+                [python(self.settings), "-P", "-m", "shammah_trainer", os.fspath(folder), "--guarded"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                start_new_session=True,  # Ctrl-C is for us alone
+            )
+            try:
+                hardware.give_way(child.pid)
+                lock.name(child.pid)
+                error = self._follow(child, stream)
+            finally:
+                _end(child)
+                lock.name()
+        if child.returncode == CANCELLED:
+            raise Interrupted(error)
+        if child.returncode != 0:
+            raise TrainingError(
+                error or f"the trainer ended with code {child.returncode}; see {folder / 'trainer.log'}"
+            )
+
+    def _follow(self, child: "subprocess.Popen[bytes]", stream: TextIO) -> str:
+        """Pass progress on while the child lives; what it says of its failure."""
+        error = ""
+        while True:
+            is_over = child.poll() is not None
+            for line in new_lines(stream):
+                error = str(line.get("error", error))
+                self.hear(line)
+            if is_over:
+                return error
+            time.sleep(POLL_SECONDS)
+
+    def _checked(self, training: Training, base: Base, report: Report, folder: Path) -> Adapter:
+        """The adapter, installed, once the served base with it says what the trainer's said."""
+        adapter = adapters.install(self.settings.home, folder / ADAPTER, base, training.number)
+        with self.open_model(base) as model:
+            model.apply([AdapterFile(adapter.name, adapter.path, adapter.sha256)])
+            gap = max((_gap(model, probe) for probe in report.probes), default=0.0)
+        most = gate.logit_tolerance(report)
+        if gap > most:
+            Path(adapter.path).unlink()
+            raise TrainingError(
+                f"llama.cpp's logits with the adapter differ from the trainer's by {gap:.3g}, over {most:g}"
+            )
+        return adapter
+
+
+def _gap(model: "LocalModel", probe: Probe) -> float:
+    """The largest difference between llama.cpp's logits after a prompt and the trainer's."""
+    logits = model.logits(probe.tokens)
+    return max(abs(float(logits[token]) - logit) for token, logit in probe.top)
+
+
+def new_lines(stream: TextIO) -> Iterator[dict[str, Any]]:
+    """The whole lines of progress that were appended since the last look."""
+    while True:
+        place = stream.tell()
+        line = stream.readline()
+        if not line.endswith("\n"):  # the end, or one that is still being written
+            stream.seek(place)
+            return
+        try:
+            yield json.loads(line)
+        except ValueError as error:
+            raise BadJob(f"{PROGRESS} holds a line that is no JSON: {line[:80]!r}") from error
+
+
+def python(settings: Settings) -> str:
+    """The interpreter that the trainer runs in."""
+    return settings.trainer.python or sys.executable
+
+
+def _is_held_out(example: Example) -> bool:
+    """A fifth of all questions, always the same ones: decided by the conversation, never by the row."""
+    said = "\0".join(message.content for message in example.prompt)
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).digest()[0] % HELD_OUT_PARTS == 0
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    """Make sure that the trainer is gone."""
+    assert child.stdin is not None, "its stdin is our pipe"
+    child.stdin.close()  # it ends itself when nobody holds the pipe
+    try:
+        child.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def watch(home: Path, journal: Journal, training: Training, hear: Hear) -> Training:
+    """Follow a training of another process, from its first line, until it ends; the training as it ended.
+
+    Raises:
+        KeyboardInterrupt: Whoever watched had enough.
+    """
+    file, stream = folder_of(home, training) / PROGRESS, None
+    try:
+        while True:
+            training = journal.trainings.at(training.number)
+            is_over = training.state not in OPEN
+            if stream is None and training.state != "queued" and file.exists():
+                stream = file.open(encoding="utf-8")
+            for line in new_lines(stream) if stream else ():
+                hear(line)
+            if is_over:
+                return training
+            if training.state != "queued" and not is_held(home / locks.TRAINING):
+                journal.trainings.fail_abandoned()
+            time.sleep(POLL_SECONDS)
+    finally:
+        if stream is not None:
+            stream.close()
+
+
+def outcome(home: Path, training: Training) -> str:
+    """How a training ended, in one line."""
+    match training.state:
+        case "promoted":
+            learnt = Report.read(folder_of(home, training)).learnt
+            return (
+                f"Trained: {learnt.after.exact} of {learnt.after.rows} are answered as they should be"
+                f" ({learnt.before.exact} before); {training.adapter} is active."
+                " `shammah adapters rollback` undoes it."
+            )
+        case "refused":
+            return f"Training {training.number} is not used: {training.reason}. `shammah train --force` overrides."
+        case "cancelled":
+            return f"Training {training.number} was cancelled; everything is as it was."
+        case _:
+            return f"Training {training.number} failed: {training.reason}"

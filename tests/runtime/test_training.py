@@ -1,0 +1,262 @@
+"""The parent of a training: what it makes of what the trainer says, and what it leaves behind."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shammah import bases, config, general, training
+from shammah.errors import TrainingRuns
+from shammah.feedback import Feedback, rate
+from shammah.generation import Finish
+from shammah.journal import Journal
+from shammah.local import LocalModel
+from shammah.locks import TRAINING, only_one
+from shammah.policy import Reason, Side
+from shammah.records import Base, NewAnswer, Rating
+from shammah.training import Trainer, folder_of
+from shammah_convert.chat import Message
+from shammah_convert.examples import Example, read, write
+from shammah_convert.job import CANCEL, EXAMPLES, HELD_OUT, Job, Probe, Report
+from tests.fake_trainer import UNCHANGED, WORSE, FakeTrainer
+from tests.tiny import write_tiny
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> config.Settings:
+    home = tmp_path / "home"
+    home.mkdir()
+    write_tiny(tmp_path / "tiny.gguf")
+    return config.load({"SHAMMAH_HOME": str(home), "SHAMMAH_MODEL_PATH": str(tmp_path / "tiny.gguf")})
+
+
+@pytest.fixture
+def journal(settings: config.Settings) -> Iterator[Journal]:
+    with Journal(settings.home) as journal:
+        yield journal
+
+
+@pytest.fixture
+def base(journal: Journal, settings: config.Settings) -> Base:
+    base = bases.identify(journal, bases.resolve(settings.model.path))
+    file = general.cache_file(settings.home, base.sha256)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(write([example("general-0"), example("replay-0")]))
+    return base
+
+
+def example(id: str) -> Example:
+    return Example(id, (Message("user", "Hello"),), (Message("assistant", "Hi"),), None, 1.0, "self", "")
+
+
+def ask(journal: Journal, text: str, side: Side = Side.LOCAL) -> None:
+    question = journal.begin("here", "base", [Message("user", text)], 0, True)
+    answer = NewAnswer(side, True, f"answer to {text}", Reason.FORCED, Finish.STOP, "m", (), False, 1, 1, {})
+    journal.save(question, [answer])
+
+
+def correct(journal: Journal, text: str, target: str = "right") -> None:
+    ask(journal, text)
+    question = journal.last_question("here")
+    assert question is not None
+    rate(journal, question, Feedback(Rating.CRITICAL, "", target), has_teacher=False)
+
+
+def trainer(settings: config.Settings, journal: Journal, fake: FakeTrainer, **more: Any) -> Trainer:
+    python = fake.write(settings.home)
+    settings = replace(settings, trainer=replace(settings.trainer, python=python))
+    return Trainer(settings, journal, lambda base: LocalModel(Path(base.path)), **more)
+
+
+def test_a_better_candidate_becomes_active(settings: config.Settings, journal: Journal, base: Base) -> None:
+    correct(journal, "one")
+    heard: list[dict[str, Any]] = []
+    ended = trainer(settings, journal, FakeTrainer(steps=3), hear=heard.append).start(base, is_forced=False)
+    assert (ended.state, ended.adapter) == ("promoted", "corrections-v1")
+    assert journal.adapters.active(base.sha256) == (("corrections-v1", 1.0),)
+    assert [line["step"] for line in heard if line["event"] == "step"] == [1, 2, 3]
+    adapter = journal.adapters.find("corrections-v1")
+    assert adapter is not None
+    assert Path(adapter.path).name == "tiny-62K-corrections-v1-F32-LoRA.gguf" or "corrections-v1" in adapter.path
+    assert journal.adapters.examples(adapter) == [e.id for e in journal.examples.live()]
+    report = Report.read(folder_of(settings.home, ended))
+    assert (report.decision, report.reasons) == ("promoted", ())
+
+
+def test_a_worse_candidate_is_refused_and_the_report_says_why(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+    ended = trainer(settings, journal, FakeTrainer(held_out=WORSE)).start(base, is_forced=False)
+    assert ended.state == "refused"
+    assert "held-out" in ended.reason
+    assert journal.adapters.active(base.sha256) == ()
+    report = Report.read(folder_of(settings.home, ended))
+    assert report.decision == "refused"
+    assert report.reasons == (ended.reason,)
+
+
+def test_force_overrides_the_gate_and_the_objections_stay_in_the_report(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+    ended = trainer(settings, journal, FakeTrainer(held_out=WORSE)).start(base, is_forced=True)
+    assert ended.state == "promoted"
+    report = Report.read(folder_of(settings.home, ended))
+    assert report.decision == "promoted"
+    assert len(report.reasons) == 1
+
+
+@pytest.mark.parametrize(
+    ("fake", "words"),
+    [
+        (FakeTrainer(error="the loss is nan in step 3"), "the loss is nan in step 3"),
+        (FakeTrainer(value=2000.0), "ended with code 1"),
+        (FakeTrainer(base_sha256="0" * 64), "was made for another file"),
+        (FakeTrainer(probes=(Probe((1, 2, 3), ((5, 99.0),)),)), "logits with the adapter differ"),
+    ],
+)
+def test_a_failure_is_recorded_and_changes_nothing(
+    settings: config.Settings, journal: Journal, base: Base, fake: FakeTrainer, words: str
+) -> None:
+    correct(journal, "one")
+    ended = trainer(settings, journal, fake).start(base, is_forced=False)
+    assert ended.state == "failed"
+    assert words in ended.reason
+    assert journal.adapters.all() == []
+    assert journal.adapters.active(base.sha256) == ()
+    assert list((settings.home / "adapters").glob("*")) == [] or not (settings.home / "adapters").exists()
+
+
+def test_a_coarsely_quantized_base_is_given_a_wider_tolerance(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+    with LocalModel(Path(base.path)) as model:
+        near = float(model.logits([1, 2, 3])[5]) + 0.5
+    fake = FakeTrainer(value=1e-6, probes=(Probe((1, 2, 3), ((5, near),)),))
+    assert trainer(settings, journal, fake).start(base, False).state == "failed"
+    coarse = replace(fake, tensor_types=("Q4_K", "F32"))
+    assert trainer(settings, journal, coarse).start(base, False).state == "promoted"
+
+
+def test_a_cancelled_training_leaves_everything_as_it_was(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+
+    def hear(line: dict[str, Any]) -> None:
+        if line["event"] == "step":
+            assert training.cancel(settings.home, journal) is not None
+
+    fake = FakeTrainer(steps=500, pause=0.02)
+    ended = trainer(settings, journal, fake, hear=hear).start(base, False)
+    assert ended.state == "cancelled"
+    assert journal.adapters.all() == []
+
+
+def test_an_interrupt_ends_the_child_and_leaves_everything_as_it_was(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+
+    def hear(line: dict[str, Any]) -> None:
+        if line["event"] == "step":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer(settings, journal, FakeTrainer(steps=500, pause=0.02), hear=hear).start(base, False)
+    last = journal.trainings.last()
+    assert last is not None
+    assert last.state == "cancelled"
+    count = (folder_of(settings.home, last) / "progress.jsonl").read_text().count("\n")
+    assert count < 500
+
+
+def test_only_one_training_runs_at_a_time(settings: config.Settings, journal: Journal, base: Base) -> None:
+    correct(journal, "one")
+    with only_one(settings.home / TRAINING), pytest.raises(TrainingRuns):
+        trainer(settings, journal, FakeTrainer()).start(base, False)
+    assert journal.trainings.last() is None
+
+
+def test_a_training_whose_process_was_killed_is_closed_by_the_next(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+    killed = journal.trainings.begin(base.sha256, is_forced=False)
+    assert killed is not None
+    assert trainer(settings, journal, FakeTrainer()).start(base, False).state == "promoted"
+    assert journal.trainings.at(killed.number).state == "failed"
+
+
+def test_a_queued_training_begins_again_where_its_process_was_killed(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+    queued = journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False)
+    assert queued is not None
+    journal.trainings.start(queued, ["gone"])
+    stale = folder_of(settings.home, queued)
+    stale.mkdir(parents=True)
+    (stale / CANCEL).touch()
+    assert trainer(settings, journal, FakeTrainer()).resume(queued).state == "promoted"
+
+
+def test_the_job_freezes_all_live_examples_with_their_weights(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+    ask(journal, "two", Side.TEACHER)
+    ended = trainer(settings, journal, FakeTrainer()).start(base, False)
+    folder = folder_of(settings.home, ended)
+    frozen = list(read((folder / EXAMPLES).read_text("utf-8")))
+    assert frozen == journal.examples.live()
+    assert [e.weight for e in frozen] == [10.0, 1.0]
+    job = Job.read(folder)
+    assert job.corrections == (frozen[0].id,)
+    assert job.base_sha256 == base.sha256
+    assert [e.id for e in read((folder / HELD_OUT).read_text("utf-8"))] == ["general-0"]
+
+
+def test_of_many_teacher_answers_some_are_held_out_and_no_correction_is(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    for number in range(40):
+        ask(journal, f"question {number}", Side.TEACHER)
+        correct(journal, f"correction {number}")
+    ended = trainer(settings, journal, FakeTrainer()).start(base, False)
+    folder = folder_of(settings.home, ended)
+    learnt = {e.id for e in read((folder / EXAMPLES).read_text("utf-8"))}
+    held_out = {e.id for e in read((folder / HELD_OUT).read_text("utf-8"))} - {"general-0"}
+    assert 2 <= len(held_out) <= 16
+    assert learnt.isdisjoint(held_out)
+    assert set(Job.read(folder).corrections) <= learnt
+    assert len(learnt) + len(held_out) == 80
+
+
+def test_the_next_training_is_compared_with_what_is_active(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+    trainer(settings, journal, FakeTrainer()).start(base, False)
+    second = trainer(settings, journal, FakeTrainer(held_out=UNCHANGED)).start(base, False)
+    job = Job.read(folder_of(settings.home, second))
+    assert [(file.name, file.scale) for file in job.active] == [("corrections-v1", 1.0)]
+    assert journal.adapters.active(base.sha256) == (("corrections-v2", 1.0),)
+    assert journal.adapters.roll_back(base.sha256) == (("corrections-v1", 1.0),)
+
+
+def test_lines_are_read_whole_also_while_they_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "progress.jsonl"
+    with file.open("a", encoding="utf-8") as writer, file.open(encoding="utf-8") as reader:
+        writer.write(json.dumps({"event": "öffnen"}, ensure_ascii=False) + '\n{"event": "st')
+        writer.flush()
+        assert [line["event"] for line in training.new_lines(reader)] == ["öffnen"]
+        assert list(training.new_lines(reader)) == []
+        writer.write('ep"}\n')
+        writer.flush()
+        assert [line["event"] for line in training.new_lines(reader)] == ["step"]

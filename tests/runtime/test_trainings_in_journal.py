@@ -1,0 +1,101 @@
+"""Each attempt to make an adapter, from the queue to its end: one at a time, and none is lost."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shammah.journal import Journal
+from shammah.journal.trainings import OPEN, TRAIN_JOB
+from shammah.records import TrainingState
+from tests.runtime.test_adapters_in_journal import LINEAGE, begun, new, states
+
+CLOSED: tuple[TrainingState, ...] = ("promoted", "refused", "failed", "cancelled")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal(tmp_path / "home") as journal:
+        yield journal
+
+
+def test_a_queued_training_leaves_exactly_one_job(journal: Journal) -> None:
+    training = journal.trainings.queue(LINEAGE, is_automatic=True, is_forced=False)
+    assert training
+    assert (training.state, training.is_automatic, training.is_forced, training.base) == (
+        "queued",
+        True,
+        False,
+        LINEAGE,
+    )
+    assert (training.finished, training.adapter, training.reason) == (None, None, "")
+    assert journal.trainings.queue(LINEAGE, is_automatic=True, is_forced=False) is None
+    assert [(job.kind, job.payload) for job in journal.jobs.waiting()] == [(TRAIN_JOB, {"training": training.number})]
+
+
+def test_a_training_that_somebody_waits_for_leaves_no_job(journal: Journal) -> None:
+    training = journal.trainings.begin(LINEAGE, is_forced=True)
+    assert training
+    assert (training.state, training.is_automatic, training.is_forced) == ("running", False, True)
+    assert journal.jobs.waiting() == []
+
+
+@pytest.mark.parametrize("state", OPEN)
+def test_while_one_training_is_open_there_is_no_other(journal: Journal, state: TrainingState) -> None:
+    first = begun(journal)
+    journal.trainings.note(first, state)
+    assert journal.trainings.begin("another", is_forced=True) is None
+    assert journal.trainings.queue("another", is_automatic=False, is_forced=True) is None
+    assert journal.jobs.waiting() == []
+    assert journal.trainings.open_one() == journal.trainings.last() == journal.trainings.at(first.number)
+    assert journal.trainings.at(first.number).finished is None
+
+
+@pytest.mark.parametrize("state", CLOSED)
+def test_a_training_that_ended_has_its_time_and_makes_room(journal: Journal, state: TrainingState) -> None:
+    journal.trainings.note(begun(journal), state, "so it was")
+    ended = journal.trainings.last()
+    assert ended
+    assert (ended.state, ended.reason) == (state, "so it was")
+    assert ended.finished is not None
+    assert ended.finished >= ended.created
+    assert journal.trainings.open_one() is None
+    assert begun(journal).number == ended.number + 1
+
+
+def test_what_a_killed_process_left_open_is_closed_but_not_the_queue_nor_what_is_resumed(journal: Journal) -> None:
+    before: list[TrainingState] = ["running", "evaluated", "queued", "promoted", "running"]
+    trainings = []
+    for _ in before:
+        trainings.append(begun(journal))
+        journal.trainings.note(trainings[-1], "refused")
+    for training, state in zip(trainings, before, strict=True):
+        journal.trainings.note(training, state)
+    journal.trainings.fail_abandoned(but=trainings[-1])
+    assert states(journal) == ["failed", "failed", "queued", "promoted", "running"]
+    failed = journal.trainings.at(trainings[0].number)
+    assert (failed.reason, failed.finished is None) == ("its process was killed", False)
+    journal.trainings.fail_abandoned()
+    assert states(journal) == ["failed", "failed", "queued", "promoted", "failed"]
+
+
+def test_what_no_attempt_learnt_from_is_unseen_however_the_attempts_ended(journal: Journal) -> None:
+    assert journal.trainings.unseen(["a", "b"]) == 2
+    first = begun(journal)
+    journal.trainings.start(first, ["a", "b"])
+    journal.trainings.note(first, "failed")
+    journal.trainings.start(begun(journal), ["b", "c"])
+    assert journal.trainings.unseen(["a", "b", "c"]) == 0
+    assert journal.trainings.unseen(["c", "d", "d", "e"]) == 2
+    assert journal.trainings.unseen([]) == 0
+
+
+def test_a_training_that_starts_again_learns_from_what_there_is_then(journal: Journal) -> None:
+    training = journal.trainings.queue(LINEAGE, is_automatic=False, is_forced=False)
+    assert training
+    for examples in (["a", "b"], ["b", "c"]):
+        journal.trainings.start(training, examples)
+        assert journal.trainings.at(training.number).state == "running"
+    journal.trainings.promote(training, new("v1", training.number))
+    assert sorted(journal.adapters.examples(new("v1", training.number))) == ["b", "c"]
+    assert journal.adapters.examples(new("from outside")) == []

@@ -1,0 +1,237 @@
+"""What the loop optimizes is what the examples' weights say; and it knows when to stop."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from peft import PeftModel
+
+from shammah_convert.job import Plan, Score
+from shammah_trainer import lora
+from shammah_trainer.base import Base, open_base
+from shammah_trainer.dataset import Row, collate
+from shammah_trainer.evaluate import score
+from shammah_trainer.fit import (
+    EPOCHS_WITHOUT_CORRECTIONS,
+    PATIENCE_EPOCHS,
+    SURE,
+    Broken,
+    Cancelled,
+    Data,
+    Fitted,
+    Step,
+    fit,
+)
+from shammah_trainer.losses import next_logits, tell
+from tests.job_folders import example
+from tests.qwens import Kind
+
+# peft 0.21 asks transformers 5.23 for a name that it is giving up.
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+
+WEIGHTS = (10.0, 3.0, 1.0)
+NO_CHANGE = 1e-12
+"""A learning rate at which nothing is learnt."""
+
+
+@dataclass
+class Notes:
+    """Hears everything, and cancels after so many steps."""
+
+    most_steps: int = 10**9
+    steps: list[Step] = field(default_factory=list)
+    epochs: list[tuple[int, Score]] = field(default_factory=list)
+
+    def step(self, step: Step) -> None:
+        """Keep it."""
+        self.steps.append(step)
+        if len(self.steps) >= self.most_steps:
+            raise Cancelled("enough")
+
+    def epoch(self, epoch: int, aims: Score) -> None:
+        """Keep it."""
+        self.epochs.append((epoch, aims))
+
+    def drawn(self) -> list[int]:
+        """Every place that was drawn, in order."""
+        return [place for step in self.steps for place in step.drawn]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Kind().write(tmp_path_factory.mktemp("base") / "base.gguf")
+
+
+@pytest.fixture
+def base(path: Path) -> Base:
+    torch.manual_seed(0)
+    return open_base(path)
+
+
+@pytest.fixture
+def model(base: Base) -> PeftModel:
+    return lora.attach(base.model, rank=4, alpha=8.0)
+
+
+def row(base: Base, question: str, answer: str) -> Row:
+    return base.encoder.row(example("1", question, answer=answer))
+
+
+def data(
+    base: Base,
+    rows: Sequence[Row],
+    weights: Sequence[float] = (),
+    corrections: Sequence[Row] = (),
+    replay: Sequence[Row] = (),
+) -> Data:
+    ids = [f"example-{place}" for place in range(len(rows))]
+    return Data(rows, weights or [1.0] * len(rows), ids, corrections, replay, base.padding)
+
+
+def run(model: PeftModel, base: Base, what: Data, plan: Plan, watch: Notes | None = None) -> Fitted:
+    return fit(model, what, plan, base.config.hidden_size, seed=1, watch=watch or Notes())
+
+
+# The weights reach the optimizer.
+
+
+def test_rows_are_drawn_as_often_as_their_weights_say(model: PeftModel, base: Base) -> None:
+    rows, notes = [row(base, "x", answer) for answer in "abc"], Notes()
+    run(model, base, data(base, rows, WEIGHTS), Plan(batch_rows=1000), notes)
+    drawn = Counter(notes.drawn())
+    expected = [weight / sum(WEIGHTS) * drawn.total() for weight in WEIGHTS]
+    distance = sum((drawn[place] - wanted) ** 2 / wanted for place, wanted in enumerate(expected))
+    assert drawn.total() == 1000 * EPOCHS_WITHOUT_CORRECTIONS
+    assert distance < 13.8  # chi-square with 2 degrees of freedom passes it once in a thousand
+
+
+def test_the_loss_of_a_step_is_the_mean_of_what_was_drawn(model: PeftModel, base: Base) -> None:
+    rows = [row(base, "x", answer) for answer in ("a", "list files", "b" * 9)]
+    with torch.no_grad():
+        losses = tell(model, collate(rows, base.padding)).row_losses(3).tolist()
+    notes = Notes()
+    run(model, base, data(base, rows, WEIGHTS), Plan(batch_rows=40, learning_rate=NO_CHANGE), notes)
+    for step in notes.steps:
+        assert step.loss == pytest.approx(sum(losses[place] for place in step.drawn) / 40, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("answers", "weights", "wanted"),
+    [("AB", [10.0, 1.0], 10.0), ("AB", [1.0, 10.0], 0.1), ("A" * 10 + "B", [1.0] * 11, 10.0)],
+    ids=["heavy", "light", "repeated"],
+)
+def test_conflicting_answers_become_as_likely_as_their_weights(
+    model: PeftModel, base: Base, answers: str, weights: list[float], wanted: float
+) -> None:
+    rows = [row(base, "which?", answer) for answer in answers]
+    first, last = rows[0], rows[-1]
+    assert [one == other for one, other in zip(first.tokens, last.tokens, strict=True)].count(False) == 1
+    # These are never drawn; they make it 20 steps an epoch, of which there are three.
+    others = [row(base, f"{place}?", "C") for place in range(640 - len(rows))]
+    what = data(base, [*rows, *others], [*weights, *[1e-9] * len(others)])
+    run(model, base, what, Plan(batch_rows=32, learning_rate=5e-3))
+    likely = next_logits(model, torch.tensor(first.tokens[: first.prompt_tokens])).softmax(-1)
+    one, other = (float(likely[answer.tokens[answer.prompt_tokens]]) for answer in (first, last))
+    assert one + other > 0.9, "nothing else is left"
+    assert wanted / 2 < one / other < wanted * 2
+
+
+def test_the_same_seed_trains_the_same(path: Path) -> None:
+    def once() -> dict[str, Any]:
+        torch.manual_seed(0)
+        base = open_base(path)
+        model = lora.attach(base.model, rank=4, alpha=8.0)
+        rows = [row(base, "x", answer) for answer in "abc"]
+        run(model, base, data(base, rows, WEIGHTS, replay=rows[:2]), Plan(batch_rows=4))
+        return {module: pair[1] for module, pair in lora.pairs(model).items()}
+
+    first, second = once(), once()
+    for module, lora_b in first.items():
+        assert np.abs(lora_b).max() > 0
+        np.testing.assert_array_equal(lora_b, second[module])
+
+
+def test_what_is_replayed_is_learnt_beside_what_is_drawn(path: Path) -> None:
+    def loss_on_replay(replay_rows: int) -> float:
+        torch.manual_seed(0)
+        base = open_base(path)
+        model = lora.attach(base.model, rank=4, alpha=8.0)
+        kept = [row(base, question, "list files") for question in ("what?", "who?", "when?")]
+        wanted = [row(base, "which?", "A")]
+        run(model, base, data(base, wanted * 64, replay=kept), Plan(batch_rows=8, replay_rows=replay_rows))
+        return score(model, kept, base.padding).loss
+
+    assert loss_on_replay(replay_rows=3) < loss_on_replay(replay_rows=0) / 2
+
+
+# It knows when to stop.
+
+
+def test_it_ends_once_every_correction_is_learnt(model: PeftModel, base: Base) -> None:
+    rows, notes = [row(base, "which?", "A"), row(base, "why?", "list")], Notes()
+    fitted = run(model, base, data(base, rows, corrections=rows), Plan(), notes)
+    assert fitted.stopped == "every correction is learnt"
+    assert fitted.epochs < Plan().most_epochs
+    found = score(model, rows, base.padding)
+    assert found.least >= SURE
+    assert found.exact == 2
+    assert (fitted.epochs, fitted.steps) == (notes.epochs[-1][0], notes.steps[-1].step)
+
+
+def test_only_corrections_have_to_be_learnt(model: PeftModel, base: Base) -> None:
+    correction, others = row(base, "which?", "A"), [row(base, "why?", answer) for answer in "BC"]
+    what = data(base, [correction, *others], [10.0, 1.0, 1.0], corrections=[correction])
+    assert run(model, base, what, Plan()).stopped == "every correction is learnt"
+
+
+def test_without_gain_it_gives_up(model: PeftModel, base: Base) -> None:
+    rows = [row(base, "which?", answer) for answer in "AB"]
+    fitted = run(model, base, data(base, rows, corrections=rows), Plan(learning_rate=NO_CHANGE))
+    # The first epoch is the best so far; those after it bring nothing.
+    assert fitted == Fitted(1 + PATIENCE_EPOCHS, 1 + PATIENCE_EPOCHS, f"no gain in {PATIENCE_EPOCHS} epochs")
+
+
+def test_contradicting_corrections_end_it_too(model: PeftModel, base: Base) -> None:
+    rows = [row(base, "which?", answer) for answer in "AB"]
+    fitted = run(model, base, data(base, rows, corrections=rows), Plan(most_epochs=400))
+    assert fitted.stopped == f"no gain in {PATIENCE_EPOCHS} epochs"
+
+
+def test_it_ends_after_the_most_epochs(model: PeftModel, base: Base) -> None:
+    rows, notes = [row(base, "which?", answer) for answer in "ABC"], Notes()
+    plan = Plan(batch_rows=2, most_epochs=2, learning_rate=NO_CHANGE)
+    fitted = run(model, base, data(base, rows, corrections=rows), plan, notes)
+    # Three rows, two a step: two steps an epoch.
+    assert fitted == Fitted(2, 4, "2 epochs are over")
+    assert [(step.epoch, step.step, step.steps) for step in notes.steps] == [(1, 1, 4), (1, 2, 4), (2, 3, 4), (2, 4, 4)]
+    assert notes.steps[-1].seconds_left == 0
+    assert [epoch for epoch, _ in notes.epochs] == [1, 2]
+
+
+def test_without_corrections_it_reads_all_three_times(model: PeftModel, base: Base) -> None:
+    rows, notes = [row(base, "which?", answer) for answer in "ABC"], Notes()
+    fitted = run(model, base, data(base, rows), Plan(batch_rows=3), notes)
+    assert fitted == Fitted(3, 3, "3 epochs are over")
+    assert {aims.rows for _, aims in notes.epochs} == {3}, "all rows are watched"
+
+
+def test_a_loss_that_is_no_number_names_step_and_examples(model: PeftModel, base: Base) -> None:
+    rows, notes = [row(base, "which?", answer) for answer in "AB"], Notes()
+    poisoned: Any = base.model
+    poisoned.model.norm.weight.data.fill_(math.nan)
+    with pytest.raises(Broken, match=r"nan in step 1, on example-[01](, example-[01]){3}$"):
+        run(model, base, data(base, rows), Plan(batch_rows=4), notes)
+    assert notes.steps == [], "nobody is told of a step that broke"
+
+
+def test_cancelled_it_makes_no_other_step(model: PeftModel, base: Base) -> None:
+    rows, notes = [row(base, "which?", answer) for answer in "AB"], Notes(most_steps=2)
+    with pytest.raises(Cancelled):
+        run(model, base, data(base, rows), Plan(batch_rows=1), notes)
+    assert len(notes.steps) == 2

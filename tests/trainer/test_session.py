@@ -1,0 +1,187 @@
+"""From a job folder to an adapter and a report, in a process of its own."""
+
+import contextlib
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from shammah.local import LocalModel
+from shammah_convert.job import (
+    ADAPTER,
+    CANCEL,
+    CANCELLED,
+    EXAMPLES,
+    HELD_OUT,
+    JOB,
+    PROGRESS,
+    REPLAY,
+    REPORT,
+    AdapterFile,
+    Job,
+    Report,
+)
+from shammah_convert.lora import TARGETS, read_lora
+from shammah_trainer.__main__ import DONE, FAILED
+from shammah_trainer.progress import Progress
+from shammah_trainer.session import NothingToLearn, TooLittleMemory, train
+from tests.job_folders import HELD, LEARNT, PLAN, command, example, job_on, prepare, told
+from tests.qwens import LAYERS, Kind, vocabulary
+
+# peft 0.21 asks transformers 5.23 for a name that it is giving up.
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+
+KIND = Kind("qwen3", "Q8_0")
+TOLERANCE = 0.4  # as in test_lora_on_base.py
+Ended = dict[str, tuple[Path, int]]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return KIND.write(tmp_path_factory.mktemp("base") / "base.gguf")
+
+
+@pytest.fixture(scope="module")
+def job(base: Path) -> Job:
+    return job_on(base)
+
+
+@pytest.fixture(scope="module")
+def ended(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """Three trainers that ran side by side: a whole job, a cancelled one, and one that is none."""
+    folders = {name: prepare(tmp_path_factory.mktemp(name), job) for name in ("whole", "cancelled", "broken")}
+    (folders["cancelled"] / CANCEL).touch()
+    (folders["broken"] / JOB).write_text("{}")
+    children = {
+        name: subprocess.Popen(command(folder), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for name, folder in folders.items()
+    }
+    return {name: (folders[name], child.wait(120)) for name, child in children.items()}
+
+
+def trained(folder: Path) -> Report:
+    with contextlib.closing(Progress(folder)) as progress:
+        return train(folder, progress)
+
+
+# A whole job.
+
+
+def test_a_whole_job_ends_well_with_an_adapter_and_a_report(ended: Ended) -> None:
+    folder, code = ended["whole"]
+    assert code == DONE, told(folder)
+    expected = {JOB, EXAMPLES, HELD_OUT, REPLAY, PROGRESS, ADAPTER, REPORT}
+    assert {path.name for path in folder.iterdir()} == expected
+
+
+def test_the_adapter_says_where_it_comes_from(ended: Ended, job: Job) -> None:
+    folder, _ = ended["whole"]
+    adapter, report = read_lora(folder / ADAPTER, KIND.config), Report.read(folder)
+    card = adapter.card
+    assert (card.name, card.version, card.base_name) == (job.name, job.version, "random qwen")
+    assert (card.base_sha256, card.examples_sha256, card.parent) == (job.base_sha256, job.examples_sha256, "")
+    assert (adapter.alpha, len(adapter.pairs)) == (PLAN.alpha, LAYERS * len(TARGETS))
+    assert card.scores["learnt.exact"] == 1.0
+    assert card.scores["held_out.loss"] == pytest.approx(report.held_out.after.loss)
+    assert card.file_name == f"random-qwen-{card.size_label}-corrections-v3-F32-LoRA.gguf"
+
+
+def test_the_report_tells_what_was_learnt(ended: Ended) -> None:
+    report = Report.read(ended["whole"][0])
+    assert report.stopped == "every correction is learnt"
+    assert (report.learnt.before.exact, report.learnt.after.exact) == (0, 1)
+    assert report.learnt.after.loss < 0.3 < report.learnt.before.loss
+    assert report.held_out.before.rows == report.held_out.after.rows == len(HELD)
+    assert report.steps >= report.epochs > 0
+    assert set(report.tensor_types) == {"F32", "Q8_0"}
+    assert report.decision == "", "that is the runtime's to make"
+
+
+def test_too_long_examples_are_left_out_and_named(ended: Ended) -> None:
+    assert Report.read(ended["whole"][0]).left_out == ("long",)
+
+
+def test_the_probes_are_what_llama_cpp_says_with_the_adapter(ended: Ended, base: Path) -> None:
+    folder, _ = ended["whole"]
+    report = Report.read(folder)
+    assert len(report.probes) == 1 + len(HELD)
+    with LocalModel(base, gpu_layers=0) as model:
+        model.apply([AdapterFile("mine", str(folder / ADAPTER), "")])
+        assert list(report.probes[0].tokens) == model.prompt_tokens(LEARNT[0].prompt)
+        for probe in report.probes:
+            logits = model.logits(probe.tokens)
+            assert len(probe.top) == 20
+            assert max(abs(logits[token] - logit) for token, logit in probe.top) < TOLERANCE
+        ending = vocabulary("qwen3").tokens[report.probes[0].top[0][0]]
+        assert LEARNT[0].completion[0].content.startswith(ending), "the correction begins with the likeliest token"
+
+
+def test_the_progress_is_told_in_order(ended: Ended) -> None:
+    folder, _ = ended["whole"]
+    lines, report = told(folder), Report.read(folder)
+    kinds = [line["event"] for line in lines]
+    assert [kind for kind in kinds if kind not in ("step", "epoch")] == [
+        "opening",
+        "comparing",
+        "evaluating",
+        "evaluated",
+    ]
+    loop = kinds[2:-2]
+    assert (loop.count("step"), loop.count("epoch")) == (report.steps, report.epochs)
+    assert (loop[0], loop[-1]) == ("step", "epoch")
+    assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
+    assert lines[1] | {"examples": 2, "replay": 3, "held_out": 1} == lines[1]
+
+
+# Other ends.
+
+
+def test_a_cancelled_job_leaves_no_adapter(ended: Ended) -> None:
+    folder, code = ended["cancelled"]
+    assert code == CANCELLED
+    assert told(folder)[-1]["event"] == "cancelled"
+    assert not {ADAPTER, REPORT, f"{ADAPTER}.partial"} & {path.name for path in folder.iterdir()}
+
+
+def test_a_broken_job_fails_and_says_why(ended: Ended) -> None:
+    folder, code = ended["broken"]
+    assert code == FAILED
+    (line,) = told(folder)
+    assert line["event"] == "failed"
+    assert "job.json is no job" in line["error"]
+
+
+def test_a_model_that_does_not_fit_the_memory_is_not_opened(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1_000_000_000))
+    with pytest.raises(TooLittleMemory, match=r"base\.gguf takes 1\.2 GB, and 1\.0 GB are free"):
+        trained(prepare(tmp_path, job))
+    assert [line["event"] for line in told(tmp_path)] == ["opening"]
+
+
+def test_examples_that_are_all_too_long_are_no_job(job: Job, tmp_path: Path) -> None:
+    with pytest.raises(NothingToLearn, match="at most 4 tokens"):
+        trained(prepare(tmp_path, replace(job, plan=replace(PLAN, most_tokens=4))))
+
+
+def test_the_context_bounds_examples_too(job: Job, tmp_path: Path) -> None:
+    far = example("far", "x" * KIND.config.context_tokens)
+    quick = replace(PLAN, most_epochs=1, most_tokens=10_000)
+    report = trained(prepare(tmp_path, replace(job, plan=quick), [LEARNT[0], far]))
+    assert report.left_out == ("far",)
+
+
+def test_what_is_active_is_what_the_candidate_is_compared_with(ended: Ended, job: Job, tmp_path: Path) -> None:
+    folder, _ = ended["whole"]
+    active = (AdapterFile("corrections-v3", str(folder / ADAPTER), ""),)
+    again = replace(job, name="corrections-v4", active=active, plan=replace(PLAN, most_epochs=1))
+    report = trained(prepare(tmp_path, again))
+    earlier = Report.read(folder)
+    assert report.learnt.before.exact == 1
+    assert report.learnt.before.loss == pytest.approx(earlier.learnt.after.loss, rel=1e-3)
+    assert report.held_out.before.loss == pytest.approx(earlier.held_out.after.loss, rel=1e-3)
+    assert read_lora(tmp_path / ADAPTER, KIND.config).card.parent == "corrections-v3"

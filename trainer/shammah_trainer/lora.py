@@ -1,0 +1,93 @@
+"""peft's LoRA on the base: a fresh one to train, the active ones to compare with, and its matrices for the file."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import LoraLayer
+from transformers import PreTrainedModel
+
+from shammah_convert.job import AdapterFile
+from shammah_convert.lora import TARGETS, Matrix, read_lora
+from shammah_convert.shape import BaseConfig
+
+CANDIDATE = "candidate"
+_PREFIX = "base_model.model."
+
+
+def attach(model: PreTrainedModel, rank: int, alpha: float) -> PeftModel:
+    """Put a fresh adapter on every projection: lora_a random, lora_b zero, so that nothing changes yet."""
+    return get_peft_model(model, _config(TARGETS, rank, alpha), adapter_name=CANDIDATE)
+
+
+def attach_active(model: PeftModel, active: Sequence[AdapterFile], config: BaseConfig) -> tuple[str, ...]:
+    """Load the adapters that are active now beside the candidate; their names in the model.
+
+    Raises:
+        BadAdapter: A file does not fit the base.
+    """
+    names = tuple(f"active{place}" for place in range(len(active)))
+    for name, file in zip(names, active, strict=True):
+        adapter = read_lora(Path(file.path), config)
+        rank = max(len(lora_a) for lora_a, _ in adapter.pairs.values())
+        model.add_adapter(name, _config(adapter.pairs, rank, adapter.alpha * file.scale))
+        _fill(model, name, adapter.pairs)
+    return names
+
+
+@contextmanager
+def using(model: PeftModel, names: Sequence[str]) -> Iterator[None]:
+    """Run the base with these adapters alone; with none of them, the bare base."""
+    try:
+        if names:
+            model.base_model.set_adapter(list(names))
+            yield
+        else:
+            with model.disable_adapter():
+                yield
+    finally:
+        model.base_model.set_adapter(CANDIDATE)
+
+
+def parameters(model: PeftModel) -> list[torch.nn.Parameter]:
+    """What is trained."""
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def pairs(model: PeftModel) -> dict[str, tuple[Matrix, Matrix]]:
+    """The candidate's matrices by Hugging Face module: lora_a (rank, in), lora_b (out, rank)."""
+    return {
+        module: (_matrix(layer.lora_A[CANDIDATE].weight), _matrix(layer.lora_B[CANDIDATE].weight))
+        for module, layer in _layers(model, CANDIDATE)
+    }
+
+
+def _fill(model: PeftModel, name: str, matrices: Mapping[str, tuple[Matrix, Matrix]]) -> None:
+    for module, layer in _layers(model, name):
+        lora_a, lora_b = (torch.from_numpy(matrix) for matrix in matrices[module])
+        rank = len(lora_a)
+        with torch.no_grad():
+            # peft scales by alpha / (its one rank); a module of a smaller rank is padded with zeros and made up for.
+            layer.lora_A[name].weight.zero_()[:rank] = lora_a * (layer.r[name] / rank)
+            layer.lora_B[name].weight.zero_()[:, :rank] = lora_b
+
+
+def _layers(model: PeftModel, name: str) -> Iterator[tuple[str, LoraLayer]]:
+    for module, layer in model.named_modules():
+        if isinstance(layer, LoraLayer) and name in layer.lora_A:
+            yield module.removeprefix(_PREFIX), layer
+
+
+def _matrix(weight: torch.Tensor) -> Matrix:
+    return weight.detach().float().cpu().numpy()
+
+
+def _config(modules: Iterable[str], rank: int, alpha: float) -> LoraConfig:
+    """Targets are whole names, or last parts of names."""
+    pattern = "|".join(re.escape(module) for module in modules)
+    return LoraConfig(
+        r=rank, lora_alpha=alpha, target_modules=rf"(?:.*\.)?(?:{pattern})", bias="none", task_type="CAUSAL_LM"
+    )

@@ -1,0 +1,45 @@
+"""What the trainer says while it works: JSON lines, appended to one file that anyone may read along."""
+
+import json
+import time
+from pathlib import Path
+
+from shammah_convert.job import CANCEL, PROGRESS, Score
+from shammah_trainer.fit import Cancelled, Step
+
+
+class Progress:
+    """Appends to `progress.jsonl`, and looks whether somebody wants it all to stop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stream = (folder / PROGRESS).open("a", encoding="utf-8", buffering=1)
+
+    def say(self, event: str, **facts: object) -> None:
+        """Append a line."""
+        self._stream.write(json.dumps({"event": event, "at": round(time.time(), 3), **facts}) + "\n")
+
+    def check(self) -> None:
+        """Raise Cancelled where the folder holds a file of that name."""
+        if (self._folder / CANCEL).exists():
+            raise Cancelled("it was cancelled")
+
+    def step(self, step: Step) -> None:
+        """A step was made."""
+        self.check()
+        self.say(
+            "step",
+            epoch=step.epoch,
+            step=step.step,
+            steps=step.steps,
+            loss=round(step.loss, 5),
+            seconds_left=round(step.seconds_left, 1),
+        )
+
+    def epoch(self, epoch: int, aims: Score) -> None:
+        """An epoch is over."""
+        self.say("epoch", epoch=epoch, loss=round(aims.loss, 5), exact=aims.exact, rows=aims.rows)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()

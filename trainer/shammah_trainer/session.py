@@ -1,0 +1,130 @@
+"""The one path of training: from a job folder to an adapter and a report."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import torch
+
+from shammah_convert import examples
+from shammah_convert.examples import Example
+from shammah_convert.job import ADAPTER, EXAMPLES, HELD_OUT, REPLAY, Change, Job, Report
+from shammah_convert.lora import Adapter, Card, write_lora
+from shammah_convert.opened import OpenBase
+from shammah_trainer import lora
+from shammah_trainer.base import BYTES_A_PARAMETER, Base, open_base
+from shammah_trainer.dataset import Row
+from shammah_trainer.evaluate import probes, score
+from shammah_trainer.fit import Data, fit
+from shammah_trainer.progress import Progress
+
+# Beside the weights: libraries, activations of one batch, the adapter with its moments.
+SPARE_BYTES = 1_200_000_000
+
+
+class TooLittleMemory(RuntimeError):
+    """The unpacked model does not fit; the text has the numbers."""
+
+
+class NothingToLearn(ValueError):
+    """The job holds no example that the model could read whole."""
+
+
+def train(folder: Path, progress: Progress) -> Report:
+    """Do a job: train a fresh adapter on the served base, compare it with what is active, write both files.
+
+    Raises:
+        BadJob: The folder does not hold one.
+        BadBase: The base cannot be trained.
+        BadAdapter: An active adapter cannot be read.
+        TooLittleMemory: The unpacked base does not fit.
+        NothingToLearn: No example fits the context.
+        Broken: The loss is no number any more.
+        Cancelled: Somebody asked it to stop.
+    """
+    started = time.monotonic()
+    job = Job.read(folder)
+    torch.set_num_threads(job.threads)
+    torch.manual_seed(job.seed)
+    progress.say("opening", base=job.base_name)
+    base = _open(Path(job.base_path))
+    data, held_out, left_out = _data(folder, job, base)
+    model = lora.attach(base.model, job.plan.rank, job.plan.alpha)
+    active = lora.attach_active(model, job.active, base.config)
+    progress.say("comparing", examples=len(data.rows), replay=len(data.replay), held_out=len(held_out))
+    with lora.using(model, active):
+        before = score(model, data.aims, base.padding), score(model, held_out, base.padding)
+    fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress)
+    progress.say("evaluating", stopped=fitted.stopped)
+    after = score(model, data.aims, base.padding), score(model, held_out, base.padding)
+    report = Report(
+        learnt=Change(before[0], after[0]),
+        held_out=Change(before[1], after[1]),
+        epochs=fitted.epochs,
+        steps=fitted.steps,
+        seconds=round(time.monotonic() - started, 2),
+        stopped=fitted.stopped,
+        probes=probes(model, [*data.aims, *held_out]),
+        tensor_types=base.tensor_types,
+        left_out=left_out,
+    )
+    progress.check()
+    write_lora(folder / ADAPTER, _adapter(model, job, base, report), base.config)
+    report.write(folder)
+    progress.say("evaluated", seconds=report.seconds)
+    return report
+
+
+def _open(path: Path) -> Base:
+    needed = OpenBase(path).parameters * BYTES_A_PARAMETER + SPARE_BYTES
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise TooLittleMemory(
+            f"training {path.name} takes {needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free"
+        )
+    return open_base(path)
+
+
+def _data(folder: Path, job: Job, base: Base) -> tuple[Data, list[Row], tuple[str, ...]]:
+    """What is learnt, what is held out, and the ids of examples that are too long to be read whole."""
+    most_tokens = min(job.plan.most_tokens, base.config.context_tokens)
+    learnt = _rows(folder / EXAMPLES, base, most_tokens)
+    fitting = [(example, row) for example, row in learnt if row is not None]
+    if not fitting:
+        raise NothingToLearn(f"no example is at most {most_tokens:,} tokens long")
+    data = Data(
+        rows=[row for _, row in fitting],
+        weights=[example.weight for example, _ in fitting],
+        ids=[example.id for example, _ in fitting],
+        corrections=[row for example, row in fitting if example.id in job.corrections],
+        replay=[row for _, row in _rows(folder / REPLAY, base, most_tokens) if row is not None],
+        padding=base.padding,
+    )
+    held_out = [row for _, row in _rows(folder / HELD_OUT, base, most_tokens) if row is not None]
+    return data, held_out, tuple(example.id for example, row in learnt if row is None)
+
+
+def _rows(file: Path, base: Base, most_tokens: int) -> Sequence[tuple[Example, Row | None]]:
+    """The examples of a file with their tokens; None where those are too many."""
+    found = [(example, base.encoder.row(example)) for example in examples.read(file.read_text("utf-8"))]
+    return [(example, row if len(row.tokens) <= most_tokens else None) for example, row in found]
+
+
+def _adapter(model: lora.PeftModel, job: Job, base: Base, report: Report) -> Adapter:
+    scores = {
+        "learnt.exact": report.learnt.after.exact / max(1, report.learnt.after.rows),
+        "learnt.loss": report.learnt.after.loss,
+        "held_out.loss": report.held_out.after.loss,
+    }
+    card = Card(
+        name=job.name,
+        version=job.version,
+        base_name=base.name,
+        size_label=base.size_label,
+        base_sha256=job.base_sha256,
+        examples_sha256=job.examples_sha256,
+        parent="+".join(file.name for file in job.active),
+        scores=scores,
+    )
+    return Adapter(card, base.config.architecture, job.plan.alpha, lora.pairs(model))
