@@ -38,7 +38,7 @@ def job_on(base: Path) -> Job:
         base_sha256="ab" * 32,
         base_name="random qwen",
         examples_sha256="cd" * 32,
-        threads=2,
+        threads=1,
         corrections=("right",),
         plan=PLAN,
     )

@@ -30,9 +30,9 @@ class Plan:
         alpha: The adapter's weight is alpha / rank.
         learning_rate: Of AdamW; 0 derives it from the model's width.
         batch_rows: Examples a step, drawn by weight.
-        replay_rows: Of the base's own answers, beside them.
-        replay_weight: Of the loss on those.
-        most_epochs: An epoch draws as many examples as there are.
+        replay_rows: Of the base's own answers, beside them: what it makes of them is to stay.
+        replay_weight: Of the drift on those.
+        most_epochs: An epoch draws as many examples as there are, and has eight steps at least.
         most_tokens: Longer examples are left out, and named.
     """
 
@@ -40,8 +40,8 @@ class Plan:
     alpha: float = 32.0
     learning_rate: float = 0.0
     batch_rows: int = 8
-    replay_rows: int = 8
-    replay_weight: float = 1.0
+    replay_rows: int = 16
+    replay_weight: float = 40.0
     most_epochs: int = 40
     most_tokens: int = 2048
 

@@ -113,9 +113,9 @@ class OpenBase:
 
 
 def size_label(parameters: int) -> str:
-    """Parameters as GGUF's naming convention writes them: a number of at most two digits and a unit."""
+    """Parameters as GGUF's naming convention writes them: a number below 1,000 and a unit."""
     for unit, size in (("T", 10**12), ("B", 10**9), ("M", 10**6)):
-        if parameters >= size:
-            count = parameters / size
-            return f"{count:.0f}{unit}" if count >= 10 else f"{count:.1f}".removesuffix(".0") + unit
+        count = parameters / size
+        if round(count * 1000) >= 1000:  # 999.6 thousand is a million
+            return f"{count:.0f}{unit}" if count >= 9.95 else f"{count:.1f}".removesuffix(".0") + unit
     return f"{max(1, round(parameters / 1000))}K"

@@ -14,6 +14,11 @@ QWEN2_SPLIT = (
 )
 """As Qwen2's tokenizer.json and llama.cpp's pre-tokenizer "qwen2" have it: one digit a token."""
 
+CONTROLS_BY_NAME = frozenset(
+    ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"]
+)
+"""Marks of Qwen2.5 that llama.cpp takes for controls whatever the file says (`llama_vocab::impl::load`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
@@ -67,18 +72,22 @@ class Vocabulary:
         if (kind, pre) != ("gpt2", "qwen2"):
             raise BadBase(f"the tokenizer is {kind}/{pre}, not gpt2/qwen2")
         tokens, types = _value(reader, "tokenizer.ggml.tokens"), _value(reader, "tokenizer.ggml.token_type")
+        merges = _value(reader, "tokenizer.ggml.merges")
+        if not (tokens and types and merges):
+            raise BadBase("the file lacks a tokenizer's tokens, their types or its merges")
         of_type = {
             wanted: frozenset(token for token, kind in zip(tokens, types, strict=True) if kind == wanted)
             for wanted in (gguf.TokenType.CONTROL, gguf.TokenType.USER_DEFINED)
         }
+        by_name = of_type[gguf.TokenType.USER_DEFINED] & CONTROLS_BY_NAME
         end, padding = _value(reader, "tokenizer.ggml.eos_token_id"), _value(reader, "tokenizer.ggml.padding_token_id")
         return cls(
             tokens=tuple(tokens),
-            controls=of_type[gguf.TokenType.CONTROL],
-            merges=tuple(_value(reader, "tokenizer.ggml.merges")),
+            controls=of_type[gguf.TokenType.CONTROL] | by_name,
+            merges=tuple(merges),
             end=tokens[end],
             padding=tokens[end if padding is None else padding],
-            defined=of_type[gguf.TokenType.USER_DEFINED],
+            defined=of_type[gguf.TokenType.USER_DEFINED] - by_name,
         )
 
 

@@ -54,7 +54,8 @@ def counted(journal: Journal, settings: Settings) -> int | None:
     feedback = [example.id for example in journal.examples.live(limits.feedback, teacher_limit=0)]
     every = [example.id for example in journal.examples.live(limits.feedback, limits.teacher)]
     trainings = journal.trainings
-    return missing(trainings.unseen(feedback), trainings.unseen(every), trainings.last(), settings.trainer)
+    last = trainings.last() if every else None  # where there is nothing to learn, nothing is tried again
+    return missing(trainings.unseen(feedback), trainings.unseen(every), last, settings.trainer)
 
 
 def consider(journal: Journal, settings: Settings) -> str:

@@ -51,7 +51,8 @@ def test_a_tensor_is_what_its_packed_values_stand_for(kind: Kind, path: Path) ->
     for name, written in kind.weights().items():
         values = base.tensor(name)
         tensor = packed[gguf_name(kind.architecture, LAYERS, name)]
-        assert (values.dtype, values.shape) == (np.float32, written.shape), name
+        assert values.dtype == np.float32
+        assert values.shape == written.shape, name
         np.testing.assert_array_equal(values, gguf.quants.dequantize(tensor.data, tensor.tensor_type))
 
 
@@ -182,7 +183,7 @@ def test_the_padding_is_the_end_where_no_other_is_named(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.close()
     read = Vocabulary.from_gguf(gguf.GGUFReader(tmp_path / "x.gguf"))
-    assert (read.end, read.padding, read.controls) == ("<|im_end|>", "<|im_end|>", {"<|im_end|>"})
+    assert (read.end, read.padding, read.controls) == ("<|im_end|>", "<|im_end|>", frozenset({"<|im_end|>"}))
 
 
 def _write_header(path: Path, architecture: str) -> None:

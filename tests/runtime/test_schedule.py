@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def interpreter(path: Path, code: int) -> str:
     return str(path)
 
 
-def with_trainer(settings: Settings, **changes: object) -> Settings:
+def with_trainer(settings: Settings, **changes: Any) -> Settings:
     return replace(settings, trainer=replace(settings.trainer, **changes))
 
 

@@ -28,7 +28,7 @@ from shammah_trainer.fit import (
     Step,
     fit,
 )
-from shammah_trainer.losses import next_logits, tell
+from shammah_trainer.losses import drift, next_logits, tell
 from tests.job_folders import example
 from tests.qwens import Kind
 
@@ -157,17 +157,17 @@ def test_the_same_seed_trains_the_same(path: Path) -> None:
         np.testing.assert_array_equal(lora_b, second[module])
 
 
-def test_what_is_replayed_is_learnt_beside_what_is_drawn(path: Path) -> None:
-    def loss_on_replay(replay_rows: int) -> float:
+def test_what_is_replayed_stays_as_it_is_beside_what_is_learnt(path: Path) -> None:
+    def drift_on_replay(replay_rows: int) -> float:
         torch.manual_seed(0)
         base = open_base(path)
         model = lora.attach(base.model, rank=4, alpha=8.0)
         kept = [row(base, question, "list files") for question in ("what?", "who?", "when?")]
         wanted = [row(base, "which?", "A")]
         run(model, base, data(base, wanted * 64, replay=kept), Plan(batch_rows=8, replay_rows=replay_rows))
-        return score(model, kept, base.padding).loss
+        return float(drift(model, collate(kept, base.padding)))
 
-    assert loss_on_replay(replay_rows=3) < loss_on_replay(replay_rows=0) / 2
+    assert 0 < drift_on_replay(replay_rows=3) < drift_on_replay(replay_rows=0) / 2
 
 
 # It knows when to stop.

@@ -23,9 +23,9 @@ from tests.qwens import KINDS, LAYERS, Kind
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
 RANK, ALPHA = 4, 8.0
-# What the bare bases differ by (test_base.py), and for the adapter's own F32 matrices some more.
-TOLERANCES = {"F16": 0.05, "Q8_0": 0.4}
-MOVED = 1.0
+# Measured with adapters on six bases of each kind: 0.012 and 0.17 at most, while they moved the logits by 4.4 at least.
+TOLERANCES = {"F16": 0.04, "Q8_0": 0.3}
+MOVED = 3.0
 """By at least so much some logit changes, or the comparisons would say little."""
 
 TOKENS = [1, 260, 17, 300, 45, 2, 99, 200, 7]
@@ -56,7 +56,7 @@ def logits(model: PeftModel) -> NDArray[np.float32]:
 def trained(model: PeftModel) -> PeftModel:
     """As if the adapter had been trained: lora_b is zero no more."""
     for parameter in lora.parameters(model):
-        torch.nn.init.normal_(parameter, 0, 0.08)
+        torch.nn.init.normal_(parameter, 0, 0.15)
     return model
 
 
@@ -78,8 +78,8 @@ def written(file: Path, kind: Kind, ranks: dict[str, int], scale: float = 1.0, s
     for module, rank in ranks.items():
         out, inner = shape_of(kind.config, f"{module}.weight", kind.rows)
         pairs[module] = (
-            random.normal(0, 0.1, (rank, inner)).astype(np.float32),
-            random.normal(0, 0.1, (out, rank)).astype(np.float32),
+            random.normal(0, 0.15, (rank, inner)).astype(np.float32),
+            random.normal(0, 0.15, (out, rank)).astype(np.float32),
         )
     write_lora(file, Adapter(Card(file.stem, "x", "ab" * 32), kind.architecture, ALPHA, pairs), kind.config)
     return AdapterFile(file.stem, str(file), "", scale)
@@ -104,7 +104,7 @@ def test_every_projection_has_a_pair_of_its_shape(model: PeftModel, kind: Kind) 
     for module, (lora_a, lora_b) in pairs.items():
         out, inner = shape_of(kind.config, f"{module}.weight", kind.rows)
         assert (lora_a.shape, lora_b.shape) == ((RANK, inner), (out, RANK)), module
-        assert (lora_a.dtype, lora_b.dtype) == (np.float32, np.float32)
+        assert lora_a.dtype == lora_b.dtype == np.float32
 
 
 def test_llama_cpp_says_the_same_with_the_written_adapter(
@@ -133,7 +133,7 @@ def test_active_adapters_say_what_they_say_in_llama_cpp(
         with lora.using(model, [names[place] for place in used]):
             ours = logits(model)
         theirs = served_logits(path, [active[place] for place in used])
-        assert np.abs(theirs - served_logits(path, [])).max() > MOVED / 4
+        assert np.abs(theirs - served_logits(path, [])).max() > MOVED
         assert np.abs(ours - theirs).max() < TOLERANCES[kind.quantization]
 
 

@@ -15,10 +15,11 @@ from shammah_convert.job import Plan, Score
 from shammah_trainer import lora
 from shammah_trainer.dataset import Row, collate, draw, in_batches
 from shammah_trainer.evaluate import score
-from shammah_trainer.losses import tell
+from shammah_trainer.losses import drift, tell
 
-# AdamW's step is to shrink as matrices grow wider (muP): 1.2e-3 at 256, 2e-4 at 1536, 9e-5 at 3584.
-RATE_BY_WIDTH = 0.31
+# AdamW's step is to shrink as matrices grow wider (muP): 1e-3 at 256, 1.7e-4 at 1536, 7e-5 at 3584.
+RATE_BY_WIDTH = 0.256
+LEAST_EPOCH_STEPS = 8
 WARM_STEPS = 10
 CLIP = 1.0
 SURE = 0.8
@@ -114,7 +115,7 @@ def fit(model: PeftModel, data: Data, plan: Plan, width: int, seed: int, watch: 
     optimizer = torch.optim.AdamW(parameters, lr=plan.learning_rate or RATE_BY_WIDTH / width, weight_decay=0.0)
     chance = torch.Generator().manual_seed(seed)
     most_epochs = plan.most_epochs if data.corrections else min(plan.most_epochs, EPOCHS_WITHOUT_CORRECTIONS)
-    an_epoch = math.ceil(len(data.rows) / plan.batch_rows)
+    an_epoch = max(LEAST_EPOCH_STEPS, math.ceil(len(data.rows) / plan.batch_rows))
     progress, started = _Progress(), time.monotonic()
     for epoch in range(1, most_epochs + 1):
         for step in range((epoch - 1) * an_epoch + 1, epoch * an_epoch + 1):
@@ -164,10 +165,12 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = group.setdefault("peak", group["lr"]) * min(1.0, step / WARM_STEPS)
     # A row that was drawn twice is run once and counts twice.
-    shares = {data.rows[place]: count / len(drawn) for place, count in Counter(drawn).items()}
+    counts = Counter(data.rows[place] for place in drawn)
+    shares = {row: count / len(drawn) for row, count in counts.items()}
     loss = _descend(model, shares, data.padding)
-    if replayed:
-        _descend(model, dict.fromkeys(replayed, plan.replay_weight / len(replayed)), data.padding)
+    for part in in_batches(replayed):
+        share = plan.replay_weight * len(part) / len(replayed)
+        torch.autograd.backward(share * drift(model, collate(part, data.padding)))
     nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], CLIP)
     optimizer.step()
     optimizer.zero_grad()

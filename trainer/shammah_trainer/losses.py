@@ -45,6 +45,25 @@ def tell(model: PeftModel, batch: Batch) -> Told:
     )
 
 
+def hidden_states(model: PeftModel, batch: Batch) -> Tensor:
+    """The last hidden state, normalised, of every token that is no padding: (tokens, width)."""
+    causal = model.base_model.model
+    hidden = causal.model(input_ids=batch.tokens, attention_mask=batch.mask.long()).last_hidden_state
+    return hidden[batch.mask]
+
+
+def drift(model: PeftModel, batch: Batch) -> Tensor:
+    """How far the adapter moves what the bare base makes of a text: squared, by the base's own square, mean of tokens.
+
+    The output layer is linear, so this bounds every logit's move; and unlike a loss on likeliest tokens it
+    pulls long before one of them changes.
+    """
+    with torch.no_grad(), model.disable_adapter():
+        base = hidden_states(model, batch)
+    moved = (hidden_states(model, batch) - base).square().sum(-1)
+    return (moved / base.square().sum(-1)).mean()
+
+
 @torch.no_grad()
 def next_logits(model: PeftModel, tokens: Tensor) -> Tensor:
     """The logits after one row of tokens: (tokens,) -> (vocabulary,)."""

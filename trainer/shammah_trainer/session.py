@@ -55,6 +55,7 @@ def train(folder: Path, progress: Progress) -> Report:
     progress.say("comparing", examples=len(data.rows), replay=len(data.replay), held_out=len(held_out))
     with lora.using(model, active):
         before = score(model, data.aims, base.padding), score(model, held_out, base.padding)
+    progress.check()
     fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress)
     progress.say("evaluating", stopped=fitted.stopped)
     after = score(model, data.aims, base.padding), score(model, held_out, base.padding)
