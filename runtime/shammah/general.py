@@ -57,7 +57,8 @@ def _make(model: LocalGenerator, hear: Callable[[int, int], None], stop: Stop) -
             replayed += 1
             if replayed > LEAST_REPLAY and time.monotonic() - started > REPLAY_SECONDS:
                 return
-        hear(place, len(questions))
+        if place * 100 // len(questions) != (place - 1) * 100 // len(questions):  # a hundred lines say enough
+            hear(place, len(questions))
         prompt = (Message("user", text),)
         completion = collect(model.stream(prompt, Sampling(MOST_TOKENS), stop))
         if completion.end.finish is Finish.INTERRUPTED:

@@ -89,7 +89,7 @@ def test_the_template_asks_for_neither_a_system_message_nor_thinking(folder: Pat
     write_base_from_folder(folder, tmp_path / "tiny.gguf", ABOUT)
     with LocalModel(tmp_path / "tiny.gguf") as model:
         tokens = model.prompt_tokens([Message("user", "x")])
-        assert "".join(model._piece(token).decode() for token in tokens) == "user\nx\nassistant\n"
+        assert "".join(model._spell(token).decode() for token in tokens) == "user\nx\nassistant\n"
 
 
 def test_only_the_finished_file_is_left(folder: Path, tmp_path: Path) -> None:

@@ -129,7 +129,8 @@ def test_whatever_a_file_calls_itself_it_gets_a_name_that_can_be_typed(house: Ho
 
 def test_a_long_name_in_long_letters_still_fits_a_folder(house: House) -> None:
     house.write(Card("𠀋" * 100, "tiny", house.base.sha256))  # 4 bytes each; a file's name may hold 255
-    assert house.kept() == [Path(house.install().path)]
+    file = house.install()
+    assert house.kept() == [Path(file.path)]
 
 
 def test_a_name_that_a_command_takes_for_itself_is_given_to_no_adapter(house: House) -> None:

@@ -19,6 +19,7 @@ from shammah_trainer.dataset import Row, collate
 from shammah_trainer.evaluate import score
 from shammah_trainer.fit import (
     EPOCHS_WITHOUT_CORRECTIONS,
+    LEAST_EPOCH_STEPS,
     PATIENCE_EPOCHS,
     SURE,
     Broken,
@@ -107,7 +108,7 @@ def test_rows_are_drawn_as_often_as_their_weights_say(model: PeftModel, base: Ba
     drawn = Counter(notes.drawn())
     expected = [weight / sum(WEIGHTS) * drawn.total() for weight in WEIGHTS]
     distance = sum((drawn[place] - wanted) ** 2 / wanted for place, wanted in enumerate(expected))
-    assert drawn.total() == 1000 * EPOCHS_WITHOUT_CORRECTIONS
+    assert drawn.total() == 1000 * EPOCHS_WITHOUT_CORRECTIONS * LEAST_EPOCH_STEPS
     assert distance < 13.8  # chi-square with 2 degrees of freedom passes it once in a thousand
 
 
@@ -165,7 +166,7 @@ def test_what_is_replayed_stays_as_it_is_beside_what_is_learnt(path: Path) -> No
         kept = [row(base, question, "list files") for question in ("what?", "who?", "when?")]
         wanted = [row(base, "which?", "A")]
         run(model, base, data(base, wanted * 64, replay=kept), Plan(batch_rows=8, replay_rows=replay_rows))
-        return float(drift(model, collate(kept, base.padding)))
+        return float(drift(model, collate(kept, base.padding)).detach())
 
     assert 0 < drift_on_replay(replay_rows=3) < drift_on_replay(replay_rows=0) / 2
 
@@ -194,7 +195,8 @@ def test_without_gain_it_gives_up(model: PeftModel, base: Base) -> None:
     rows = [row(base, "which?", answer) for answer in "AB"]
     fitted = run(model, base, data(base, rows, corrections=rows), Plan(learning_rate=NO_CHANGE))
     # The first epoch is the best so far; those after it bring nothing.
-    assert fitted == Fitted(1 + PATIENCE_EPOCHS, 1 + PATIENCE_EPOCHS, f"no gain in {PATIENCE_EPOCHS} epochs")
+    epochs = 1 + PATIENCE_EPOCHS
+    assert fitted == Fitted(epochs, epochs * LEAST_EPOCH_STEPS, f"no gain in {PATIENCE_EPOCHS} epochs")
 
 
 def test_contradicting_corrections_end_it_too(model: PeftModel, base: Base) -> None:
@@ -204,12 +206,13 @@ def test_contradicting_corrections_end_it_too(model: PeftModel, base: Base) -> N
 
 
 def test_it_ends_after_the_most_epochs(model: PeftModel, base: Base) -> None:
-    rows, notes = [row(base, "which?", answer) for answer in "ABC"], Notes()
+    rows, notes = [row(base, "which?", answer) for answer in "ABC"] * 7, Notes()
     plan = Plan(batch_rows=2, most_epochs=2, learning_rate=NO_CHANGE)
     fitted = run(model, base, data(base, rows, corrections=rows), plan, notes)
-    # Three rows, two a step: two steps an epoch.
-    assert fitted == Fitted(2, 4, "2 epochs are over")
-    assert [(step.epoch, step.step, step.steps) for step in notes.steps] == [(1, 1, 4), (1, 2, 4), (2, 3, 4), (2, 4, 4)]
+    # Twenty-one rows, two a step: eleven steps an epoch.
+    assert fitted == Fitted(2, 22, "2 epochs are over")
+    told = [(step.epoch, step.step, step.steps) for step in notes.steps]
+    assert told == [(1 + (step - 1) // 11, step, 22) for step in range(1, 23)]
     assert notes.steps[-1].seconds_left == 0
     assert [epoch for epoch, _ in notes.epochs] == [1, 2]
 
@@ -217,7 +220,7 @@ def test_it_ends_after_the_most_epochs(model: PeftModel, base: Base) -> None:
 def test_without_corrections_it_reads_all_three_times(model: PeftModel, base: Base) -> None:
     rows, notes = [row(base, "which?", answer) for answer in "ABC"], Notes()
     fitted = run(model, base, data(base, rows), Plan(batch_rows=3), notes)
-    assert fitted == Fitted(3, 3, "3 epochs are over")
+    assert fitted == Fitted(3, 3 * LEAST_EPOCH_STEPS, "3 epochs are over")
     assert {aims.rows for _, aims in notes.epochs} == {3}, "all rows are watched"
 
 

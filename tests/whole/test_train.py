@@ -182,8 +182,9 @@ def test_a_killed_train_takes_the_real_trainer_with_it(tmp_path: Path) -> None:
     home = Home(tmp_path, OFFLINE)
     correct(home, "how do i list files", "ls -la")
     worker = start(home, "train")
-    lock = tmp_path / "training.lock"
+    lock, deadline = tmp_path / "training.lock", time.monotonic() + 120
     while not (lock.exists() and lock.read_text()):
+        assert time.monotonic() < deadline
         time.sleep(0.02)
     child = int(lock.read_text())
     assert Path(f"/proc/{child}").exists()

@@ -98,13 +98,17 @@ def _empty(config: BaseConfig, rows: int) -> PreTrainedModel:
 def tokenizer(vocabulary: Vocabulary) -> Tokenizer:
     """The tokenizer that llama.cpp makes of the same vocabulary: byte-level BPE, no normalisation."""
     ids = {token: index for index, token in enumerate(vocabulary.tokens)}
-    merges = [tuple(merge.split(" ")) for merge in vocabulary.merges]
+    merges = [(left, right) for left, _, right in (merge.partition(" ") for merge in vocabulary.merges)]
     result = Tokenizer(models.BPE(ids, merges))
     split = pre_tokenizers.Split(Regex(QWEN2_SPLIT), behavior="isolated")
     result.pre_tokenizer = pre_tokenizers.Sequence(
         [split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
     result.decoder = decoders.ByteLevel()
-    result.add_special_tokens([AddedToken(token, special=True) for token in sorted(vocabulary.controls, key=ids.get)])
-    result.add_tokens([AddedToken(token, normalized=False) for token in sorted(vocabulary.defined, key=ids.get)])
+    result.add_special_tokens(
+        [AddedToken(token, special=True) for token in sorted(vocabulary.controls, key=ids.__getitem__)]
+    )
+    result.add_tokens(
+        [AddedToken(token, normalized=False) for token in sorted(vocabulary.defined, key=ids.__getitem__)]
+    )
     return result

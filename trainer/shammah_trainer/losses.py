@@ -48,7 +48,7 @@ def tell(model: PeftModel, batch: Batch) -> Told:
 def hidden_states(model: PeftModel, batch: Batch) -> Tensor:
     """The last hidden state, normalised, of every token that is no padding: (tokens, width)."""
     causal = model.base_model.model
-    hidden = causal.model(input_ids=batch.tokens, attention_mask=batch.mask.long()).last_hidden_state
+    hidden: Tensor = causal.model(input_ids=batch.tokens, attention_mask=batch.mask.long()).last_hidden_state
     return hidden[batch.mask]
 
 
@@ -69,4 +69,5 @@ def next_logits(model: PeftModel, tokens: Tensor) -> Tensor:
     """The logits after one row of tokens: (tokens,) -> (vocabulary,)."""
     causal = model.base_model.model
     hidden = causal.model(input_ids=tokens[None]).last_hidden_state
-    return causal.lm_head(hidden[0, -1]).float()
+    logits: Tensor = causal.lm_head(hidden[0, -1])
+    return logits.float()

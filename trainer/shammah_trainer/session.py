@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 import torch
+from peft import PeftModel
 
 from shammah_convert import examples
 from shammah_convert.examples import Example
@@ -112,7 +113,7 @@ def _rows(file: Path, base: Base, most_tokens: int) -> Sequence[tuple[Example, R
     return [(example, row if len(row.tokens) <= most_tokens else None) for example, row in found]
 
 
-def _adapter(model: lora.PeftModel, job: Job, base: Base, report: Report) -> Adapter:
+def _adapter(model: PeftModel, job: Job, base: Base, report: Report) -> Adapter:
     scores = {
         "learnt.exact": report.learnt.after.exact / max(1, report.learnt.after.rows),
         "learnt.loss": report.learnt.after.loss,

@@ -50,11 +50,8 @@ class Adapters:
         A rollback is recorded, and the next one goes further back.
         """
         with self._db.write() as db:
-            newest = self._newest(base)
-            row = self._activation(newest["earlier"]) if newest else None
-            while row is not None and (
-                row["adapters"] == newest["adapters"] or not all(self.find(name) for name, _ in _set(row))
-            ):
+            row = newest = self._newest(base)
+            while row is not None and newest is not None and not self._differs(row, newest):
                 row = self._activation(row["earlier"])
             if row is None:
                 return None
@@ -68,6 +65,10 @@ class Adapters:
                 return False
             db.execute("DELETE FROM adapters WHERE name = ?", (adapter.name,))
         return True
+
+    def _differs(self, row: sqlite3.Row, newest: sqlite3.Row) -> bool:
+        """Whether going back to an activation would change anything, and can be done."""
+        return bool(row["adapters"] != newest["adapters"]) and all(self.find(name) for name, _ in _set(row))
 
     def _newest(self, base: str) -> sqlite3.Row | None:
         return _newest(self._db, base)
