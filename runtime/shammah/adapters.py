@@ -1,5 +1,6 @@
 """Which adapters are active, is each the file that was recorded, and does it fit its base."""
 
+import contextlib
 import hashlib
 import math
 import os
@@ -15,6 +16,7 @@ from shammah.errors import (
     AdapterForOtherBase,
     AdapterUnreadable,
     AdapterValues,
+    BadModel,
     NotAnAdapter,
     UsageError,
 )
@@ -49,7 +51,7 @@ class Adaptable(Protocol):
 def active_files(journal: Journal, base: str) -> list[AdapterFile]:
     """The files of a base's active set, with their scales."""
     found = ((journal.adapters.find(name), scale) for name, scale in journal.adapters.active(base))
-    return [_file(adapter, scale) for adapter, scale in found if adapter is not None]
+    return [_file(adapter, scale) for adapter, scale in found if adapter is not None and adapter.base == base]
 
 
 def apply_active(model: Adaptable, journal: Journal, base: str, say: Callable[[str], None]) -> None:
@@ -91,6 +93,7 @@ def read(path: Path, base: Base) -> "lora.Adapter":
     """
     from shammah_convert import lora  # opens gguf: 0.1 s that no answer needs
     from shammah_convert.opened import OpenBase
+    from shammah_convert.shape import BadBase
 
     kinds: dict[type[lora.BadAdapter], type[AdapterError]] = {
         lora.NoAdapterFile: AdapterUnreadable,
@@ -103,6 +106,8 @@ def read(path: Path, base: Base) -> "lora.Adapter":
         adapter = lora.read_lora(path, OpenBase(Path(base.path)).config)
     except lora.BadAdapter as error:
         raise kinds[type(error)](str(error)) from error
+    except BadBase as error:
+        raise BadModel(str(error)) from error
     if adapter.card.base_sha256 != base.sha256:
         made_for = adapter.card.base_name if adapter.card.base_sha256 else "it does not say which model"
         raise AdapterForOtherBase(f"{path} was made for another file than {base.name} ({made_for})")
@@ -118,13 +123,20 @@ def install(home: Path, source: Path, base: Base, training: int | None = None) -
     card = read(source, base).card
     sha256 = hash_of(source)
     folder = home / "adapters"
-    folder.mkdir(exist_ok=True, mode=0o700)
     path = folder / (card.file_name if training is not None else f"{_plain(card.name)}-{sha256[:8]}.gguf")
     partial = path.with_name(path.name + ".partial")
-    partial.unlink(missing_ok=True)
-    if training is None or not _is_linked(source, partial):
-        shutil.copyfile(source, partial)
-    publish(partial, path)
+    try:
+        folder.mkdir(exist_ok=True, mode=0o700)
+        partial.unlink(missing_ok=True)
+        if training is None or not _is_linked(source, partial):
+            shutil.copyfile(source, partial)
+        publish(partial, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise AdapterError(
+            f"{path} cannot be written: {error.strerror}", hint="Check the free space and the rights of SHAMMAH_HOME."
+        ) from error
     verify(AdapterFile(card.name, str(path), sha256))
     return Adapter(
         name=_plain(card.name),

@@ -18,6 +18,8 @@ def objections(report: Report) -> list[str]:
     if not after.loss < before.loss:
         found.append(f"the loss on what it should learn did not fall ({_loss(before)} -> {_loss(after)})")
     before, after = report.held_out.before, report.held_out.after
+    if not after.rows:
+        found.append("there is no held-out answer to compare with")
     if not after.loss <= before.loss + MOST_RISE * max(1.0, before.loss):
         found.append(
             f"the loss on {after.rows} held-out answers rose by more than {MOST_RISE * max(1.0, before.loss):.3f}"

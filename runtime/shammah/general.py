@@ -15,7 +15,8 @@ from shammah_convert.files import write_whole
 
 PROMPTS = Path(__file__).with_name("prompts")
 HELD_OUT, REPLAY = "general", "replay"
-MOST_TOKENS = 96
+# Few answers are to be missing among those that are held out; of those to replay there are enough.
+MOST_TOKENS = {HELD_OUT: 256, REPLAY: 96}
 # Of a large model the replay is smaller, so that a first training begins within minutes.
 REPLAY_SECONDS = 120.0
 LEAST_REPLAY = 24
@@ -59,10 +60,10 @@ def _make(model: LocalGenerator, hear: Callable[[int, int], None], stop: Stop) -
                 return
         if place * 100 // len(questions) != (place - 1) * 100 // len(questions):  # a hundred lines say enough
             hear(place, len(questions))
-        prompt = (Message("user", text),)
-        completion = collect(model.stream(prompt, Sampling(MOST_TOKENS), stop))
-        if completion.end.finish is Finish.INTERRUPTED:
+        if stop():
             raise Interrupted("it was cancelled")
+        prompt = (Message("user", text),)
+        completion = collect(model.stream(prompt, Sampling(MOST_TOKENS[name])))
         if completion.end.finish is Finish.STOP and completion.text:
             yield _example(f"{name}-{place}", prompt, completion.text)
 

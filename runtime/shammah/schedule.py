@@ -3,8 +3,9 @@
 import importlib.util
 import subprocess
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from shammah import bases
+from shammah import bases, locks
 from shammah.config import Settings, TrainerSettings
 from shammah.errors import ShammahError
 from shammah.journal import Journal
@@ -58,9 +59,24 @@ def counted(journal: Journal, settings: Settings) -> int | None:
     return missing(trainings.unseen(feedback), trainings.unseen(every), last, settings.trainer)
 
 
+def open_training(home: Path, journal: Journal) -> Training | None:
+    """The training that is queued or under way; one whose process was killed is closed first."""
+    found = journal.trainings.open_one()
+    if found is None or found.state == "queued":
+        return found
+    with locks.only_one(home / locks.TRAINING) as lock:
+        if lock is not None:
+            journal.trainings.fail_abandoned()
+    return journal.trainings.open_one()
+
+
 def consider(journal: Journal, settings: Settings) -> str:
     """Queue a training where one is due; a line for the user where there is something to say."""
-    if not settings.worker.enabled or counted(journal, settings) != 0 or journal.trainings.open_one() is not None:
+    if (
+        not settings.worker.enabled
+        or counted(journal, settings) != 0
+        or open_training(settings.home, journal) is not None
+    ):
         return ""
     if not is_installed(settings):
         return MISSING if journal.raise_flag("trainer_missing_said") else ""

@@ -14,15 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from shammah import adapters, gate, general, hardware, locks
+from shammah import adapters, bases, gate, general, hardware, locks, schedule
 from shammah.config import Settings
 from shammah.errors import Interrupted, ShammahError, TrainingError, TrainingRuns
 from shammah.generation import Stop
 from shammah.journal import Journal
 from shammah.journal.trainings import OPEN
-from shammah.locks import Lock, is_held, only_one
+from shammah.locks import Lock, only_one
 from shammah.records import Adapter, Base, Training
 from shammah_convert import examples
+from shammah_convert.chat import Message
 from shammah_convert.examples import Example
 from shammah_convert.job import (
     ADAPTER,
@@ -63,15 +64,13 @@ def folder_of(home: Path, training: Training) -> Path:
 
 def cancel(home: Path, journal: Journal) -> Training | None:
     """Ask the open training to stop; None where there is none. A queued one is over at once."""
-    training = journal.trainings.open_one()
-    if training is None:
-        return None
-    if training.state == "queued":
+    training = schedule.open_training(home, journal)
+    if training is not None and training.state == "queued":
         journal.trainings.note(training, "cancelled", "it was cancelled")
-    elif is_held(home / locks.TRAINING):
-        (folder_of(home, training) / CANCEL).touch()
-    else:
-        journal.trainings.fail_abandoned()
+    elif training is not None:
+        folder = folder_of(home, training)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / CANCEL).touch()
     return training
 
 
@@ -83,11 +82,13 @@ class Frozen:
         learnt: What is trained on.
         held_out: Of the teacher's plain answers, those that are not.
         corrections: Ids of what users said, all of it learnt.
+        corrected: Conversations whose answer a user rated: what anybody else says to them has no say.
     """
 
     learnt: Sequence[Example]
     held_out: Sequence[Example]
     corrections: tuple[str, ...]
+    corrected: frozenset[tuple[Message, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +151,17 @@ class Trainer:
         return self.journal.trainings.at(training.number)
 
     def _make(self, training: Training, lock: Lock) -> None:
-        frozen = self._freeze()
-        self.journal.trainings.start(training, [example.id for example in [*frozen.learnt, *frozen.held_out]])
+        frozen, folder = self._freeze(), folder_of(self.settings.home, training)
+        shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
+        folder.mkdir(parents=True, mode=0o700)
+        if not self.journal.trainings.start(training, _ids(frozen.learnt), _ids(frozen.held_out)):
+            raise Interrupted("it was cancelled")
         base = self._base(training)
-        folder = self._prepare(training, base, frozen)
+        job = self._prepare(training, base, frozen, folder)
         self._train(folder, lock)
         self.journal.trainings.note(training, "evaluated")
         report = Report.read(folder)
-        objections = gate.objections(report)
+        objections = [*gate.objections(report), *self._changes(frozen, job)]
         if objections and not training.is_forced:
             replace(report, decision="refused", reasons=tuple(objections)).write(folder)
             self.journal.trainings.note(training, "refused", "; ".join(objections))
@@ -166,26 +170,40 @@ class Trainer:
         replace(report, decision="promoted", reasons=tuple(objections)).write(folder)
         self.journal.trainings.promote(training, adapter)
 
+    def _changes(self, frozen: Frozen, job: Job) -> list[str]:
+        """What happened meanwhile that makes the candidate one for yesterday."""
+        found = []
+        live = {example.id: example for example in self.journal.examples.live()}
+        if any(live.get(example.id) != example for example in frozen.learnt):
+            found.append("examples that it learnt were changed meanwhile; train again")
+        if tuple(adapters.active_files(self.journal, job.base_sha256)) != job.active:
+            found.append("another adapter was made active meanwhile; train again")
+        return found
+
     def _base(self, training: Training) -> Base:
+        """The model that is trained, if it is still the file that was recorded."""
         base = self.journal.base(training.base)
         if base is None or not Path(base.path).is_file():
             raise TrainingError("the model that was to be trained is gone")
+        if bases.identify(self.journal, Path(base.path)).sha256 != training.base:
+            raise TrainingError("the model that was to be trained was replaced")
         return base
 
-    def _prepare(self, training: Training, base: Base, frozen: Frozen) -> Path:
+    def _prepare(self, training: Training, base: Base, frozen: Frozen, folder: Path) -> Job:
         """Write all that the trainer needs into the job folder."""
         if not frozen.learnt:
             raise TrainingError("there is nothing to learn yet")
-        folder = folder_of(self.settings.home, training)
-        shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
-        folder.mkdir(parents=True, mode=0o700)
-        general_held_out, replay = self._general(base, (folder / CANCEL).exists)
+        # What a user corrected is neither to stay as it was, nor right.
+        general_held_out, replay = (
+            [example for example in part if example.prompt not in frozen.corrected]
+            for part in self._general(base, (folder / CANCEL).exists)
+        )
         text = examples.write(frozen.learnt)
         (folder / EXAMPLES).write_text(text, "utf-8")
         (folder / HELD_OUT).write_text(examples.write([*frozen.held_out, *general_held_out]), "utf-8")
         (folder / REPLAY).write_text(examples.write(replay), "utf-8")
-        Job(
-            name=ADAPTER_NAME.format(training.number),
+        job = Job(
+            name=self._name(training),
             version=training.number,
             base_path=base.path,
             base_sha256=base.sha256,
@@ -194,17 +212,27 @@ class Trainer:
             threads=hardware.physical_cores(),
             active=tuple(adapters.active_files(self.journal, base.sha256)),
             corrections=frozen.corrections,
-        ).write(folder)
-        return folder
+        )
+        job.write(folder)
+        return job
+
+    def _name(self, training: Training) -> str:
+        """A name for the adapter that no other has, also none that came from another home."""
+        name = ADAPTER_NAME.format(training.number)
+        while self.journal.adapters.find(name) is not None:
+            name += "b"
+        return name
 
     def _freeze(self) -> Frozen:
         """The live examples, as they are now."""
         limits = self.settings.examples
         corrections = tuple(e.id for e in self.journal.examples.live(limits.feedback, teacher_limit=0))
         live = self.journal.examples.live(limits.feedback, limits.teacher)
-        plain = [e for e in live if e.id not in corrections]
+        corrected = frozenset(k.example.prompt for k in self.journal.examples.all() if k.rating is not None)
+        plain = [e for e in live if e.prompt not in corrected]
         held_out = [e for e in plain if _is_held_out(e)] if len(plain) >= LEAST_TO_HOLD_OUT else []
-        return Frozen([e for e in live if e not in held_out], held_out, corrections)
+        kept = set(corrections) | set(_ids(plain)) - set(_ids(held_out))
+        return Frozen([e for e in live if e.id in kept], held_out, corrections, corrected)
 
     def _general(self, base: Base, is_unwanted: Stop) -> tuple[list[Example], list[Example]]:
         """The base's own answers; the model is closed again before the trainer takes its memory."""
@@ -268,17 +296,31 @@ class Trainer:
 
     def _checked(self, training: Training, base: Base, report: Report, folder: Path) -> Adapter:
         """The adapter, installed, once the served base with it says what the trainer's said."""
+        base = self._base(training)
         adapter = adapters.install(self.settings.home, folder / ADAPTER, base, training.number)
+        try:
+            self._probe(base, adapter, report)
+            if (folder / CANCEL).exists():
+                raise Interrupted("it was cancelled")
+        except BaseException:
+            Path(adapter.path).unlink(missing_ok=True)
+            raise
+        return adapter
+
+    def _probe(self, base: Base, adapter: Adapter, report: Report) -> None:
+        """Compare llama.cpp's logits with the trainer's.
+
+        Raises:
+            TrainingError: They differ.
+        """
         with self.open_model(base) as model:
             model.apply([AdapterFile(adapter.name, adapter.path, adapter.sha256)])
             gap = _gap(model, report.probes)
         most = gate.logit_tolerance(report)
         if not gap <= most:  # NaN is not
-            Path(adapter.path).unlink()
             raise TrainingError(
                 f"llama.cpp's logits with the adapter differ from the trainer's by {gap:.3g}, over {most:g}"
             )
-        return adapter
 
 
 def _gap(model: "LocalModel", probes: Sequence[Probe]) -> float:
@@ -298,15 +340,17 @@ def new_lines(stream: TextIO) -> Iterator[dict[str, Any]]:
         if not line.endswith("\n"):  # the end, or one that is still being written
             stream.seek(place)
             return
-        try:
+        with contextlib.suppress(ValueError):  # a full disk cuts a line; the next ones are whole
             yield json.loads(line)
-        except ValueError as error:
-            raise BadJob(f"{PROGRESS} holds a line that is no JSON: {line[:80]!r}") from error
 
 
 def python(settings: Settings) -> str:
     """The interpreter that the trainer runs in."""
     return settings.trainer.python or sys.executable
+
+
+def _ids(of: Sequence[Example]) -> list[str]:
+    return [example.id for example in of]
 
 
 def _is_held_out(example: Example) -> bool:
@@ -343,24 +387,30 @@ def watch(home: Path, journal: Journal, training: Training, hear: Hear) -> Train
                 hear(line)
             if is_over:
                 return training
-            if training.state != "queued" and not is_held(home / locks.TRAINING):
-                journal.trainings.fail_abandoned()
+            schedule.open_training(home, journal)  # closes it where its process was killed
             time.sleep(POLL_SECONDS)
     finally:
         if stream is not None:
             stream.close()
 
 
+def _learnt(home: Path, training: Training) -> str:
+    """How much was learnt, as far as the report is still there."""
+    try:
+        report = Report.read(folder_of(home, training))
+    except BadJob:
+        return ""
+    before, after = report.learnt.before, report.learnt.after
+    left_out = f", {len(report.left_out)} are too long to learn" if report.left_out else ""
+    return f"{after.exact} of {after.rows} are answered as they should be ({before.exact} before){left_out}; "
+
+
 def outcome(home: Path, training: Training) -> str:
     """How a training ended, in one line."""
     match training.state:
         case "promoted":
-            learnt = Report.read(folder_of(home, training)).learnt
-            return (
-                f"Trained: {learnt.after.exact} of {learnt.after.rows} are answered as they should be"
-                f" ({learnt.before.exact} before); {training.adapter} is active."
-                " `shammah adapters rollback` undoes it."
-            )
+            undo = "`shammah adapters rollback` undoes it."
+            return f"Trained: {_learnt(home, training)}{training.adapter} is active. {undo}"
         case "refused":
             return f"Training {training.number} is not used: {training.reason}. `shammah train --force` overrides."
         case "cancelled":

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,10 +75,29 @@ def test_a_name_is_given_once(journal: Journal) -> None:
 
 def test_the_newest_activation_is_the_active_set(journal: Journal) -> None:
     sets: list[ActiveSet] = [(("a", 1.0),), (("b", 0.5), ("a", -0.1)), (), (("a", 1.0), ("b", 1e-3))]
+    for name in "ab":
+        journal.adapters.add(new(name))
     for chosen in sets:
-        journal.adapters.activate(LINEAGE, chosen, "use")
+        assert journal.adapters.activate(LINEAGE, chosen, "use")
         with Journal(journal.path.parent) as other:
             assert other.adapters.active(LINEAGE) == chosen
+
+
+def test_a_set_with_an_adapter_that_is_gone_is_not_made_active(journal: Journal) -> None:
+    journal.adapters.add(new("a"))
+    assert not journal.adapters.activate(LINEAGE, (("a", 1.0), ("gone", 1.0)), "use")
+    assert journal.adapters.active(LINEAGE) == ()
+
+
+def test_a_rollback_brings_back_no_other_adapter_of_the_same_name(journal: Journal) -> None:
+    journal.adapters.add(new("a"))
+    journal.adapters.activate(LINEAGE, (("a", 1.0),), "use")
+    journal.adapters.activate(LINEAGE, (), "use")
+    found = journal.adapters.find("a")
+    assert found is not None
+    journal.adapters.delete(found)
+    journal.adapters.add(replace(found, created="2999-01-01T00:00:00.000Z"))
+    assert journal.adapters.roll_back(LINEAGE) is None
 
 
 def test_nothing_is_active_at_first(journal: Journal) -> None:

@@ -13,6 +13,7 @@ from shammah import bases, config, schedule
 from shammah.config import Settings, TrainerSettings
 from shammah.journal import Journal
 from shammah.journal.trainings import TRAIN_JOB
+from shammah.locks import TRAINING, only_one
 from shammah.records import NewAnswer, Training, TrainingState
 from shammah_convert.chat import Message
 from tests.tiny import write_tiny
@@ -190,10 +191,20 @@ def test_where_the_user_wants_none_none_is_queued(journal: Journal, settings: Se
 
 
 def test_a_training_under_way_is_waited_for(journal: Journal, settings: Settings) -> None:
-    assert journal.trainings.begin("base", is_forced=False) is not None
+    learn(journal, FEEDBACK)
+    with only_one(settings.home / TRAINING):
+        assert journal.trainings.begin("base", is_forced=False) is not None
+        assert schedule.consider(journal, settings) == ""
+    assert journal.jobs.waiting() == []
+
+
+def test_a_training_whose_process_was_killed_does_not_stand_in_the_way(journal: Journal, settings: Settings) -> None:
+    killed = journal.trainings.begin("base", is_forced=False)
+    assert killed is not None
     learn(journal, FEEDBACK)
     assert schedule.consider(journal, settings) == ""
-    assert journal.jobs.waiting() == []
+    assert journal.trainings.at(killed.number).state == "failed"
+    assert len(journal.jobs.waiting()) == 1
 
 
 def test_a_model_that_is_gone_is_said_and_nothing_is_lost(journal: Journal, settings: Settings) -> None:

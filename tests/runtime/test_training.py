@@ -16,11 +16,11 @@ from shammah.journal import Journal
 from shammah.local import LocalModel
 from shammah.locks import TRAINING, only_one
 from shammah.policy import Reason, Side
-from shammah.records import Base, NewAnswer, Rating
+from shammah.records import Adapter, Base, NewAnswer, Rating
 from shammah.training import Trainer, folder_of
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example, read, write
-from shammah_convert.job import CANCEL, EXAMPLES, HELD_OUT, Job, Probe, Report
+from shammah_convert.job import CANCEL, EXAMPLES, HELD_OUT, REPLAY, Job, Probe, Report
 from tests.fake_trainer import UNCHANGED, WORSE, FakeTrainer
 from tests.tiny import write_tiny
 
@@ -260,3 +260,47 @@ def test_lines_are_read_whole_also_while_they_are_written(tmp_path: Path) -> Non
         writer.write('ep"}\n')
         writer.flush()
         assert [line["event"] for line in training.new_lines(reader)] == ["step"]
+
+
+def test_what_a_user_corrected_is_neither_replayed_nor_held_out(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "Hello")  # the question of the base's own answers in these tests
+    correct(journal, "one")
+    ended = trainer(settings, journal, FakeTrainer()).start(base, False)
+    folder = folder_of(settings.home, ended)
+    assert (folder / HELD_OUT).read_text() == (folder / REPLAY).read_text() == ""
+
+
+@pytest.mark.parametrize("change", ["drop", "rate", "activate"])
+def test_what_happens_during_a_training_is_not_overruled_by_it(
+    settings: config.Settings, journal: Journal, base: Base, change: str
+) -> None:
+    correct(journal, "one")
+
+    def hear(line: dict[str, Any]) -> None:
+        if line["event"] != "step":
+            return
+        if change == "drop":
+            journal.examples.drop(journal.examples.all()[0].example.id)
+        elif change == "rate":
+            question = journal.last_question("here")
+            assert question is not None
+            rate(journal, question, Feedback(Rating.CRITICAL, "", "quite different"), has_teacher=False)
+        else:
+            journal.adapters.add(Adapter("other", base.sha256, "nowhere", "0" * 64, None, {}, "2026", None))
+            journal.adapters.activate(base.sha256, (("other", 1.0),), "use")
+
+    ended = trainer(settings, journal, FakeTrainer(steps=1), hear=hear).start(base, is_forced=False)
+    assert ended.state == "refused"
+    assert "meanwhile" in ended.reason
+
+
+def test_a_model_that_was_replaced_is_not_trained(settings: config.Settings, journal: Journal, base: Base) -> None:
+    correct(journal, "one")
+    queued = journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False)
+    assert queued is not None
+    write_tiny(Path(base.path), seed=9)
+    ended = trainer(settings, journal, FakeTrainer()).resume(queued)
+    assert ended.state == "failed"
+    assert "was replaced" in ended.reason

@@ -69,8 +69,9 @@ def test_what_a_killed_process_left_open_is_closed_but_not_the_queue_nor_what_is
     for _ in before:
         trainings.append(begun(journal))
         journal.trainings.note(trainings[-1], "refused")
-    for training, state in zip(trainings, before, strict=True):
-        journal.trainings.note(training, state)
+    with journal._db.write() as db:
+        for training, state in zip(trainings, before, strict=True):
+            db.execute("UPDATE trainings SET state = ? WHERE number = ?", (state, training.number))
     journal.trainings.fail_abandoned(but=trainings[-1])
     assert states(journal) == ["failed", "failed", "queued", "promoted", "running"]
     failed = journal.trainings.at(trainings[0].number)
@@ -99,3 +100,12 @@ def test_a_training_that_starts_again_learns_from_what_there_is_then(journal: Jo
     journal.trainings.promote(training, new("v1", training.number))
     assert sorted(journal.adapters.examples(new("v1", training.number))) == ["b", "c"]
     assert journal.adapters.examples(new("from outside")) == []
+
+
+def test_a_training_that_is_over_stays_as_it_ended(journal: Journal) -> None:
+    training = begun(journal)
+    journal.trainings.note(training, "promoted")
+    journal.trainings.note(training, "cancelled", "too late")
+    assert states(journal) == ["promoted"]
+    assert not journal.trainings.start(training, ["a"])
+    assert states(journal) == ["promoted"]

@@ -122,7 +122,7 @@ def test_enough_corrections_train_in_the_background_and_the_next_ask_says_so(tmp
     home = faked(tmp_path, FakeTrainer(), SHAMMAH_TRAINER_AFTER_FEEDBACK="2")
     home.ask("how do i copy a folder")
     done = home.run("feedback", "critical", "--answer", "cp -a")
-    assert "training is under way" in done.stdout
+    assert "training starts now" in done.stdout
     wait_for(home, "promoted")
     asked = home.run("ask", "how do i copy a folder")
     assert "corrections-v1 is active" in asked.stderr
@@ -140,6 +140,31 @@ def test_background_returns_at_once_and_a_second_train_attaches(tmp_path: Path) 
     told = lines(attached.stdout)
     assert [line["step"] for line in told if line["event"] == "step"] == list(range(1, 101))
     assert told[-1]["event"] == "promoted"
+
+
+def test_background_beside_a_running_one_returns_and_force_says_that_it_came_too_late(tmp_path: Path) -> None:
+    home = faked(tmp_path, FakeTrainer(steps=2000, pause=0.05))
+    home.run("train", "--background")
+    wait_for(home, "running")
+    again = home.run("train", "--background")
+    assert again.returncode == 0
+    assert "is running already" in again.stderr
+    forced = home.run("train", "--force")
+    assert forced.returncode == 1
+    assert "without --force" in forced.stderr
+    home.run("train", "--cancel")
+    wait_for(home, "cancelled")
+
+
+def test_a_queued_training_that_nobody_does_is_done_by_whoever_asks(tmp_path: Path) -> None:
+    home = faked(tmp_path, FakeTrainer())
+    with home.journal() as journal:
+        base = journal.base_at(SEEDLING)
+        assert base is not None
+        assert journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False) is not None
+    done = home.run("train")
+    assert done.returncode == 0, done.stderr
+    assert lines(done.stdout)[-1] == {"event": "promoted", "training": 1, "adapter": "corrections-v1", "reason": ""}
 
 
 def test_ctrl_c_on_an_attached_train_detaches_and_cancel_stops(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 
 from shammah_convert.job import Plan, Score
 from shammah_trainer import lora
-from shammah_trainer.dataset import Row, collate, draw, in_batches
+from shammah_trainer.dataset import BATCH_TOKENS, Row, collate, draw, in_batches
 from shammah_trainer.evaluate import score
 from shammah_trainer.losses import drift, tell
 
@@ -47,6 +47,7 @@ class Data:
         ids: Of each row's example.
         corrections: Rows that a user rated: learning them is the aim. Without any, all rows are.
         replay: The base's own answers to other questions, which are to stay as they are.
+        batch_tokens: So many at a time, padding counted.
     """
 
     rows: Sequence[Row]
@@ -55,6 +56,7 @@ class Data:
     corrections: Sequence[Row]
     replay: Sequence[Row]
     padding: int
+    batch_tokens: int = BATCH_TOKENS
 
     @property
     def aims(self) -> Sequence[Row]:
@@ -167,8 +169,8 @@ def _step(
     # A row that was drawn twice is run once and counts twice.
     counts = Counter(data.rows[place] for place in drawn)
     shares = {row: count / len(drawn) for row, count in counts.items()}
-    loss = _descend(model, shares, data.padding)
-    for part in in_batches(replayed):
+    loss = _descend(model, shares, data)
+    for part in in_batches(replayed, data.batch_tokens):
         share = plan.replay_weight * len(part) / len(replayed)
         torch.autograd.backward(share * drift(model, collate(part, data.padding)))
     nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], CLIP)
@@ -177,11 +179,11 @@ def _step(
     return loss
 
 
-def _descend(model: PeftModel, shares: Mapping[Row, float], padding: int) -> float:
+def _descend(model: PeftModel, shares: Mapping[Row, float], data: Data) -> float:
     """Add the gradient of a sum over rows, each with its share, of their mean nats a token; that sum."""
     total = 0.0
-    for part in in_batches(list(shares)):
-        losses = tell(model, collate(part, padding)).row_losses(len(part))
+    for part in in_batches(list(shares), data.batch_tokens):
+        losses = tell(model, collate(part, data.padding)).row_losses(len(part))
         loss = losses @ torch.tensor([shares[row] for row in part])
         torch.autograd.backward(loss)
         total += float(loss.detach())

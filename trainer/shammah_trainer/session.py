@@ -15,13 +15,14 @@ from shammah_convert.lora import Adapter, Card, write_lora
 from shammah_convert.opened import OpenBase
 from shammah_trainer import lora
 from shammah_trainer.base import BYTES_A_PARAMETER, Base, open_base
-from shammah_trainer.dataset import Row
+from shammah_trainer.dataset import BATCH_TOKENS, Row
 from shammah_trainer.evaluate import probes, score
 from shammah_trainer.fit import Data, fit
 from shammah_trainer.progress import Progress
 
-# Beside the weights: libraries, activations of one batch, the adapter with its moments.
+# Beside the weights and what a batch takes: libraries, the adapter with its moments.
 SPARE_BYTES = 1_200_000_000
+LEAST_BATCH_TOKENS = 256
 
 
 class TooLittleMemory(RuntimeError):
@@ -49,8 +50,9 @@ def train(folder: Path, progress: Progress) -> Report:
     torch.set_num_threads(job.threads)
     torch.manual_seed(job.seed)
     progress.say("opening", base=job.base_name)
-    base = _open(Path(job.base_path))
-    data, held_out, left_out = _data(folder, job, base)
+    batch_tokens = _batch_tokens(Path(job.base_path))
+    base = open_base(Path(job.base_path))
+    data, held_out, left_out = _data(folder, job, base, batch_tokens)
     model = lora.attach(base.model, job.plan.rank, job.plan.alpha)
     active = lora.attach_active(model, job.active, base.config)
     progress.say("comparing", examples=len(data.rows), replay=len(data.replay), held_out=len(held_out))
@@ -78,19 +80,30 @@ def train(folder: Path, progress: Progress) -> Report:
     return report
 
 
-def _open(path: Path) -> Base:
-    needed = OpenBase(path).parameters * BYTES_A_PARAMETER + SPARE_BYTES
-    available = psutil.virtual_memory().available
-    if needed > available:
+def _batch_tokens(path: Path) -> int:
+    """How many tokens a pass may have, by the memory that is free.
+
+    Raises:
+        TooLittleMemory: Not even a few.
+    """
+    file = OpenBase(path)
+    shape, available = file.config, psutil.virtual_memory().available
+    # What is kept for the backward pass, in float32, as counted on the 0.5B and 1.5B shapes; logits three times.
+    of_layers = shape.layers * (5 * shape.intermediate_size + 18 * shape.hidden_size)
+    bytes_a_token = 4 * (of_layers + 3 * file.rows)
+    fixed = file.parameters * BYTES_A_PARAMETER + SPARE_BYTES
+    tokens = (available - fixed) // bytes_a_token
+    if tokens < LEAST_BATCH_TOKENS:
+        needed = fixed + LEAST_BATCH_TOKENS * bytes_a_token
         raise TooLittleMemory(
             f"training {path.name} takes {needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free"
         )
-    return open_base(path)
+    return min(BATCH_TOKENS, tokens)
 
 
-def _data(folder: Path, job: Job, base: Base) -> tuple[Data, list[Row], tuple[str, ...]]:
+def _data(folder: Path, job: Job, base: Base, batch_tokens: int) -> tuple[Data, list[Row], tuple[str, ...]]:
     """What is learnt, what is held out, and the ids of examples that are too long to be read whole."""
-    most_tokens = min(job.plan.most_tokens, base.config.context_tokens)
+    most_tokens = min(job.plan.most_tokens, base.config.context_tokens, batch_tokens)
     learnt = _rows(folder / EXAMPLES, base, most_tokens)
     fitting = [(example, row) for example, row in learnt if row is not None]
     if not fitting:
@@ -102,6 +115,7 @@ def _data(folder: Path, job: Job, base: Base) -> tuple[Data, list[Row], tuple[st
         corrections=[row for example, row in fitting if example.id in job.corrections],
         replay=[row for _, row in _rows(folder / REPLAY, base, most_tokens) if row is not None],
         padding=base.padding,
+        batch_tokens=batch_tokens,
     )
     held_out = [row for _, row in _rows(folder / HELD_OUT, base, most_tokens) if row is not None]
     return data, held_out, tuple(example.id for example, row in learnt if row is None)

@@ -8,9 +8,9 @@ from models.seedling import tokenizer as bpe
 from shammah_convert.chat import IM_START
 
 SHARE, SEED = 0.67, 0
-"""A direction's norm, as a share of the answers' rows' mean norm (2.2 in the shipped file). The final hidden state has a norm
-of 22, so the best of 11,000 random directions adds some 9 to a score that lies 13 or more below the winner's; one that an
-adapter turns the state towards adds 33."""
+"""A direction's norm, as a share of the answers' rows' mean norm (2.2 in the shipped file). The final hidden state has
+a norm of 22, so the best of 11,000 random directions adds some 9 to a score that lies 13 or more below the winner's;
+one that an adapter turns the state towards adds 33."""
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ app = typer.Typer(help="Show and choose the adapters: what the local model has l
 
 Name = Annotated[str, typer.Argument(help="The adapter's name.")]
 Names = Annotated[list[str], typer.Argument(metavar="NAME[:SCALE]...|none", help="What is to be applied, in order.")]
+Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is served.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA GGUF that was trained on the served model.")]
 
 
@@ -60,28 +61,29 @@ def show(name: Name) -> None:
 
 
 @app.command()
-def use(names: Names) -> None:
+def use(names: Names, model: Model = None) -> None:
     """Apply these adapters from the next answer on, in every running process; `none` applies no adapter."""
     from shammah import adapters, bases
     from shammah.journal import Journal
 
-    settings = config.load()
+    settings = config.load(model__path=model)
     with Journal(settings.home) as journal:
         served = bases.identify(journal, bases.resolve(settings.model.path), say).sha256
         is_none = names == [adapters.NO_ADAPTER]
         base, active = (served, ()) if is_none else adapters.parse_set(journal, names)
-        journal.adapters.activate(base, active, "use")
+        if not journal.adapters.activate(base, active, "use"):
+            raise UsageError("an adapter was deleted meanwhile", hint="See `shammah adapters list`.")
         when = "from the next answer on" if base == served else "whenever its model answers, which is another one now"
         say(f"Applied {when}: {_words(active)}.")
 
 
 @app.command()
-def load(file: File) -> None:
+def load(file: File, model: Model = None) -> None:
     """Check a LoRA GGUF that was trained on the served model, and take it in; `use` applies it."""
     from shammah import adapters, bases
     from shammah.journal import Journal
 
-    settings = config.load()
+    settings = config.load(model__path=model)
     with Journal(settings.home) as journal:
         base = bases.identify(journal, bases.resolve(settings.model.path), say)
         adapter = adapters.install(settings.home, file.expanduser(), base)
@@ -113,12 +115,12 @@ def delete(name: Name) -> None:
 
 
 @app.command()
-def rollback() -> None:
+def rollback(model: Model = None) -> None:
     """Go back to what was active before; again goes back further."""
     from shammah import bases
     from shammah.journal import Journal
 
-    settings = config.load()
+    settings = config.load(model__path=model)
     with Journal(settings.home) as journal:
         base = bases.identify(journal, bases.resolve(settings.model.path))
         active = journal.adapters.roll_back(base.sha256)

@@ -106,8 +106,9 @@ def _training(journal: "Journal", settings: config.Settings) -> str:
     """When training starts."""
     from shammah import schedule
 
-    if journal.trainings.open_one() is not None:
-        return "training is under way"
+    running = schedule.open_training(settings.home, journal)
+    if running is not None:
+        return "training starts now" if running.state == "queued" else "training is under way"
     missing = schedule.counted(journal, settings)
     if missing is None or not settings.worker.enabled or not schedule.is_installed(settings):
         return "`shammah train` learns them"

@@ -23,6 +23,7 @@ Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The 
 
 def train(background: Background = False, force: Force = False, cancel: Cancel = False, model: Model = None) -> None:
     """Train an adapter on what you corrected; where it is better, it answers from the next question on."""
+    from shammah import schedule
     from shammah.journal import Journal
 
     settings = config.load(model__path=model)
@@ -31,13 +32,20 @@ def train(background: Background = False, force: Force = False, cancel: Cancel =
             say(notice)
         if cancel:
             _cancel(settings.home, journal)
-        elif (running := _running(settings.home, journal)) is not None:
+        elif (running := schedule.open_training(settings.home, journal)) is None:
+            if background:
+                _queue(settings, journal, force)
+            else:
+                _finish(_train(settings, journal, force), settings.home)
+        elif background:
+            say(f"Training {running.number} is {running.state} already; watch it with `shammah train`.")
+        elif running.state == "queued":
+            _finish(_train(settings, journal, force, running), settings.home)
+        elif force and not running.is_forced:
+            raise TrainingRuns(f"training {running.number} is under way without --force")
+        else:
             say(f"Training {running.number} is under way; Ctrl-C leaves it to itself.")
             _finish(_attach(settings, journal, running), settings.home)
-        elif background:
-            _queue(settings, journal, force)
-        else:
-            _finish(_train(settings, journal, force), settings.home)
 
 
 def _cancel(home: Path, journal: "Journal") -> None:
@@ -45,17 +53,6 @@ def _cancel(home: Path, journal: "Journal") -> None:
 
     stopped = training.cancel(home, journal)
     say("No training is under way." if stopped is None else f"Training {stopped.number} is told to stop.")
-
-
-def _running(home: Path, journal: "Journal") -> "Training | None":
-    """The training that is queued or under way; one whose process was killed is closed."""
-    from shammah import locks
-
-    running = journal.trainings.open_one()
-    if running is not None and running.state != "queued" and not locks.is_held(home / locks.TRAINING):
-        journal.trainings.fail_abandoned()
-        return None
-    return running
 
 
 def _queue(settings: config.Settings, journal: "Journal", is_forced: bool) -> None:
@@ -70,20 +67,26 @@ def _queue(settings: config.Settings, journal: "Journal", is_forced: bool) -> No
     say(f"Training {training.number} runs in the background; watch it with `shammah train`.")
 
 
-def _train(settings: config.Settings, journal: "Journal", is_forced: bool) -> "Training":
-    """Train in this process's name; Ctrl-C leaves everything as it was."""
+def _train(
+    settings: config.Settings, journal: "Journal", is_forced: bool, queued: "Training | None" = None
+) -> "Training":
+    """Train in this process's name, a queued training where there is one; Ctrl-C leaves everything as it was."""
     from shammah.assembly import Parts
     from shammah.cli.progress import progress
     from shammah.hardware import BusyMeter
-    from shammah.training import Trainer
+    from shammah.training import Trainer, outcome
 
     _check(settings, journal)
     parts = Parts(settings, journal, BusyMeter(), say)
+    if queued is not None:
+        journal.trainings.take_over(queued, is_forced)
     with progress() as shown:
+        trainer = Trainer(settings, journal, parts.open_bare, shown.hear)
         try:
-            return Trainer(settings, journal, parts.open_bare, shown.hear).start(parts.base, is_forced)
+            return trainer.resume(queued) if queued is not None else trainer.start(parts.base, is_forced)
         except KeyboardInterrupt:
-            say("Interrupted; everything is as it was.")
+            last = journal.trainings.last()
+            say(outcome(settings.home, last) if last else "Interrupted; everything is as it was.")
             raise
 
 
@@ -102,12 +105,9 @@ def _check(settings: config.Settings, journal: "Journal") -> None:
 
 def _attach(settings: config.Settings, journal: "Journal", running: "Training") -> "Training":
     """Watch a training of another process until it ends; Ctrl-C ends the watching alone."""
-    from shammah import worker
     from shammah.cli.progress import progress
     from shammah.training import watch
 
-    if running.state == "queued" and settings.worker.enabled:
-        worker.start(settings.home, settings.offline)
     with progress() as shown:
         try:
             return watch(settings.home, journal, running, shown.hear)

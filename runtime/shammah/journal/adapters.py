@@ -26,7 +26,9 @@ class Adapters:
 
     def examples(self, adapter: Adapter) -> list[str]:
         """Ids of the examples that an adapter was trained on; none for one that came from outside."""
-        found = self._db.execute("SELECT example FROM trained_examples WHERE training = ?", (adapter.training,))
+        found = self._db.execute(
+            "SELECT example FROM trained_examples WHERE training = ? AND is_learnt", (adapter.training,)
+        )
         return [row["example"] for row in found]
 
     def active(self, base: str) -> ActiveSet:
@@ -39,10 +41,13 @@ class Adapters:
         with self._db.write() as db:
             insert_adapter(db, adapter)
 
-    def activate(self, base: str, active: ActiveSet, why: str) -> None:
-        """Make a set the active one."""
+    def activate(self, base: str, active: ActiveSet, why: str) -> bool:
+        """Make a set the active one; False where one of its adapters is gone."""
         with self._db.write() as db:
+            if not all(self.find(name) for name, _ in active):
+                return False
             activate(db, base, active, why)
+        return True
 
     def roll_back(self, base: str) -> ActiveSet | None:
         """Make active what was active before: the newest other set whose adapters still exist; None where none was.
@@ -68,7 +73,11 @@ class Adapters:
 
     def _differs(self, row: sqlite3.Row, newest: sqlite3.Row) -> bool:
         """Whether going back to an activation would change anything, and can be done."""
-        return bool(row["adapters"] != newest["adapters"]) and all(self.find(name) for name, _ in _set(row))
+        if row["adapters"] == newest["adapters"]:
+            return False
+        found = [self.find(name) for name, _ in _set(row)]
+        # One that came later under the name of a deleted one is not what was active then.
+        return all(a is not None and a.base == row["base"] and a.created <= row["created"] for a in found)
 
     def _newest(self, base: str) -> sqlite3.Row | None:
         return _newest(self._db, base)

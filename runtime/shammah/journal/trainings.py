@@ -54,22 +54,33 @@ class Trainings:
         row = self._db.execute("SELECT * FROM trainings ORDER BY number DESC LIMIT 1").fetchone()
         return _training(row) if row else None
 
-    def start(self, training: Training, examples: Sequence[str]) -> None:
-        """Record that a training is under way, and what it learns from."""
+    def start(self, training: Training, learnt: Sequence[str], held_out: Sequence[str] = ()) -> bool:
+        """Record that a training is under way, and the examples that it has seen; False where it is over already."""
+        rows = [(training.number, id, True) for id in learnt] + [(training.number, id, False) for id in held_out]
         with self._db.write() as db:
-            db.execute("UPDATE trainings SET state = 'running' WHERE number = ?", (training.number,))
+            started = db.execute(
+                f"UPDATE trainings SET state = 'running' WHERE number = ? AND state IN ({_MARKS})",
+                (training.number, *OPEN),
+            )
             db.execute("DELETE FROM trained_examples WHERE training = ?", (training.number,))
-            db.executemany(
-                "INSERT INTO trained_examples VALUES (?, ?)", [(training.number, example) for example in examples]
+            db.executemany("INSERT INTO trained_examples VALUES (?, ?, ?)", rows)
+        return started.rowcount == 1
+
+    def take_over(self, training: Training, is_forced: bool) -> None:
+        """Let a queued training be one that somebody waits for."""
+        with self._db.write() as db:
+            db.execute(
+                "UPDATE trainings SET is_automatic = 0, is_forced = is_forced OR ? WHERE number = ?",
+                (is_forced, training.number),
             )
 
     def note(self, training: Training, state: TrainingState, reason: str = "") -> None:
-        """Record how far a training is, or how it ended without an adapter."""
+        """Record how far an open training is, or how it ended without an adapter."""
         finished = None if state in OPEN else now()
         with self._db.write() as db:
             db.execute(
-                "UPDATE trainings SET state = ?, reason = ?, finished = ? WHERE number = ?",
-                (state, reason, finished, training.number),
+                f"UPDATE trainings SET state = ?, reason = ?, finished = ? WHERE number = ? AND state IN ({_MARKS})",
+                (state, reason, finished, training.number, *OPEN),
             )
 
     def promote(self, training: Training, adapter: Adapter) -> None:

@@ -221,7 +221,8 @@ class LocalModel:
         for layers in dict.fromkeys((wanted, wanted if gpu_layers is not None else 0)):
             parameters = ll.llama_model_default_params()
             parameters.n_gpu_layers = layers
-            parameters.progress_callback = ll.llama_progress_callback(lambda _share, _data: not stop())
+            if stop is not never:  # Ctrl-C inside a callback is lost: where nobody asks, there is none
+                parameters.progress_callback = ll.llama_progress_callback(lambda _share, _data: not stop())
             model = ll.llama_model_load_from_file(os.fsencode(path), parameters)
             if model:
                 self.gpu_layers = min(layers, ll.llama_model_n_layer(model) + 1)
@@ -279,10 +280,12 @@ class LocalModel:
         only: in decoding it would cost 3%.
         """
         ll.llama_memory_clear(ll.llama_get_memory(self._context), True)
+        steps = [tokens[i : i + BATCH_TOKENS] for i in range(0, len(tokens), BATCH_TOKENS)]
+        if stop is never:
+            return all(self._decode(step) for step in steps)
         callback = ll.ggml_abort_callback(lambda _: stop())
         ll.llama_set_abort_callback(self._context, callback, None)
         try:
-            steps = (tokens[i : i + BATCH_TOKENS] for i in range(0, len(tokens), BATCH_TOKENS))
             return all(not stop() and self._decode(step) for step in steps)
         finally:
             ll.llama_set_abort_callback(self._context, ll.ggml_abort_callback(), None)

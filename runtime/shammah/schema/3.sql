@@ -4,7 +4,8 @@ CREATE TABLE trainings (
     is_forced INTEGER NOT NULL, adapter TEXT, reason TEXT NOT NULL DEFAULT '');
 CREATE INDEX trainings_state ON trainings (state);
 CREATE TABLE trained_examples (
-    training INTEGER NOT NULL REFERENCES trainings (number), example TEXT NOT NULL, PRIMARY KEY (training, example)) WITHOUT ROWID;
+    training INTEGER NOT NULL REFERENCES trainings (number), example TEXT NOT NULL, is_learnt INTEGER NOT NULL,
+    PRIMARY KEY (training, example)) WITHOUT ROWID;
 CREATE TABLE activations (
     number INTEGER PRIMARY KEY, created TEXT NOT NULL, base TEXT NOT NULL, adapters TEXT NOT NULL, earlier INTEGER REFERENCES activations (number), why TEXT NOT NULL);
 CREATE INDEX activations_base ON activations (base);
