@@ -44,9 +44,10 @@ def make_lora(
 
     def pair(module: str) -> tuple[Matrix, Matrix]:
         out, inner = shape_of(base, f"{module}.weight", rows=0)
+        # Files keep float16: with values that it holds, what is read is what was written.
         return (
-            random.normal(0, scale, (RANK, inner)).astype(np.float32),
-            random.normal(0, scale, (out, RANK)).astype(np.float32),
+            random.normal(0, scale, (RANK, inner)).astype(np.float16).astype(np.float32),
+            random.normal(0, scale, (out, RANK)).astype(np.float16).astype(np.float32),
         )
 
     return Adapter(card, base.architecture, 8.0, {module: pair(module) for module in modules})

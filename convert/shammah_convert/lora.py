@@ -88,7 +88,7 @@ class Card:
         base = re.sub(r"[^A-Za-z0-9.]+", "-", self.base_name).strip("-") or "base"
         if self.size_label and not base.lower().endswith(self.size_label.lower()):
             base = f"{base}-{self.size_label}"
-        return f"{base}-{FINE_TUNE}-v{self.version}-F32-LoRA.gguf"
+        return f"{base}-{FINE_TUNE}-v{self.version}-F16-LoRA.gguf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Adapter:
 
 
 def write_lora(path: Path, adapter: Adapter, base: BaseConfig) -> None:
-    """Write an adapter; the file appears under its name only when it is whole and on disk.
+    """Write an adapter in float16; the file appears under its name only when it is whole and on disk.
 
     Raises:
         BadAdapter: It does not fit the base, or holds values that are none.
@@ -118,8 +118,8 @@ def write_lora(path: Path, adapter: Adapter, base: BaseConfig) -> None:
         _add_card(writer, adapter)
         for module, (lora_a, lora_b) in adapter.pairs.items():
             name = gguf_name(base.architecture, base.layers, f"{module}.weight")
-            writer.add_tensor(name + LORA_A, np.ascontiguousarray(lora_a, dtype=np.float32))
-            writer.add_tensor(name + LORA_B, np.ascontiguousarray(lora_b, dtype=np.float32))
+            writer.add_tensor(name + LORA_A, np.ascontiguousarray(lora_a, dtype=np.float16))
+            writer.add_tensor(name + LORA_B, np.ascontiguousarray(lora_b, dtype=np.float16))
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()

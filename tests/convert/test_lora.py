@@ -58,7 +58,8 @@ def test_llama_cpp_applies_it_as_if_it_were_merged_into_the_weights(tmp_path: Pa
     with LocalModel(tmp_path / "merged.gguf", gpu_layers=0) as model:
         wanted = model.logits(tokens)
     assert np.abs(wanted - plain).max() > 0.5, "the adapter moves the logits"
-    np.testing.assert_allclose(applied, wanted, atol=1e-3)
+    # ggml rounds activations to float16 before it multiplies them with a matrix in float16.
+    np.testing.assert_allclose(applied, wanted, atol=4e-3)
 
 
 def _apply(model: LocalModel, path: Path) -> None:

@@ -105,7 +105,7 @@ def test_two_files_of_one_name_do_not_overwrite_each_other(house: House) -> None
 
 def test_the_adapter_of_a_training_is_named_by_ggufs_convention(house: House) -> None:
     house.write(Card("corrections-v3", "Tiny Qwen", house.base.sha256, version=3, size_label="120K"))
-    assert Path(house.install(training=3).path).name == "Tiny-Qwen-120K-corrections-v3-F32-LoRA.gguf"
+    assert Path(house.install(training=3).path).name == "Tiny-Qwen-120K-corrections-v3-F16-LoRA.gguf"
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ def test_adapters_are_swapped_there_and_back(folder: Folder, model: LocalModel) 
 def test_adapters_add_up_with_their_scales(folder: Folder, model: LocalModel, scales: dict[str, float]) -> None:
     model.apply([folder.file(name, scale) for name, scale in scales.items()])
     assert applied(model) == tuple(scales.items())
-    np.testing.assert_allclose(model.logits(TOKENS), folder.merged(scales), atol=2e-3)
+    # ggml rounds activations to float16 before it multiplies them with a matrix in float16.
+    np.testing.assert_allclose(model.logits(TOKENS), folder.merged(scales), atol=4e-3)
 
 
 def test_another_scale_is_another_answer(folder: Folder, model: LocalModel) -> None:

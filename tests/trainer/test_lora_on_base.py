@@ -173,7 +173,8 @@ def test_the_candidates_file_holds_the_candidate_alone(model: PeftModel, kind: K
 
 
 def test_what_is_written_can_be_active_next_time(model: PeftModel, kind: Kind, path: Path, tmp_path: Path) -> None:
-    moved = logits(trained(model))
+    lora.round_off(trained(model))
+    moved = logits(model)
     card = Card("mine", "x", "ab" * 32)
     write_lora(tmp_path / "a.gguf", Adapter(card, kind.architecture, ALPHA, lora.pairs(model)), kind.config)
     assert read_lora(tmp_path / "a.gguf", kind.config).card.name == "mine"
@@ -188,3 +189,13 @@ def test_an_active_adapter_of_another_base_is_refused(model: PeftModel, kind: Ki
     file = written(tmp_path / "a.gguf", other, {"model.layers.0.mlp.up_proj": 2})
     with pytest.raises(WrongBase, match=other.architecture):
         lora.attach_active(model, [file], kind.config)
+
+
+def test_rounded_off_it_is_what_its_file_keeps(model: PeftModel, kind: Kind, tmp_path: Path) -> None:
+    lora.round_off(trained(model))
+    before = lora.pairs(model)
+    card = Card("mine", "x", "ab" * 32)
+    write_lora(tmp_path / "a.gguf", Adapter(card, kind.architecture, ALPHA, before), kind.config)
+    for module, pair in read_lora(tmp_path / "a.gguf", kind.config).pairs.items():
+        for kept, mine in zip(pair, before[module], strict=True):
+            np.testing.assert_array_equal(kept, mine)

@@ -86,7 +86,7 @@ def test_the_adapter_says_where_it_comes_from(ended: Ended, job: Job) -> None:
     assert (adapter.alpha, len(adapter.pairs)) == (PLAN.alpha, LAYERS * len(TARGETS))
     assert card.scores["learnt.exact"] == 1.0
     assert card.scores["held_out.loss"] == pytest.approx(report.held_out.after.loss)
-    assert card.file_name == f"random-qwen-{card.size_label}-corrections-v3-F32-LoRA.gguf"
+    assert card.file_name == f"random-qwen-{card.size_label}-corrections-v3-F16-LoRA.gguf"
 
 
 def test_the_report_tells_what_was_learnt(ended: Ended) -> None:

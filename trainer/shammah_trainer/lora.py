@@ -57,6 +57,13 @@ def parameters(model: PeftModel) -> list[torch.nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
+@torch.no_grad()
+def round_off(model: PeftModel) -> None:
+    """Round the candidate to what its file keeps, float16, so that what is evaluated is what is served."""
+    for parameter in parameters(model):
+        parameter.copy_(parameter.half())
+
+
 def pairs(model: PeftModel) -> dict[str, tuple[Matrix, Matrix]]:
     """The candidate's matrices by Hugging Face module: lora_a (rank, in), lora_b (out, rank)."""
     return {

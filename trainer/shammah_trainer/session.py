@@ -60,6 +60,7 @@ def train(folder: Path, progress: Progress) -> Report:
         before = score(model, data.aims, base.padding), score(model, held_out, base.padding)
     progress.check()
     fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress)
+    lora.round_off(model)
     progress.say("evaluating", stopped=fitted.stopped)
     after = score(model, data.aims, base.padding), score(model, held_out, base.padding)
     report = Report(
