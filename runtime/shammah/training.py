@@ -162,7 +162,8 @@ class Trainer:
         self.journal.trainings.note(training, "evaluated")
         report = Report.read(folder)
         objections = [*gate.objections(report), *self._changes(frozen, job)]
-        if objections and not training.is_forced:
+        # Who took it over while it was queued may have forced it after we began.
+        if objections and not self.journal.trainings.at(training.number).is_forced:
             replace(report, decision="refused", reasons=tuple(objections)).write(folder)
             self.journal.trainings.note(training, "refused", "; ".join(objections))
             return

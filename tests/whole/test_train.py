@@ -17,6 +17,7 @@ from shammah import adapters, general
 from shammah.bases import SEEDLING
 from shammah.journal import Journal
 from shammah.local import LocalModel
+from shammah.locks import TRAINING, only_one
 from shammah_convert.examples import write
 from tests.fake_trainer import WORSE, FakeTrainer
 from tests.runtime.test_training import example
@@ -165,6 +166,22 @@ def test_a_queued_training_that_nobody_does_is_done_by_whoever_asks(tmp_path: Pa
     done = home.run("train")
     assert done.returncode == 0, done.stderr
     assert lines(done.stdout)[-1] == {"event": "promoted", "training": 1, "adapter": "corrections-v1", "reason": ""}
+
+
+def test_what_the_background_begins_while_somebody_asks_for_it_is_watched(tmp_path: Path) -> None:
+    home = faked(tmp_path, FakeTrainer())
+    with home.journal() as journal, only_one(home.path / TRAINING) as lock:
+        base = journal.base_at(SEEDLING)
+        assert lock is not None
+        assert base is not None
+        queued = journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False)
+        assert queued is not None
+        with start(home, "train", "--force") as watcher:
+            assert watcher.stderr is not None
+            assert b"Training 1 is under way" in watcher.stderr.readline()
+            assert journal.trainings.at(queued.number).is_forced
+            journal.trainings.note(queued, "cancelled")
+            assert watcher.wait(20) == 1
 
 
 def test_ctrl_c_on_an_attached_train_detaches_and_cancel_stops(tmp_path: Path) -> None:

@@ -40,11 +40,10 @@ def train(background: Background = False, force: Force = False, cancel: Cancel =
         elif background:
             say(f"Training {running.number} is {running.state} already; watch it with `shammah train`.")
         elif running.state == "queued":
-            _finish(_train(settings, journal, force, running), settings.home)
+            _finish(_take(settings, journal, force, running), settings.home)
         elif force and not running.is_forced:
             raise TrainingRuns(f"training {running.number} is under way without --force")
         else:
-            say(f"Training {running.number} is under way; Ctrl-C leaves it to itself.")
             _finish(_attach(settings, journal, running), settings.home)
 
 
@@ -90,6 +89,14 @@ def _train(
             raise
 
 
+def _take(settings: config.Settings, journal: "Journal", is_forced: bool, queued: "Training") -> "Training":
+    """Do what is queued, or watch whoever began it meanwhile."""
+    try:
+        return _train(settings, journal, is_forced, queued)
+    except TrainingRuns:
+        return _attach(settings, journal, queued)
+
+
 def _check(settings: config.Settings, journal: "Journal") -> None:
     """Refuse before anything is begun."""
     from shammah import schedule
@@ -108,6 +115,7 @@ def _attach(settings: config.Settings, journal: "Journal", running: "Training") 
     from shammah.cli.progress import progress
     from shammah.training import watch
 
+    say(f"Training {running.number} is under way; Ctrl-C leaves it to itself.")
     with progress() as shown:
         try:
             return watch(settings.home, journal, running, shown.hear)
