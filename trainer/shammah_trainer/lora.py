@@ -18,9 +18,19 @@ CANDIDATE = "candidate"
 _PREFIX = "base_model.model."
 
 
-def attach(model: PreTrainedModel, rank: int, alpha: float) -> PeftModel:
-    """Put a fresh adapter on every projection: lora_a random, lora_b zero, so that nothing changes yet."""
-    return get_peft_model(model, _config(TARGETS, rank, alpha), adapter_name=CANDIDATE)
+def attach(model: PreTrainedModel, rank: int, alpha: float, is_checkpointed: bool = False) -> PeftModel:
+    """Put a fresh adapter on every projection: lora_a random, lora_b zero, so that nothing changes yet.
+
+    Args:
+        is_checkpointed: Keep no activations within layers; the backward pass computes them again.
+    """
+    attached = get_peft_model(model, _config(TARGETS, rank, alpha), adapter_name=CANDIDATE)
+    for _, layer in _layers(attached, CANDIDATE):
+        layer.cast_input_dtype_enabled = False  # to float32 and back, it cost a quarter of a step
+    if is_checkpointed:  # afterwards: peft would otherwise ask for gradients of the embedding, too
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+        attached.train()  # transformers checkpoints in training only; there is no dropout that would awake
+    return attached
 
 
 def attach_active(model: PeftModel, active: Sequence[AdapterFile], config: BaseConfig) -> tuple[str, ...]:

@@ -14,7 +14,9 @@ from shammah_convert.job import ADAPTER, EXAMPLES, HELD_OUT, REPLAY, Change, Job
 from shammah_convert.lora import Adapter, Card, write_lora
 from shammah_convert.opened import OpenBase
 from shammah_trainer import lora
-from shammah_trainer.base import BYTES_A_PARAMETER, Base, open_base
+from shammah_trainer.base import Base, open_base
+
+BYTES_A_PARAMETER = 4
 from shammah_trainer.dataset import BATCH_TOKENS, Row
 from shammah_trainer.evaluate import probes, score
 from shammah_trainer.fit import Data, fit
