@@ -10,6 +10,8 @@ from shammah.records import Adapter, Training, TrainingState
 from shammah.rows import now
 
 TRAIN_JOB = "train"
+PROMOTION = "training {}"
+"""Why an adapter was made active, where a training was the reason."""
 
 OPEN = ("queued", "running", "evaluated")
 _MARKS = ", ".join("?" * len(OPEN))
@@ -87,7 +89,7 @@ class Trainings:
         """Record a training's adapter and make it the active one, all or nothing."""
         with self._db.write() as db:
             insert_adapter(db, adapter)
-            activate(db, adapter.base, ((adapter.name, 1.0),), f"training {training.number}")
+            activate(db, adapter.base, ((adapter.name, 1.0),), PROMOTION.format(training.number))
             db.execute(
                 "UPDATE trainings SET state = 'promoted', adapter = ?, finished = ? WHERE number = ?",
                 (adapter.name, now(), training.number),
