@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import math
 import os
 import shutil
 import subprocess
@@ -14,29 +13,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from shammah import adapters, bases, gate, general, hardware, locks, schedule
+from shammah import adapters, bases, candidate, gate, general, hardware, locks, schedule
 from shammah.config import Settings
 from shammah.errors import Interrupted, ShammahError, TrainingError, TrainingRuns
+from shammah.freezing import Frozen, freeze, ids
 from shammah.generation import Stop
 from shammah.journal import Journal
 from shammah.journal.trainings import OPEN
 from shammah.locks import Lock, only_one
 from shammah.records import Adapter, Base, Training
+from shammah.reports import PAGE, Filed
+from shammah.reports.page import page
 from shammah_convert import examples
-from shammah_convert.chat import Message
 from shammah_convert.examples import Example
+from shammah_convert.files import write_whole
 from shammah_convert.job import (
     ADAPTER,
     CANCEL,
     CANCELLED,
     EXAMPLES,
+    GENERAL,
     HELD_OUT,
+    PARAPHRASES,
     PROGRESS,
     REPLAY,
     AdapterFile,
     BadJob,
     Job,
-    Probe,
     Report,
 )
 
@@ -46,15 +49,15 @@ if TYPE_CHECKING:
 ADAPTER_NAME = "corrections-v{}"
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 5.0
-# A fifth of Claude's plain answers is held out, by question, once there are enough to spare.
-HELD_OUT_PARTS, LEAST_TO_HOLD_OUT = 5, 10
-
 # OpenMP's threads are to sleep while they wait: beside another process, spinning made a fit 20 to 150 times slower.
 # And transformers has nothing to ask any hub.
 TRAINER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"}
 
 Hear = Callable[[dict[str, Any]], None]
 """Hears each line of progress."""
+
+Paraphrase = Callable[[Sequence[Example], Stop], list[Example]]
+"""Says the corrections' questions in other words; nothing where nobody can."""
 
 
 def folder_of(home: Path, training: Training) -> Path:
@@ -75,35 +78,20 @@ def cancel(home: Path, journal: Journal) -> Training | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Frozen:
-    """The examples of a training.
-
-    Attributes:
-        learnt: What is trained on.
-        held_out: Of the teacher's plain answers, those that are not.
-        corrections: Ids of what users said, all of it learnt.
-        corrected: Conversations whose answer a user rated: what anybody else says to them has no say.
-    """
-
-    learnt: Sequence[Example]
-    held_out: Sequence[Example]
-    corrections: tuple[str, ...]
-    corrected: frozenset[tuple[Message, ...]]
-
-
-@dataclass(frozen=True, slots=True)
 class Trainer:
     """Whoever trains for a home: the parent of the trainer's process.
 
     Attributes:
         open_model: Opens a base without adapters; the caller closes it.
         hear: Hears each line of progress.
+        paraphrase: None where nothing may leave the machine for it.
     """
 
     settings: Settings
     journal: Journal
     open_model: "Callable[[Base], LocalModel]"
     hear: Hear = lambda _: None
+    paraphrase: Paraphrase | None = None
 
     def start(self, base: Base, is_forced: bool) -> Training:
         """Train while somebody waits; the training as it ended.
@@ -151,25 +139,46 @@ class Trainer:
         return self.journal.trainings.at(training.number)
 
     def _make(self, training: Training, lock: Lock) -> None:
-        frozen, folder = self._freeze(), folder_of(self.settings.home, training)
+        limits, folder = self.settings.examples, folder_of(self.settings.home, training)
+        frozen = freeze(self.journal, limits.feedback, limits.teacher)
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
         folder.mkdir(parents=True, mode=0o700)
-        if not self.journal.trainings.start(training, _ids(frozen.learnt), _ids(frozen.held_out)):
+        if not self.journal.trainings.start(training, ids(frozen.learnt), ids(frozen.held_out)):
             raise Interrupted("it was cancelled")
         base = self._base(training)
         job = self._prepare(training, base, frozen, folder)
         self._train(folder, lock)
         self.journal.trainings.note(training, "evaluated")
         report = Report.read(folder)
-        objections = [*gate.objections(report), *self._changes(frozen, job)]
-        # Who took it over while it was queued may have forced it after we began.
-        if objections and not self.journal.trainings.at(training.number).is_forced:
-            replace(report, decision="refused", reasons=tuple(objections)).write(folder)
-            self.journal.trainings.note(training, "refused", "; ".join(objections))
+        if self._refuses(training, report, frozen, job):
             return
-        adapter = self._checked(training, base, report, folder)
-        replace(report, decision="promoted", reasons=tuple(objections)).write(folder)
+        adapter, report = self._checked(training, base, report, frozen, folder)
+        if self._refuses(training, report, frozen, job):
+            Path(adapter.path).unlink(missing_ok=True)
+            return
+        self._decide(training, report, "promoted", self._objections(report, frozen, job))
         self.journal.trainings.promote(training, adapter)
+
+    def _refuses(self, training: Training, report: Report, frozen: Frozen, job: Job) -> bool:
+        """Whether something speaks against a candidate, and nobody wants it all the same; it is noted then."""
+        objections = self._objections(report, frozen, job)
+        # Who took it over while it was queued may have forced it after we began.
+        if not objections or self.journal.trainings.at(training.number).is_forced:
+            return False
+        self._decide(training, report, "refused", objections)
+        self.journal.trainings.note(training, "refused", "; ".join(objections))
+        return True
+
+    def _decide(self, training: Training, report: Report, decision: str, objections: Sequence[str]) -> None:
+        """Write down what was decided, with the reasons for and against."""
+        merits = tuple(gate.merits(report))
+        decided = replace(report, decision=decision, reasons=tuple(objections), merits=merits)
+        folder = folder_of(self.settings.home, training)
+        decided.write(folder)
+        write_whole(folder / PAGE, page(Filed(Job.read(folder), decided)))
+
+    def _objections(self, report: Report, frozen: Frozen, job: Job) -> list[str]:
+        return [*gate.objections(report), *self._changes(frozen, job)]
 
     def _changes(self, frozen: Frozen, job: Job) -> list[str]:
         """What happened meanwhile that makes the candidate one for yesterday."""
@@ -201,8 +210,13 @@ class Trainer:
         )
         text = examples.write(frozen.learnt)
         (folder / EXAMPLES).write_text(text, "utf-8")
-        (folder / HELD_OUT).write_text(examples.write([*frozen.held_out, *general_held_out]), "utf-8")
+        (folder / HELD_OUT).write_text(examples.write(frozen.held_out), "utf-8")
+        (folder / GENERAL).write_text(examples.write(general_held_out), "utf-8")
         (folder / REPLAY).write_text(examples.write(replay), "utf-8")
+        if self.paraphrase is not None and frozen.aims:
+            self.hear({"event": "paraphrasing"})
+            others = self.paraphrase(frozen.aims, (folder / CANCEL).exists)
+            (folder / PARAPHRASES).write_text(examples.write(others), "utf-8")
         job = Job(
             name=self._name(training),
             version=training.number,
@@ -223,17 +237,6 @@ class Trainer:
         while self.journal.adapters.find(name) is not None:
             name += "b"
         return name
-
-    def _freeze(self) -> Frozen:
-        """The live examples, as they are now."""
-        limits = self.settings.examples
-        corrections = tuple(e.id for e in self.journal.examples.live(limits.feedback, teacher_limit=0))
-        live = self.journal.examples.live(limits.feedback, limits.teacher)
-        corrected = frozenset(k.example.prompt for k in self.journal.examples.all() if k.rating is not None)
-        plain = [e for e in live if e.prompt not in corrected]
-        held_out = [e for e in plain if _is_held_out(e)] if len(plain) >= LEAST_TO_HOLD_OUT else []
-        kept = set(corrections) | set(_ids(plain)) - set(_ids(held_out))
-        return Frozen([e for e in live if e.id in kept], held_out, corrections, corrected)
 
     def _general(self, base: Base, is_unwanted: Stop) -> tuple[list[Example], list[Example]]:
         """The base's own answers; the model is closed again before the trainer takes its memory."""
@@ -295,42 +298,36 @@ class Trainer:
                 return error
             time.sleep(POLL_SECONDS)
 
-    def _checked(self, training: Training, base: Base, report: Report, folder: Path) -> Adapter:
-        """The adapter, installed, once the served base with it says what the trainer's said."""
+    def _checked(
+        self, training: Training, base: Base, report: Report, frozen: Frozen, folder: Path
+    ) -> tuple[Adapter, Report]:
+        """The adapter, installed, once the served base with it says what the trainer's said, and what it confirms."""
         base = self._base(training)
         adapter = adapters.install(self.settings.home, folder / ADAPTER, base, training.number)
         try:
-            self._probe(base, adapter, report)
+            report = self._probe(base, adapter, report, frozen, (folder / CANCEL).exists)
             if (folder / CANCEL).exists():
                 raise Interrupted("it was cancelled")
         except BaseException:
             Path(adapter.path).unlink(missing_ok=True)
             raise
-        return adapter
+        return adapter, report
 
-    def _probe(self, base: Base, adapter: Adapter, report: Report) -> None:
-        """Compare llama.cpp's logits with the trainer's.
+    def _probe(self, base: Base, adapter: Adapter, report: Report, frozen: Frozen, is_unwanted: Stop) -> Report:
+        """Compare llama.cpp's logits with the trainer's, and ask it a few corrections; the report with what it said.
 
         Raises:
-            TrainingError: They differ.
+            TrainingError: The logits differ.
         """
         with self.open_model(base) as model:
             model.apply([AdapterFile(adapter.name, adapter.path, adapter.sha256)])
-            gap = _gap(model, report.probes)
-        most = gate.logit_tolerance(report)
-        if not gap <= most:  # NaN is not
-            raise TrainingError(
-                f"llama.cpp's logits with the adapter differ from the trainer's by {gap:.3g}, over {most:g}"
-            )
-
-
-def _gap(model: "LocalModel", probes: Sequence[Probe]) -> float:
-    """The root mean square difference between llama.cpp's logits after prompts and the trainer's."""
-    squares: list[float] = []
-    for probe in probes:
-        logits = model.logits(probe.tokens)
-        squares += [(float(logits[token]) - logit) ** 2 for token, logit in probe.top]
-    return math.sqrt(sum(squares) / max(1, len(squares)))
+            gap, most = candidate.gap(model, report.probes), gate.logit_tolerance(report)
+            if not gap <= most:  # NaN is not
+                raise TrainingError(
+                    f"llama.cpp's logits with the adapter differ from the trainer's by {gap:.3g}, over {most:g}"
+                )
+            read = [example for example in frozen.aims if example.id not in report.left_out]
+            return replace(report, confirmed=candidate.confirm(model, read, is_unwanted))
 
 
 def new_lines(stream: TextIO) -> Iterator[dict[str, Any]]:
@@ -348,16 +345,6 @@ def new_lines(stream: TextIO) -> Iterator[dict[str, Any]]:
 def python(settings: Settings) -> str:
     """The interpreter that the trainer runs in."""
     return settings.trainer.python or sys.executable
-
-
-def _ids(of: Sequence[Example]) -> list[str]:
-    return [example.id for example in of]
-
-
-def _is_held_out(example: Example) -> bool:
-    """A fifth of all questions, always the same ones: decided by the conversation, never by the row."""
-    said = "\0".join(message.content for message in example.prompt)
-    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).digest()[0] % HELD_OUT_PARTS == 0
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
@@ -413,7 +400,8 @@ def outcome(home: Path, training: Training) -> str:
             undo = "`shammah adapters rollback` undoes it."
             return f"Trained: {_learnt(home, training)}{training.adapter} is active. {undo}"
         case "refused":
-            return f"Training {training.number} is not used: {training.reason}. `shammah train --force` overrides."
+            more = "`shammah adapters report` has the numbers, `shammah train --force` overrides."
+            return f"Training {training.number} is not used: {training.reason}. {more}"
         case "cancelled":
             return f"Training {training.number} was cancelled; everything is as it was."
         case _:

@@ -164,7 +164,7 @@ class Worker:
         if training.is_automatic:
             self._check_machine(0)
         self._parts.close()  # the trainer needs the memory
-        trainer = Trainer(self._settings, self._journal, self._parts.open_bare)
+        trainer = Trainer(self._settings, self._journal, self._parts.open_bare, paraphrase=self._parts.paraphraser())
         try:
             ended = trainer.resume(training)
         except TrainingRuns as error:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shammah import config
+from shammah.cli import report as report_command
 from shammah.cli.log import shorten
 from shammah.cli.screen import harmless, say, write
 from shammah.errors import UsageError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from shammah.records import Adapter
 
 app = typer.Typer(help="Show and choose the adapters: what the local model has learnt.", no_args_is_help=True)
+app.command("report")(report_command.report)
 
 Name = Annotated[str, typer.Argument(help="The adapter's name.")]
 Names = Annotated[list[str], typer.Argument(metavar="NAME[:SCALE]...|none", help="What is to be applied, in order.")]

@@ -1,5 +1,6 @@
 """`shammah train`: learn from the corrections, now."""
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shammah import config
-from shammah.cli.screen import say, write
-from shammah.errors import TrainerMissing, TrainingError, TrainingRuns
+from shammah.cli.screen import harmless, say, write
+from shammah.errors import TrainerMissing, TrainingError, TrainingRuns, UsageError
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
@@ -80,7 +81,7 @@ def _train(
     if queued is not None:
         journal.trainings.take_over(queued, is_forced)
     with progress() as shown:
-        trainer = Trainer(settings, journal, parts.open_bare, shown.hear)
+        trainer = Trainer(settings, journal, parts.open_bare, shown.hear, parts.paraphraser())
         try:
             return trainer.resume(queued) if queued is not None else trainer.start(parts.base, is_forced)
         except KeyboardInterrupt:
@@ -124,12 +125,23 @@ def _attach(settings: config.Settings, journal: "Journal", running: "Training") 
             raise
 
 
+def _show_report(ended: "Training", home: Path) -> None:
+    """What was measured, where it came so far."""
+    from shammah.cli.report import read
+    from shammah.reports.facts import table
+
+    if ended.state in ("promoted", "refused"):
+        with contextlib.suppress(UsageError):  # whoever deleted it does not want it
+            write(f"\n{harmless(table(read(home, ended.number)))}\n")
+
+
 def _finish(ended: "Training", home: Path) -> None:
     """Say how it ended, and end with 1 where it brought nothing."""
     from shammah.training import outcome
 
     line = outcome(home, ended)
     if sys.stdout.isatty():
+        _show_report(ended, home)
         write(line)
     else:
         result: dict[str, Any] = {"event": ended.state, "training": ended.number, "adapter": ended.adapter}

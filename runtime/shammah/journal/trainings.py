@@ -56,6 +56,13 @@ class Trainings:
         row = self._db.execute("SELECT * FROM trainings ORDER BY number DESC LIMIT 1").fetchone()
         return _training(row) if row else None
 
+    def last_decided(self) -> Training | None:
+        """The newest training whose candidate was taken or refused."""
+        row = self._db.execute(
+            "SELECT * FROM trainings WHERE state IN ('promoted', 'refused') ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+        return _training(row) if row else None
+
     def start(self, training: Training, learnt: Sequence[str], held_out: Sequence[str] = ()) -> bool:
         """Record that a training is under way, and the examples that it has seen; False where it is over already."""
         rows = [(training.number, id, True) for id in learnt] + [(training.number, id, False) for id in held_out]
