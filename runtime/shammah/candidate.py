@@ -5,6 +5,9 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shammah.generation import Finish, Sampling, Stop, collect, never
 from shammah.sides import LocalGenerator
 from shammah_convert.examples import Example
@@ -17,8 +20,8 @@ CONFIRMING_SECONDS = 60.0
 class Logits(Protocol):
     """A model that shows its logits."""
 
-    def logits(self, tokens: Sequence[int]) -> "Sequence[float]":
-        """The next-token logits after a row of tokens."""
+    def logits(self, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """The next-token logits after a row of tokens, (vocabulary,)."""
         ...
 
 

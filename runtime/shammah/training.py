@@ -2,24 +2,21 @@
 
 import contextlib
 import hashlib
-import json
-import os
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING
 
-from shammah import adapters, bases, candidate, gate, general, hardware, locks, schedule
+from shammah import adapters, bases, candidate, child, gate, general, hardware, locks
+from shammah.child import Hear
 from shammah.config import Settings
 from shammah.errors import Interrupted, ShammahError, TrainingError, TrainingRuns
+from shammah.following import folder_of
 from shammah.freezing import Frozen, freeze, ids
 from shammah.generation import Stop
 from shammah.journal import Journal
-from shammah.journal.trainings import OPEN
 from shammah.locks import Lock, only_one
 from shammah.records import Adapter, Base, Training
 from shammah.reports import PAGE, Filed
@@ -30,15 +27,12 @@ from shammah_convert.files import write_whole
 from shammah_convert.job import (
     ADAPTER,
     CANCEL,
-    CANCELLED,
     EXAMPLES,
     GENERAL,
     HELD_OUT,
     PARAPHRASES,
-    PROGRESS,
     REPLAY,
     AdapterFile,
-    BadJob,
     Job,
     Report,
 )
@@ -47,34 +41,8 @@ if TYPE_CHECKING:
     from shammah.local import LocalModel
 
 ADAPTER_NAME = "corrections-v{}"
-POLL_SECONDS = 0.1
-GRACE_SECONDS = 5.0
-# OpenMP's threads are to sleep while they wait: beside another process, spinning made a fit 20 to 150 times slower.
-# And transformers has nothing to ask any hub.
-TRAINER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"}
-
-Hear = Callable[[dict[str, Any]], None]
-"""Hears each line of progress."""
-
 Paraphrase = Callable[[Sequence[Example], Stop], list[Example]]
 """Says the corrections' questions in other words; nothing where nobody can."""
-
-
-def folder_of(home: Path, training: Training) -> Path:
-    """The job folder of a training."""
-    return home / "jobs" / str(training.number)
-
-
-def cancel(home: Path, journal: Journal) -> Training | None:
-    """Ask the open training to stop; None where there is none. A queued one is over at once."""
-    training = schedule.open_training(home, journal)
-    if training is not None and training.state == "queued":
-        journal.trainings.note(training, "cancelled", "it was cancelled")
-    elif training is not None:
-        folder = folder_of(home, training)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (folder / CANCEL).touch()
-    return training
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +115,7 @@ class Trainer:
             raise Interrupted("it was cancelled")
         base = self._base(training)
         job = self._prepare(training, base, frozen, folder)
-        self._train(folder, lock)
+        child.run(self.settings.trainer.python or sys.executable, folder, lock, self.hear)
         self.journal.trainings.note(training, "evaluated")
         report = Report.read(folder)
         if self._refuses(training, report, frozen, job):
@@ -255,49 +223,6 @@ class Trainer:
     def _hear_general(self, done: int, count: int) -> None:
         self.hear({"event": "answering", "done": done, "of": count})
 
-    def _train(self, folder: Path, lock: Lock) -> None:
-        """Run the trainer to its end; it ends itself when we do.
-
-        Raises:
-            TrainingError: It failed; the text says why.
-            Interrupted: It was cancelled.
-        """
-        with (folder / "trainer.log").open("ab") as log, (folder / PROGRESS).open("a+", encoding="utf-8") as stream:
-            child = subprocess.Popen(
-                [python(self.settings), "-P", "-m", "shammah_trainer", os.fspath(folder), "--guarded"],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                cwd=folder,
-                env=os.environ | TRAINER_ENVIRONMENT,
-                start_new_session=True,  # Ctrl-C is for us alone
-            )
-            try:
-                hardware.give_way(child.pid)
-                lock.name(child.pid)
-                error = self._follow(child, stream)
-            finally:
-                _end(child)
-                lock.name()
-        if child.returncode == CANCELLED:
-            raise Interrupted(error)
-        if child.returncode != 0:
-            raise TrainingError(
-                error or f"the trainer ended with code {child.returncode}; see {folder / 'trainer.log'}"
-            )
-
-    def _follow(self, child: "subprocess.Popen[bytes]", stream: TextIO) -> str:
-        """Pass progress on while the child lives; what it says of its failure."""
-        error = ""
-        while True:
-            is_over = child.poll() is not None
-            for line in new_lines(stream):
-                error = str(line.get("error", error))
-                self.hear(line)
-            if is_over:
-                return error
-            time.sleep(POLL_SECONDS)
-
     def _checked(
         self, training: Training, base: Base, report: Report, frozen: Frozen, folder: Path
     ) -> tuple[Adapter, Report]:
@@ -328,81 +253,3 @@ class Trainer:
                 )
             read = [example for example in frozen.aims if example.id not in report.left_out]
             return replace(report, confirmed=candidate.confirm(model, read, is_unwanted))
-
-
-def new_lines(stream: TextIO) -> Iterator[dict[str, Any]]:
-    """The whole lines of progress that were appended since the last look."""
-    while True:
-        place = stream.tell()
-        line = stream.readline()
-        if not line.endswith("\n"):  # the end, or one that is still being written
-            stream.seek(place)
-            return
-        with contextlib.suppress(ValueError):  # a full disk cuts a line; the next ones are whole
-            yield json.loads(line)
-
-
-def python(settings: Settings) -> str:
-    """The interpreter that the trainer runs in."""
-    return settings.trainer.python or sys.executable
-
-
-def _end(child: "subprocess.Popen[bytes]") -> None:
-    """Make sure that the trainer is gone."""
-    assert child.stdin is not None, "its stdin is our pipe"
-    child.stdin.close()  # it ends itself when nobody holds the pipe
-    try:
-        child.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-
-
-def watch(home: Path, journal: Journal, training: Training, hear: Hear) -> Training:
-    """Follow a training of another process, from its first line, until it ends; the training as it ended.
-
-    Raises:
-        KeyboardInterrupt: Whoever watched had enough.
-    """
-    file, stream = folder_of(home, training) / PROGRESS, None
-    try:
-        while True:
-            training = journal.trainings.at(training.number)
-            is_over = training.state not in OPEN
-            if stream is None and training.state != "queued" and file.exists():
-                stream = file.open(encoding="utf-8")
-            for line in new_lines(stream) if stream else ():
-                hear(line)
-            if is_over:
-                return training
-            schedule.open_training(home, journal)  # closes it where its process was killed
-            time.sleep(POLL_SECONDS)
-    finally:
-        if stream is not None:
-            stream.close()
-
-
-def _learnt(home: Path, training: Training) -> str:
-    """How much was learnt, as far as the report is still there."""
-    try:
-        report = Report.read(folder_of(home, training))
-    except BadJob:
-        return ""
-    before, after = report.learnt.before, report.learnt.after
-    left_out = f", {len(report.left_out)} are too long to learn" if report.left_out else ""
-    return f"{after.exact} of {after.rows} are answered as they should be ({before.exact} before){left_out}; "
-
-
-def outcome(home: Path, training: Training) -> str:
-    """How a training ended, in one line."""
-    match training.state:
-        case "promoted":
-            undo = "`shammah adapters rollback` undoes it."
-            return f"Trained: {_learnt(home, training)}{training.adapter} is active. {undo}"
-        case "refused":
-            more = "`shammah adapters report` has the numbers, `shammah train --force` overrides."
-            return f"Training {training.number} is not used: {training.reason}. {more}"
-        case "cancelled":
-            return f"Training {training.number} was cancelled; everything is as it was."
-        case _:
-            return f"Training {training.number} failed: {training.reason}"

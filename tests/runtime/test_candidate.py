@@ -1,6 +1,10 @@
 """A candidate says in llama.cpp what the trainer says that it says."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from shammah.candidate import MOST_CONFIRMED, confirm, gap
 from shammah.generation import Finish
@@ -13,8 +17,8 @@ from tests.scripted import Scripted
 class Known:
     """A model whose logits are the places of tokens."""
 
-    def logits(self, tokens: tuple[int, ...]) -> list[float]:
-        return [float(place) for place in range(10)]
+    def logits(self, tokens: Sequence[int]) -> NDArray[np.float32]:
+        return np.arange(10, dtype=np.float32)
 
 
 def test_the_gap_is_the_root_mean_square_over_all_probes() -> None:

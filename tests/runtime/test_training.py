@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from shammah import bases, config, general, reports, training
+from shammah import bases, child, config, following, general, reports
 from shammah.errors import TrainingRuns
 from shammah.feedback import Feedback, rate
+from shammah.following import folder_of
 from shammah.generation import Finish, Stop
 from shammah.journal import Journal
 from shammah.local import LocalModel
@@ -19,7 +20,7 @@ from shammah.policy import Reason, Side
 from shammah.records import Adapter, Base, NewAnswer, Rating
 from shammah.reports import PAGE
 from shammah.reports.page import page
-from shammah.training import Trainer, folder_of
+from shammah.training import Trainer
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example, read, write
 from shammah_convert.job import (
@@ -165,7 +166,7 @@ def test_a_cancelled_training_leaves_everything_as_it_was(
 
     def hear(line: dict[str, Any]) -> None:
         if line["event"] == "step":
-            assert training.cancel(settings.home, journal) is not None
+            assert following.cancel(settings.home, journal) is not None
 
     fake = FakeTrainer(steps=500, pause=0.02)
     ended = trainer(settings, journal, fake, hear=hear).start(base, False)
@@ -271,11 +272,11 @@ def test_lines_are_read_whole_also_while_they_are_written(tmp_path: Path) -> Non
     with file.open("a", encoding="utf-8") as writer, file.open(encoding="utf-8") as reader:
         writer.write(json.dumps({"event": "öffnen"}, ensure_ascii=False) + '\n{"event": "st')
         writer.flush()
-        assert [line["event"] for line in training.new_lines(reader)] == ["öffnen"]
-        assert list(training.new_lines(reader)) == []
+        assert [line["event"] for line in child.new_lines(reader)] == ["öffnen"]
+        assert list(child.new_lines(reader)) == []
         writer.write('ep"}\n')
         writer.flush()
-        assert [line["event"] for line in training.new_lines(reader)] == ["step"]
+        assert [line["event"] for line in child.new_lines(reader)] == ["step"]
 
 
 def test_what_a_user_corrected_is_neither_replayed_nor_held_out(

@@ -30,7 +30,7 @@ def divergences(model: PeftModel, batch: Batch, most_logits: int = MOST_LOGITS) 
     positions = max(1, most_logits // model.config.vocab_size)
     found = [
         _divergence(layer(one).float().log_softmax(-1), layer(other).float().log_softmax(-1))
-        for one, other in zip(base.split(positions), moved.split(positions), strict=True)
+        for one, other in zip(torch.split(base, positions), torch.split(moved, positions), strict=True)
     ]
     return torch.cat([base.new_zeros(0), *found]), is_before.nonzero()[:, 0]
 

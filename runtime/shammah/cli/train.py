@@ -49,9 +49,9 @@ def train(background: Background = False, force: Force = False, cancel: Cancel =
 
 
 def _cancel(home: Path, journal: "Journal") -> None:
-    from shammah import training
+    from shammah import following
 
-    stopped = training.cancel(home, journal)
+    stopped = following.cancel(home, journal)
     say("No training is under way." if stopped is None else f"Training {stopped.number} is told to stop.")
 
 
@@ -73,8 +73,9 @@ def _train(
     """Train in this process's name, a queued training where there is one; Ctrl-C leaves everything as it was."""
     from shammah.assembly import Parts
     from shammah.cli.progress import progress
+    from shammah.following import outcome
     from shammah.hardware import BusyMeter
-    from shammah.training import Trainer, outcome
+    from shammah.training import Trainer
 
     _check(settings, journal)
     parts = Parts(settings, journal, BusyMeter(), say)
@@ -114,7 +115,7 @@ def _check(settings: config.Settings, journal: "Journal") -> None:
 def _attach(settings: config.Settings, journal: "Journal", running: "Training") -> "Training":
     """Watch a training of another process until it ends; Ctrl-C ends the watching alone."""
     from shammah.cli.progress import progress
-    from shammah.training import watch
+    from shammah.following import watch
 
     say(f"Training {running.number} is under way; Ctrl-C leaves it to itself.")
     with progress() as shown:
@@ -137,7 +138,7 @@ def _show_report(ended: "Training", home: Path) -> None:
 
 def _finish(ended: "Training", home: Path) -> None:
     """Say how it ended, and end with 1 where it brought nothing."""
-    from shammah.training import outcome
+    from shammah.following import outcome
 
     line = outcome(home, ended)
     if sys.stdout.isatty():
