@@ -10,15 +10,16 @@ from peft import PeftModel
 
 from shammah_convert import examples
 from shammah_convert.examples import Example
-from shammah_convert.job import ADAPTER, EXAMPLES, HELD_OUT, REPLAY, Change, Job, Report
-from shammah_convert.lora import Adapter, Card, write_lora
+from shammah_convert.job import ADAPTER, EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES, REPLAY, Job, Measure, Move, Report
+from shammah_convert.lora import Adapter, Card, read_lora, write_lora
+from shammah_convert.norms import weight_norm
 from shammah_convert.opened import OpenBase
 from shammah_trainer import lora
 from shammah_trainer.base import Base, open_base
 
 BYTES_A_PARAMETER = 4
 from shammah_trainer.dataset import BATCH_TOKENS, Row
-from shammah_trainer.evaluate import probes, score
+from shammah_trainer.evaluate import change, drift, probes, tally
 from shammah_trainer.fit import Data, fit
 from shammah_trainer.progress import Progress
 
@@ -54,25 +55,32 @@ def train(folder: Path, progress: Progress) -> Report:
     progress.say("opening", base=job.base_name)
     batch_tokens = _batch_tokens(Path(job.base_path))
     base = open_base(Path(job.base_path))
-    data, held_out, left_out = _data(folder, job, base, batch_tokens)
+    data, watched, left_out = _data(folder, job, base, batch_tokens)
     model = lora.attach(base.model, job.plan.rank, job.plan.alpha)
     active = lora.attach_active(model, job.active, base.config)
-    progress.say("comparing", examples=len(data.rows), replay=len(data.replay), held_out=len(held_out))
+    held_out = len(watched[HELD_OUT]) + len(data.general)
+    progress.say("comparing", examples=len(data.rows), replay=len(data.replay), held_out=held_out)
     with lora.using(model, active):
-        before = score(model, data.aims, base.padding), score(model, held_out, base.padding)
+        before = {name: tally(model, rows, base.padding) for name, rows in watched.items()}
+        drift_before = drift(model, data.general, base.padding) if active else Measure()
     progress.check()
     fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress)
     lora.round_off(model)
     progress.say("evaluating", stopped=fitted.stopped)
-    after = score(model, data.aims, base.padding), score(model, held_out, base.padding)
+    changes = {name: change(before[name], tally(model, rows, base.padding)) for name, rows in watched.items()}
     report = Report(
-        learnt=Change(before[0], after[0]),
-        held_out=Change(before[1], after[1]),
+        learnt=changes[EXAMPLES],
+        held_out=changes[HELD_OUT],
+        general=changes[GENERAL],
+        paraphrases=changes[PARAPHRASES],
+        drift=Move(drift_before, drift(model, data.general, base.padding)),
+        weight_norm=_weight_norm(model, job, base),
+        losses=tuple(progress.losses),
         epochs=fitted.epochs,
         steps=fitted.steps,
         seconds=round(time.monotonic() - started, 2),
         stopped=fitted.stopped,
-        probes=probes(model, [*data.aims, *held_out]),
+        probes=probes(model, [*data.aims, *watched[HELD_OUT], *data.general]),
         tensor_types=base.tensor_types,
         left_out=left_out,
     )
@@ -104,8 +112,10 @@ def _batch_tokens(path: Path) -> int:
     return min(BATCH_TOKENS, tokens)
 
 
-def _data(folder: Path, job: Job, base: Base, batch_tokens: int) -> tuple[Data, list[Row], tuple[str, ...]]:
-    """What is learnt, what is held out, and the ids of examples that are too long to be read whole."""
+def _data(
+    folder: Path, job: Job, base: Base, batch_tokens: int
+) -> tuple[Data, dict[str, Sequence[Row]], tuple[str, ...]]:
+    """What is learnt; what is compared, by its file; and the ids of examples that are too long to be read whole."""
     most_tokens = min(job.plan.most_tokens, base.config.context_tokens, batch_tokens)
     learnt = _rows(folder / EXAMPLES, base, most_tokens)
     fitting = [(example, row) for example, row in learnt if row is not None]
@@ -116,12 +126,23 @@ def _data(folder: Path, job: Job, base: Base, batch_tokens: int) -> tuple[Data, 
         weights=[example.weight for example, _ in fitting],
         ids=[example.id for example, _ in fitting],
         corrections=[row for example, row in fitting if example.id in job.corrections],
-        replay=[row for _, row in _rows(folder / REPLAY, base, most_tokens) if row is not None],
+        replay=_fitting(folder / REPLAY, base, most_tokens),
         padding=base.padding,
         batch_tokens=batch_tokens,
+        general=_fitting(folder / GENERAL, base, most_tokens),
     )
-    held_out = [row for _, row in _rows(folder / HELD_OUT, base, most_tokens) if row is not None]
-    return data, held_out, tuple(example.id for example, row in learnt if row is None)
+    watched = {
+        EXAMPLES: data.aims,
+        HELD_OUT: _fitting(folder / HELD_OUT, base, most_tokens),
+        GENERAL: data.general,
+        PARAPHRASES: _fitting(folder / PARAPHRASES, base, most_tokens),
+    }
+    return data, watched, tuple(example.id for example, row in learnt if row is None)
+
+
+def _fitting(file: Path, base: Base, most_tokens: int) -> list[Row]:
+    """The rows of a file that are short enough; none where nobody wrote it."""
+    return [row for _, row in _rows(file, base, most_tokens) if row is not None] if file.exists() else []
 
 
 def _rows(file: Path, base: Base, most_tokens: int) -> Sequence[tuple[Example, Row | None]]:
@@ -130,12 +151,23 @@ def _rows(file: Path, base: Base, most_tokens: int) -> Sequence[tuple[Example, R
     return [(example, row if len(row.tokens) <= most_tokens else None) for example, row in found]
 
 
+def _weight_norm(model: PeftModel, job: Job, base: Base) -> Move:
+    """Of the active adapters together, and of the candidate."""
+    active = [(read_lora(Path(file.path), base.config), file.scale) for file in job.active]
+    candidate = Adapter(Card(job.name, job.base_name, ""), base.config.architecture, job.plan.alpha, lora.pairs(model))
+    return Move(Measure(weight_norm(active)), Measure(weight_norm([(candidate, 1.0)])))
+
+
 def _adapter(model: PeftModel, job: Job, base: Base, report: Report) -> Adapter:
     scores = {
         "learnt.exact": report.learnt.after.exact / max(1, report.learnt.after.rows),
         "learnt.loss": report.learnt.after.loss,
-        "held_out.loss": report.held_out.after.loss,
+        "general.loss": report.general.after.loss,
+        "drift": report.drift.after.value,
+        "weight_norm": report.weight_norm.after.value,
     }
+    if report.held_out.after.rows:
+        scores["held_out.loss"] = report.held_out.after.loss
     card = Card(
         name=job.name,
         version=job.version,
