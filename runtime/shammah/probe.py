@@ -13,6 +13,7 @@ import numpy as np
 
 from shammah.errors import BadModel
 from shammah.local import LocalModel, can_offload
+from shammah_convert.split import parts_of
 
 SPARE_BYTES = 8 * 2**30
 CPU_SECONDS = 240
@@ -38,7 +39,7 @@ def _limit(file: Path) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     if sys.platform == "linux" and not can_offload():
-        most = 2 * file.stat().st_size + SPARE_BYTES
+        most = 2 * sum(part.stat().st_size for part in parts_of(file)) + SPARE_BYTES
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
