@@ -1,7 +1,7 @@
 """From a Hugging Face Qwen2 or Qwen3 (weights, configuration, byte-level BPE tokenizer) to a GGUF file."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from shammah_convert.files import publish
 from shammah_convert.names import gguf_name, hf_names
 from shammah_convert.shape import BadBase, BaseConfig, shape_of
+from shammah_convert.stored import BadTensors, StoredTensors
 from shammah_convert.vocabulary import Vocabulary, add_vocabulary
 
 Quantization = Literal["F32", "F16", "Q8_0"]
@@ -91,41 +92,13 @@ def write_base_from_folder(folder: Path, path: Path, about: About, quantization:
     """
     config = BaseConfig.from_hf(json.loads((folder / "config.json").read_text("utf-8")))
     vocabulary = Vocabulary.from_tokenizer_json((folder / "tokenizer.json").read_text("utf-8"))
-    weights = read_safetensors(sorted(folder.glob("*.safetensors")))
+    try:
+        weights = StoredTensors(sorted(folder.glob("*.safetensors")))
+    except BadTensors as error:
+        raise BadBase(str(error)) from error
     if config.is_tied:
-        weights.pop("lm_head.weight", None)
+        weights = weights.without("lm_head.weight")
     write_base(path, config, weights, vocabulary, about, quantization)
-
-
-def read_safetensors(paths: Iterable[Path]) -> dict[str, NDArray[np.float32]]:
-    """Read all tensors as float32; safetensors' own numpy reader refuses BF16, which Qwen is stored in.
-
-    Raises:
-        BadBase: A tensor is of a type other than F32, F16 or BF16.
-    """
-    weights: dict[str, NDArray[np.float32]] = {}
-    for path in paths:
-        data = np.memmap(path, dtype=np.uint8, mode="r")
-        start = 8 + int(data[:8].view("<u8")[0])
-        header = json.loads(bytes(data[8:start]))
-        header.pop("__metadata__", None)
-        for name, entry in header.items():
-            first, last = entry["data_offsets"]
-            raw = np.array(data[start + first : start + last])
-            weights[name] = _to_float32(raw, entry["dtype"]).reshape(entry["shape"])
-    return weights
-
-
-def _to_float32(raw: NDArray[np.uint8], kind: str) -> NDArray[np.float32]:
-    match kind:
-        case "F32":
-            return raw.view("<f4")
-        case "F16":
-            return raw.view("<f2").astype(np.float32)
-        case "BF16":  # the upper half of a float32
-            return (raw.view("<u2").astype(np.uint32) << 16).view(np.float32)
-        case _:
-            raise BadBase(f"a tensor is of type {kind}, not F32, F16 or BF16")
 
 
 def _check(config: BaseConfig, weights: Mapping[str, NDArray[Any]], vocabulary: Vocabulary, names: list[str]) -> None:

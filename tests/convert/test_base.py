@@ -13,7 +13,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCau
 from models.seedling import tokenizer as bpe
 from models.seedling.phrasings import Intent
 from shammah.local import LocalModel
-from shammah_convert.base import About, read_safetensors, write_base_from_folder
+from shammah_convert.base import About, write_base_from_folder
 from shammah_convert.chat import Message
 from shammah_convert.shape import BadBase
 from shammah_convert.vocabulary import Vocabulary
@@ -108,15 +108,6 @@ def test_a_missing_tensor_leaves_the_old_file(folder: Path, tmp_path: Path) -> N
     with pytest.raises(BadBase, match=r"layers\.2"):
         write_base_from_folder(broken, tmp_path / "tiny.gguf", ABOUT)
     assert (tmp_path / "tiny.gguf").read_bytes() == b"old"
-
-
-def test_bfloat16_is_read(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
-    values = torch.tensor([[1.5, -2.25], [3.0e20, 0.0]])
-    save_file({"x": values.bfloat16()}, tmp_path / "x.safetensors")
-    read = read_safetensors([tmp_path / "x.safetensors"])["x"]
-    assert read.tolist() == values.bfloat16().float().tolist()
 
 
 def test_a_vocabulary_with_holes_is_refused() -> None:
