@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shammah_convert.chat import ChatFormat
+from shammah_convert.ggml import unpack
 from shammah_convert.names import gguf_name, hf_names
 from shammah_convert.parts import open_parts
 from shammah_convert.shape import BadBase, BaseConfig, shape_of
@@ -74,14 +75,23 @@ class OpenBase:
         Raises:
             BadBase: It is missing, or has another shape than the configuration says.
         """
+        packed, kind = self.packed(hf_name)
+        return unpack(packed, kind)
+
+    def packed(self, hf_name: str) -> tuple[NDArray[np.uint8], gguf.GGMLQuantizationType]:
+        """A tensor's blocks as they lie in the mapped file, (rows, bytes a row) or (bytes,), and their type.
+
+        Raises:
+            BadBase: It is missing, or has another shape than the configuration says.
+        """
         name = gguf_name(self.architecture, self.config.layers, hf_name)
         if name not in self._tensors:
             raise BadBase(f"the file lacks {name}")
-        packed = self._tensors[name]
-        values = np.asarray(gguf.quants.dequantize(packed.data, packed.tensor_type), dtype=np.float32)
-        if values.shape != (wanted := shape_of(self.config, hf_name, self.rows)):
-            raise BadBase(f"{name} is of shape {values.shape}, not {wanted}")
-        return values
+        tensor = self._tensors[name]
+        shape = tuple(int(length) for length in reversed(tensor.shape))
+        if shape != (wanted := shape_of(self.config, hf_name, self.rows)):
+            raise BadBase(f"{name} is of shape {shape}, not {wanted}")
+        return tensor.data.view(np.uint8).reshape(*shape[:-1], -1), tensor.tensor_type
 
     def _read_config(self) -> BaseConfig:
         if self.architecture not in ("qwen2", "qwen3"):

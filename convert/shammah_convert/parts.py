@@ -33,7 +33,8 @@ def open_parts(path: Path) -> Parts:
     for part in paths if len(paths) > 1 else ():
         if not part.is_file():
             raise BadBase(f"{part} is missing: the model has {len(paths)} parts")
-    readers = [gguf.GGUFReader(part) for part in paths]
+    # A private mapping: torch wraps no memory that is read-only.
+    readers = [gguf.GGUFReader(part, "c") for part in paths]
     _check_numbers(paths, readers)
     tensors = {str(tensor.name): tensor for reader in readers for tensor in reader.tensors}
     _check_count(path, readers, len(tensors))
