@@ -101,13 +101,23 @@ def _hash(parts: Sequence[Path]) -> str:
 
 def _probe(file: Path) -> tuple[str, str]:
     """Name and architecture of a file that survives being opened and run for one token."""
-    command = [sys.executable, "-P", "-m", "shammah.probe", os.fspath(file)]
+    facts = json.loads(probe(file))
+    return facts["name"], facts["architecture"]
+
+
+def probe(file: Path, *adapters: Path) -> str:
+    """Open a model, and adapters on it, in a child process; what it says.
+
+    Raises:
+        BadModel: One of them is refused, or the child dies of it.
+    """
+    command = [sys.executable, "-P", "-m", "shammah.probe", os.fspath(file), *map(os.fspath, adapters)]
+    what = adapters[0] if adapters else file
     try:
         child = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise BadModel(f"{file} cannot be opened within {PROBE_SECONDS} s") from error
+        raise BadModel(f"{what} cannot be opened within {PROBE_SECONDS} s") from error
     if child.returncode != 0:
         words = child.stderr.strip().splitlines()
-        raise BadModel(f"{file} is refused: {words[-1] if words else f'opening it ends with {child.returncode}'}")
-    facts = json.loads(child.stdout)
-    return facts["name"], facts["architecture"]
+        raise BadModel(f"{what} is refused: {words[-1] if words else f'opening it ends with {child.returncode}'}")
+    return child.stdout
