@@ -1,0 +1,42 @@
+"""GGUF to a smaller GGUF, by llama.cpp's own quantizer: gguf-py writes no K-quants."""
+
+import os
+from pathlib import Path
+
+import llama_cpp as ll
+
+from shammah.errors import BadModel
+from shammah.local.native import native_errors, start_engine
+
+FILE_TYPES = {
+    "Q2_K": ll.LLAMA_FTYPE_MOSTLY_Q2_K,
+    "Q3_K_S": ll.LLAMA_FTYPE_MOSTLY_Q3_K_S,
+    "Q3_K_M": ll.LLAMA_FTYPE_MOSTLY_Q3_K_M,
+    "Q3_K_L": ll.LLAMA_FTYPE_MOSTLY_Q3_K_L,
+    "IQ4_XS": ll.LLAMA_FTYPE_MOSTLY_IQ4_XS,
+    "IQ4_NL": ll.LLAMA_FTYPE_MOSTLY_IQ4_NL,
+    "Q4_0": ll.LLAMA_FTYPE_MOSTLY_Q4_0,
+    "Q4_K_S": ll.LLAMA_FTYPE_MOSTLY_Q4_K_S,
+    "Q4_K_M": ll.LLAMA_FTYPE_MOSTLY_Q4_K_M,
+    "Q5_0": ll.LLAMA_FTYPE_MOSTLY_Q5_0,
+    "Q5_K_S": ll.LLAMA_FTYPE_MOSTLY_Q5_K_S,
+    "Q5_K_M": ll.LLAMA_FTYPE_MOSTLY_Q5_K_M,
+    "Q6_K": ll.LLAMA_FTYPE_MOSTLY_Q6_K,
+    "Q8_0": ll.LLAMA_FTYPE_MOSTLY_Q8_0,
+}
+"""What llama.cpp quantizes to without measured importances, smallest first."""
+
+
+def quantize(source: Path, target: Path, file_type: str, threads: int) -> None:
+    """Write a model in F32, F16 or BF16 again in one of the smaller types.
+
+    Raises:
+        BadModel: llama.cpp refuses the source, or cannot write the target.
+    """
+    start_engine()
+    parameters = ll.llama_model_quantize_default_params()
+    parameters.ftype = FILE_TYPES[file_type]
+    parameters.nthread = threads
+    if ll.llama_model_quantize(os.fsencode(source), os.fsencode(target), parameters) != 0:
+        why = "; ".join(native_errors) or "it does not say why"
+        raise BadModel(f"llama.cpp cannot quantize {source.name} to {file_type}: {why}")
