@@ -1,4 +1,4 @@
-"""Adapters that other tools made, and adapters for other tools: LoRA GGUFs and PEFT folders."""
+"""Adapters that other tools made, and adapters for other tools: LoRA GGUFs, PEFT folders, merged models."""
 
 import contextlib
 import shutil
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shammah import adapters, bases
+from shammah import adapters, bases, hardware
 from shammah.errors import AdapterError, AdapterUnreadable, BadModel, ModelMissing
 from shammah.journal import Journal
 from shammah.records import Adapter, Base
@@ -16,6 +16,7 @@ from shammah_convert.files import publish
 
 if TYPE_CHECKING:
     from shammah_convert import lora
+    from shammah_convert.merge import Rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,26 @@ def write_peft(adapter: Adapter, base: Base, folder: Path) -> None:
     with adapters.our_errors(), _writing(folder):
         config = OpenBase(Path(base.path)).config
         peft.write_peft(folder, lora.read_lora(Path(adapter.path), config), config)
+
+
+def write_merged(adapter: Adapter, scale: float, base: Base, path: Path) -> "Rounding":
+    """Write one GGUF of a base with an adapter worked into it, quantized as the base is.
+
+    Raises:
+        AdapterError: It cannot be written.
+        BadModel: The base's file cannot be read, or is of a type that cannot be packed again.
+        DiskTooSmall: There is no room for it.
+    """
+    from shammah_convert import lora
+    from shammah_convert.merge import write_merged
+    from shammah_convert.opened import OpenBase
+
+    name = f"{base.name} + {adapter.name}{'' if scale == 1.0 else f' x {scale:g}'}"
+    with adapters.our_errors(), _writing(path):
+        hardware.check_disk(path.absolute().parent, base.size)
+        file = Path(base.path)
+        matrices = lora.read_lora(Path(adapter.path), OpenBase(file).config)
+        return write_merged(path, file, matrices, scale, name, hardware.physical_cores())
 
 
 def _as_gguf(source: Path, base: Base, folder: Path) -> "tuple[Path, lora.Card]":

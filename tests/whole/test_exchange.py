@@ -11,11 +11,13 @@ from shammah.adapters import hash_of
 from shammah_convert.lora import Adapter, Card, read_lora, write_lora
 from shammah_convert.opened import OpenBase
 from shammah_convert.peft import CONFIG, WEIGHTS, read_peft, write_peft
+from tests.lora_files import BASE as TINY
 from tests.lora_files import filled, make_lora, write_raw
 from tests.tiny import write_tiny
 from tests.whole.command import Home
 
 QUESTION = ("--local", "--max-tokens", "12", "how do i undo the last commit but keep the changes")
+SHORT = ("--local", "--max-tokens", "4", QUESTION[-1])
 BASE = OpenBase(bases.SEEDLING).config
 UNVERIFIED = "cannot be verified"
 
@@ -89,6 +91,37 @@ def test_an_exported_file_is_the_kept_one(home: Home, tmp_path: Path) -> None:
     run(home, "load", str(tmp_path / "a.gguf"))
     run(home, "export", "mine", str(tmp_path / "out.gguf"))
     assert (tmp_path / "out.gguf").read_bytes() == (tmp_path / "a.gguf").read_bytes()
+
+
+def test_a_merged_model_answers_as_the_adapter_does_without_it(home: Home, tmp_path: Path) -> None:
+    write_lora(tmp_path / "a.gguf", random_adapter("mine", hash_of(bases.SEEDLING)), BASE)
+    run(home, "load", str(tmp_path / "a.gguf"))
+    # A random adapter makes nonsense, whose tokens are nearly as likely as others: rounding decides, some tokens on.
+    bare = home.ask(*SHORT)
+    for word in ("mine", "mine:-1"):
+        run(home, "use", word)
+        live = home.ask(*SHORT)
+        run(home, "use", "none")
+        merged = tmp_path / f"{word}.gguf"
+        said = run(home, "export", word, "--merge", str(merged))
+        assert f"seedling with mine is in {merged}" in said
+        answer = home.ask("--model", str(merged), *SHORT)
+        assert (answer["answer"], answer["adapters"]) == (live["answer"], [])
+        assert answer["answer"] != bare["answer"]
+    assert OpenBase(merged).name == "Shammah seedling + mine x -1"
+    assert OpenBase(merged).tensor_types == OpenBase(bases.SEEDLING).tensor_types
+
+
+def test_the_served_model_is_never_overwritten_by_a_merge(home: Home, tmp_path: Path) -> None:
+    model = write_tiny(tmp_path / "tiny.gguf")
+    write_lora(tmp_path / "a.gguf", make_lora(Card("mine", "tiny", hash_of(model))), TINY)
+    run(home, "load", str(tmp_path / "a.gguf"), "--model", str(model))
+    done = home.run("adapters", "export", "mine", "--merge", str(model), "--force")
+    assert (done.returncode, "is what is exported" in done.stderr) == (2, True)
+    run(home, "export", "mine", "--merge", str(tmp_path / "out.gguf"))
+    model.unlink()
+    done = home.run("adapters", "export", "mine", "--merge", str(tmp_path / "out.gguf"), "--force")
+    assert (done.returncode, "the model of mine is gone" in done.stderr) == (3, True)
 
 
 def test_what_the_model_cannot_run_is_refused_and_leaves_nothing(home: Home, tmp_path: Path) -> None:

@@ -17,12 +17,19 @@ Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The 
 Scaled = Annotated[str, typer.Argument(metavar="NAME[:SCALE]", help="The adapter; a scale goes with --merge.")]
 File = Annotated[Path | None, typer.Argument(metavar="[FILE.gguf]", help="Write its LoRA GGUF here.")]
 Folder = Annotated[Path | None, typer.Option("--peft", metavar="DIR", help="Write a PEFT folder here.")]
+Merged = Annotated[
+    Path | None, typer.Option("--merge", metavar="FILE.gguf", help="Write the model with the adapter worked in here.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 
 UNVERIFIED = (
     "It does not say which model it was made for: its shape fits {}, and llama.cpp runs it,"
     " but whether it was made for these weights cannot be verified. Compare the answers."
 )
+
+MERGED = "{} with {} is in {}, quantized as it was. Rounding moved the weights by {:.2g} of what the adapter does."
+MOST_ROUNDING = 0.5
+LOST = " Some of what was learnt may be lost: compare the answers with those of the adapter."
 
 
 def take_in(path: Source, name: Called = None, model: Model = None) -> None:
@@ -40,19 +47,23 @@ def take_in(path: Source, name: Called = None, model: Model = None) -> None:
         say(f"{taken.adapter.name} is here; apply it with `shammah adapters use {taken.adapter.name}`.")
 
 
-def export(name: Scaled, file: File = None, peft: Folder = None, force: Force = False) -> None:
-    """Write an adapter for other tools: its LoRA GGUF, or a PEFT folder."""
+def export(name: Scaled, file: File = None, peft: Folder = None, merge: Merged = None, force: Force = False) -> None:
+    """Write an adapter for other tools: its LoRA GGUF, a PEFT folder, or one GGUF merged with its model."""
     from shammah import adapters, exchange
     from shammah.journal import Journal
 
-    target = _only([file, peft])
+    target = _only([file, peft, merge])
     with Journal(config.load().home) as journal:
         _, ((plain, scale),) = adapters.parse_set(journal, [name])
         adapter = adapters.find(journal, plain)
-        if scale != 1.0:
+        if scale != 1.0 and merge is None:
             raise UsageError(f"{name} has a scale", hint="Only --merge applies one.")
         base = exchange.base_of(journal, adapter)
         _check_free(target, [Path(adapter.path), *parts_of(Path(base.path))], force)
+        if merge is not None:
+            share = exchange.write_merged(adapter, scale, base, target).share
+            say(MERGED.format(base.name, plain, target, share) + (LOST if share > MOST_ROUNDING else ""))
+            return
         if peft is not None:
             exchange.write_peft(adapter, base, target)
         else:
@@ -63,7 +74,7 @@ def export(name: Scaled, file: File = None, peft: Folder = None, force: Force = 
 def _only(targets: Sequence[Path | None]) -> Path:
     given = [target.expanduser() for target in targets if target is not None]
     if len(given) != 1:
-        raise UsageError("an export goes to one place", hint="Give FILE.gguf, or --peft DIR.")
+        raise UsageError("an export goes to one place", hint="Give FILE.gguf, --peft DIR, or --merge FILE.gguf.")
     return given[0]
 
 
