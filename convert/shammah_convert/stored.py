@@ -49,9 +49,9 @@ class StoredTensors(Mapping[str, NDArray[np.float32]]):
                 raise BadTensors(f"{path} cannot be read as safetensors: {error}") from error
 
     @property
-    def kinds(self) -> frozenset[str]:
-        """The types that tensors are stored in: F32, F16, BF16."""
-        return frozenset(place.kind for place in self._places.values())
+    def matrix_kinds(self) -> frozenset[str]:
+        """The types that matrices are stored in: F32, F16, BF16."""
+        return frozenset(place.kind for place in self._places.values() if len(place.shape) > 1)
 
     @property
     def parameters(self) -> int:

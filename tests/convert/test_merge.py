@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shammah.local import FILE_TYPES, LocalModel, quantize
+from shammah.local import LocalModel
+from shammah.local.quantizer import FILE_TYPES
+from shammah.local.quantizer import main as quantize
 from shammah_convert import ggml
 from shammah_convert.base import About, write_base
 from shammah_convert.job import AdapterFile
@@ -72,7 +74,7 @@ def write_wide(path: Path, kind: str) -> Path:
     plain = path.with_name("plain.gguf") if kind in FILE_TYPES else path
     write_base(plain, WIDE, weights, vocabulary(), About("tiny", "apache-2.0", extra={"shammah.answer": 42}), "F16")
     if kind in FILE_TYPES:
-        quantize(plain, path, kind, threads=1)
+        assert quantize(str(plain), str(path), kind, "1") == 0
     return path
 
 

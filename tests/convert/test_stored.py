@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from shammah_convert.stored import BadTensors, StoredTensors
 
+KINDS = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 VALUES = torch.tensor([[1.5, -2.25], [0.3, 0.0]])
 
 
@@ -20,14 +21,14 @@ def test_each_type_is_read_as_torch_reads_it(tmp_path: Path, kind: torch.dtype) 
     read = StoredTensors([tmp_path / "x.safetensors"])
     np.testing.assert_array_equal(read["x"], VALUES.to(kind).float().numpy())
     assert (read["x"].dtype, read["scalar"].shape, float(read["scalar"])) == (np.float32, (), 3.0)
-    assert (read.parameters, read.metadata["a"], len(read.kinds)) == (5, "b", 1)
+    assert (read.parameters, read.metadata["a"], read.matrix_kinds) == (5, "b", {KINDS[kind]})
 
 
 def test_bfloat16_reaches_as_far_as_float32(tmp_path: Path) -> None:
     save_file({"x": torch.tensor([3.0e38]).bfloat16()}, tmp_path / "x.safetensors")
     read = StoredTensors([tmp_path / "x.safetensors"])
     assert 2.9e38 < float(read["x"][0]) < 3.1e38
-    assert read.kinds == {"BF16"}
+    assert read.matrix_kinds == frozenset(), "it is a vector"
 
 
 def test_several_files_are_one_table_and_one_tensor_can_be_left_out(tmp_path: Path) -> None:

@@ -8,6 +8,5 @@ abort the process.
 from shammah.local.embedder import Embedder
 from shammah.local.model import CONTEXT_STEP, Facts, LocalModel
 from shammah.local.native import can_offload
-from shammah.local.quantizer import FILE_TYPES, quantize
 
-__all__ = ["CONTEXT_STEP", "FILE_TYPES", "Embedder", "Facts", "LocalModel", "can_offload", "quantize"]
+__all__ = ["CONTEXT_STEP", "Embedder", "Facts", "LocalModel", "can_offload"]

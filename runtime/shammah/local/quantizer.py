@@ -1,11 +1,13 @@
-"""GGUF to a smaller GGUF, by llama.cpp's own quantizer: gguf-py writes no K-quants."""
+"""GGUF to a smaller GGUF, by llama.cpp's own quantizer: `python -m shammah.local.quantizer SOURCE TARGET TYPE THREADS`.
+
+gguf-py writes no K-quants. The quantizer cannot be interrupted, so a process of its own runs it.
+"""
 
 import os
-from pathlib import Path
+import sys
 
 import llama_cpp as ll
 
-from shammah.errors import BadModel
 from shammah.local.native import native_errors, start_engine
 
 FILE_TYPES = {
@@ -27,16 +29,17 @@ FILE_TYPES = {
 """What llama.cpp quantizes to without measured importances, smallest first."""
 
 
-def quantize(source: Path, target: Path, file_type: str, threads: int) -> None:
-    """Write a model in F32, F16 or BF16 again in one of the smaller types.
-
-    Raises:
-        BadModel: llama.cpp refuses the source, or cannot write the target.
-    """
+def main(source: str, target: str, file_type: str, threads: str) -> int:
+    """Quantize a model in F32, F16 or BF16; 0 where it is done, else the reason is on stderr."""
     start_engine()
     parameters = ll.llama_model_quantize_default_params()
     parameters.ftype = FILE_TYPES[file_type]
-    parameters.nthread = threads
-    if ll.llama_model_quantize(os.fsencode(source), os.fsencode(target), parameters) != 0:
-        why = "; ".join(native_errors) or "it does not say why"
-        raise BadModel(f"llama.cpp cannot quantize {source.name} to {file_type}: {why}")
+    parameters.nthread = int(threads)
+    code = int(ll.llama_model_quantize(os.fsencode(source), os.fsencode(target), parameters))
+    if code != 0:
+        print("; ".join(native_errors) or "it does not say why", file=sys.stderr)  # noqa: T201
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
