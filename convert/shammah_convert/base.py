@@ -108,9 +108,10 @@ class _Tensor:
 
     def announce(self, writer: gguf.GGUFWriter, name: str) -> None:
         """Put it into the file's header."""
-        dtype = {"F32": np.dtype(np.float32), "F16": np.dtype(np.float16)}.get(self.kind.name, np.dtype(np.uint8))
-        stored = self.shape
-        if dtype == np.uint8:
+        stored, dtype = self.shape, np.dtype(np.uint8)
+        if self.kind.name in ("F32", "F16"):
+            dtype = np.dtype(np.float32 if self.kind.name == "F32" else np.float16)
+        else:
             stored = gguf.quant_shape_to_byte_shape(self.shape, self.kind)
         writer.add_tensor_info(name, stored, dtype, math.prod(stored) * dtype.itemsize, self.kind)
 

@@ -17,12 +17,12 @@ from shammah_convert.ggml import check_packs, pack, unpack
 from shammah_convert.lora import Adapter, Matrix, check
 from shammah_convert.names import gguf_name
 from shammah_convert.opened import OpenBase
-from shammah_convert.parts import Parts, open_parts
+from shammah_convert.parts import Parts
 from shammah_convert.rewrite import rewrite
 from shammah_convert.shape import BadBase, BaseConfig
 
-# 16 MB of float32 at 4096 columns, and as much for the change.
-CHUNK_ROWS = 1024
+# 16 MB of float32 a thread, and as much for the change.
+CHUNK_VALUES = 2**22
 
 Factors = Mapping[str, tuple[Matrix, Matrix]]
 """By GGUF's name of a matrix: lora_a (rank, in), and lora_b (out, rank) with all scales worked in."""
@@ -49,12 +49,12 @@ class Rounding:
         return math.sqrt(self.error / self.change) if self.change else math.inf
 
 
-def write_merged(path: Path, base: Path, adapter: Adapter, scale: float, name: str, threads: int = 1) -> Rounding:
+def write_merged(path: Path, base: OpenBase, adapter: Adapter, scale: float, name: str, threads: int = 1) -> Rounding:
     """Write the base with W + scale * alpha / rank * lora_b @ lora_a for each matrix W of the adapter.
 
     Args:
         path: Where to; the file appears when it is whole.
-        base: The GGUF, or a part of it.
+        base: The model.
         adapter: Made for this base.
         scale: Of the adapter; 1 is what it was trained for.
         name: What the merged model calls itself.
@@ -62,17 +62,15 @@ def write_merged(path: Path, base: Path, adapter: Adapter, scale: float, name: s
 
     Raises:
         BadAdapter: It does not fit the base.
-        BadBase: The base cannot be read, or a matrix is of a type that cannot be packed again.
+        BadBase: A matrix is of a type that cannot be packed again.
         OSError: The file cannot be written.
     """
-    config = OpenBase(base).config
-    check(adapter, config)
-    parts = open_parts(base)
-    factors = _factors(adapter, scale, config)
-    _check_types(parts, factors)
+    check(adapter, base.config)
+    factors = _factors(adapter, scale, base.config)
+    _check_types(base.parts, factors)
     with ThreadPoolExecutor(threads) as pool:
         merger = _Merger(factors, pool, roundings=[])
-        rewrite(parts, path, name, merger.change)
+        rewrite(base.parts, path, name, merger.change)
     return sum(merger.roundings, start=Rounding())
 
 
@@ -94,7 +92,7 @@ class _Merger:
         def merge(rows: slice) -> tuple[NDArray[np.uint8], Rounding]:
             return _merge(blocks[rows], tensor.tensor_type, lora_b[rows] @ lora_a)
 
-        chunks = list(self.pool.map(merge, _chunks(len(lora_b))))
+        chunks = list(self.pool.map(merge, _chunks(len(lora_b), columns=lora_a.shape[1])))
         self.roundings.extend(rounding for _, rounding in chunks)
         return np.concatenate([packed for packed, _ in chunks])
 
@@ -118,8 +116,9 @@ def _check_types(parts: Parts, factors: Factors) -> None:
         check_packs(tensor.tensor_type)
 
 
-def _chunks(rows: int) -> Iterator[slice]:
-    yield from (slice(first, min(first + CHUNK_ROWS, rows)) for first in range(0, rows, CHUNK_ROWS))
+def _chunks(rows: int, columns: int) -> Iterator[slice]:
+    step = max(1, CHUNK_VALUES // columns)
+    yield from (slice(first, first + step) for first in range(0, rows, step))
 
 
 def _merge(

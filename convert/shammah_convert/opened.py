@@ -17,7 +17,11 @@ from shammah_convert.vocabulary import Vocabulary
 
 
 class OpenBase:
-    """A GGUF Qwen2 or Qwen3, mapped; tensors are unpacked when they are asked for."""
+    """A GGUF Qwen2 or Qwen3, mapped; tensors are unpacked when they are asked for.
+
+    Attributes:
+        parts: What is mapped: the header, and all tensors as they are stored.
+    """
 
     def __init__(self, path: Path) -> None:
         """Map the file, with all its parts where it is split, and read what it says of itself.
@@ -26,8 +30,8 @@ class OpenBase:
             BadBase: It is no GGUF of a dense Qwen2 or Qwen3, or a part of it is missing.
         """
         try:
-            parts = open_parts(path)
-            self._reader, self._tensors = parts.header, parts.tensors
+            self.parts = open_parts(path)
+            self._reader, self._tensors = self.parts.header, self.parts.tensors
             self.architecture = str(self._value("general.architecture"))
             self.config = self._read_config()
         except BadBase:

@@ -104,7 +104,7 @@ def write_peft(folder: Path, adapter: Adapter, base: BaseConfig) -> None:
     """
     check(adapter, base)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {}
+    tensors: dict[str, Matrix] = {}
     for module, (lora_a, lora_b) in adapter.pairs.items():
         tensors |= {f"{PREFIX}{module}{LORA_A}": lora_a, f"{PREFIX}{module}{LORA_B}": lora_b}
     partial = folder / f"{WEIGHTS}.partial"

@@ -71,7 +71,7 @@ def _write_tensors(out: BufferedWriter, parts: Parts, change: Change) -> None:
 def _bytes_of(reader: gguf.GGUFReader, field: gguf.ReaderField) -> bytes:
     """A field as it stands in the file: key, type and value lie one behind the other."""
     size = sum(int(part.nbytes) for part in field.parts)
-    return reader.data[field.offset : field.offset + size].tobytes()
+    return bytes(reader.data[field.offset : field.offset + size])
 
 
 def _name_field(name: str) -> bytes:

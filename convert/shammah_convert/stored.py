@@ -69,7 +69,9 @@ class StoredTensors(Mapping[str, NDArray[np.float32]]):
         place = self._places[name]
         values = np.frombuffer(place.data, _TYPES[place.kind], math.prod(place.shape), place.first)
         if place.kind == "BF16":  # the upper half of a float32
-            return (values.astype(np.uint32) << 16).view(np.float32).reshape(place.shape)
+            wide = values.astype(np.uint32)
+            wide <<= 16  # in place: an embedding takes a gigabyte
+            return wide.view(np.float32).reshape(place.shape)
         return values.astype(np.float32).reshape(place.shape)
 
     def __iter__(self) -> Iterator[str]:

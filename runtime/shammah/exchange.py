@@ -113,9 +113,9 @@ def write_merged(adapter: Adapter, scale: float, base: Base, path: Path) -> "Rou
     name = f"{base.name} + {adapter.name}{'' if scale == 1.0 else f' x {scale:g}'}"
     with adapters.our_errors(), _writing(path):
         hardware.check_disk(path.absolute().parent, base.size)
-        file = Path(base.path)
-        matrices = lora.read_lora(Path(adapter.path), OpenBase(file).config)
-        return write_merged(path, file, matrices, scale, name, hardware.physical_cores())
+        model = OpenBase(Path(base.path))
+        matrices = lora.read_lora(Path(adapter.path), model.config)
+        return write_merged(path, model, matrices, scale, name, hardware.physical_cores())
 
 
 def _as_gguf(source: Path, base: Base, folder: Path) -> "tuple[Path, lora.Card]":

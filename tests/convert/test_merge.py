@@ -87,7 +87,7 @@ def test_llama_cpp_says_the_same_with_the_merged_file_as_with_the_live_adapter(
     case: Case, base: Path, tmp_path: Path, scale: float
 ) -> None:
     write_lora(tmp_path / "a.gguf", adapter(), WIDE)
-    write_merged(tmp_path / "merged.gguf", base, adapter(), scale, NAME)
+    write_merged(tmp_path / "merged.gguf", OpenBase(base), adapter(), scale, NAME)
     with LocalModel(base, gpu_layers=0) as model:
         bare = logits(model)
         model.apply([AdapterFile("a", str(tmp_path / "a.gguf"), "", scale)])
@@ -103,8 +103,17 @@ def logits(model: LocalModel) -> NDArray[np.float32]:
     return np.stack([model.logits(tokens) for tokens in PROMPTS])
 
 
+def test_it_does_not_matter_in_how_many_pieces_a_tensor_is_merged(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, values in (("few", 2**22), ("many", 1000)):
+        monkeypatch.setattr("shammah_convert.merge.CHUNK_VALUES", values)
+        write_merged(tmp_path / name, OpenBase(base), adapter(), 1.0, NAME, threads=2)
+    assert (tmp_path / "few").read_bytes() == (tmp_path / "many").read_bytes()
+
+
 def test_a_changed_tensor_is_the_base_and_the_change_packed_again(base: Path, tmp_path: Path) -> None:
-    write_merged(tmp_path / "merged.gguf", base, adapter(), 0.5, NAME, threads=2)
+    write_merged(tmp_path / "merged.gguf", OpenBase(base), adapter(), 0.5, NAME, threads=2)
     before, after = OpenBase(base), OpenBase(tmp_path / "merged.gguf")
     for module, (lora_a, lora_b) in adapter().pairs.items():
         wanted = before.tensor(f"{module}.weight") + 0.5 * adapter().alpha / len(lora_a) * (lora_b @ lora_a)
@@ -117,7 +126,7 @@ def test_a_changed_tensor_is_the_base_and_the_change_packed_again(base: Path, tm
 
 
 def test_all_else_is_the_same_byte_for_byte(base: Path, tmp_path: Path) -> None:
-    write_merged(tmp_path / "merged.gguf", base, adapter(), 1.0, NAME)
+    write_merged(tmp_path / "merged.gguf", OpenBase(base), adapter(), 1.0, NAME)
     before, after = gguf.GGUFReader(base), gguf.GGUFReader(tmp_path / "merged.gguf")
     assert list(before.fields) == list(after.fields)
     for key in before.fields:
@@ -136,7 +145,7 @@ def _changes(name: str) -> bool:
 
 
 def test_the_rounding_is_measured(case: Case, base: Path, tmp_path: Path) -> None:
-    rounding = write_merged(tmp_path / "merged.gguf", base, adapter(), 1.0, NAME)
+    rounding = write_merged(tmp_path / "merged.gguf", OpenBase(base), adapter(), 1.0, NAME)
     before, after = OpenBase(base), OpenBase(tmp_path / "merged.gguf")
     changes, errors = [], []
     for module, (lora_a, lora_b) in adapter().pairs.items():
@@ -151,7 +160,7 @@ def test_the_rounding_is_measured(case: Case, base: Path, tmp_path: Path) -> Non
 def test_a_split_base_becomes_one_file(tmp_path: Path) -> None:
     whole = write_wide(tmp_path / "base.gguf", "F16")
     for name, source in (("one", whole), ("many", split(whole, 3)[1])):
-        write_merged(tmp_path / f"{name}.gguf", source, adapter(), 1.0, NAME)
+        write_merged(tmp_path / f"{name}.gguf", OpenBase(source), adapter(), 1.0, NAME)
     assert (tmp_path / "many.gguf").read_bytes() == (tmp_path / "one.gguf").read_bytes()
 
 
@@ -179,14 +188,14 @@ def test_what_cannot_be_merged_leaves_no_file(tmp_path: Path, monkeypatch: pytes
     before = sorted(tmp_path.iterdir())
     out = tmp_path / "merged.gguf"
     with pytest.raises(BadAdapter):
-        write_merged(out, base, replace(adapter(), architecture="qwen3"), 1.0, NAME)
+        write_merged(out, OpenBase(base), replace(adapter(), architecture="qwen3"), 1.0, NAME)
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("shammah_convert.merge.pack", fail)
     with pytest.raises(OSError, match="No space left"):
-        write_merged(out, base, adapter(), 1.0, NAME)
+        write_merged(out, OpenBase(base), adapter(), 1.0, NAME)
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -20,8 +20,10 @@ def test_each_type_is_read_as_torch_reads_it(tmp_path: Path, kind: torch.dtype) 
     save_file({"x": VALUES.to(kind), "scalar": torch.tensor(3.0).to(kind)}, tmp_path / "x.safetensors", {"a": "b"})
     read = StoredTensors([tmp_path / "x.safetensors"])
     np.testing.assert_array_equal(read["x"], VALUES.to(kind).float().numpy())
-    assert (read["x"].dtype, read["scalar"].shape, float(read["scalar"])) == (np.float32, (), 3.0)
-    assert (read.parameters, read.metadata["a"], read.matrix_kinds) == (5, "b", {KINDS[kind]})
+    assert read["x"].dtype == np.float32
+    assert (read["scalar"].shape, float(read["scalar"])) == ((), 3.0)
+    assert (read.parameters, read.metadata["a"]) == (5, "b")
+    assert read.matrix_kinds == {KINDS[kind]}
 
 
 def test_bfloat16_reaches_as_far_as_float32(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ from tests.whole.command import Home
 PROMPTS = [[token, token + 1, token + 2] for token in range(20, 60, 4)]
 TEMPLATE = "{% for message in messages %}...{% endfor %}"
 CARD = "---\nlanguage: en\nlicense: apache-2.0\n---\n# A model\nlicense: none\n"
-# Root mean square differences of logits whose standard deviation is 1.71. Measured on both architectures: 0.0012, 0.0018,
-# 0.010, 0.055, 0.15 and 0.49 at most.
+# Root mean square differences of logits whose standard deviation is 1.71. Measured on both architectures:
+# 0.0012, 0.0018, 0.010, 0.055, 0.15 and 0.49 at most.
 TOLERANCES = {"F32": 0.004, "F16": 0.005, "BF16": 0.03, "Q8_0": 0.12, "Q6_K": 0.3, "Q4_K_M": 0.9}
 
 
