@@ -76,11 +76,7 @@ def write_base(
         _add_about(writer, about, quantization)
         _add_config(writer, config)
         add_vocabulary(writer, vocabulary, rows)
-        for name, tensor in tensors.items():
-            tensor.announce(writer, gguf_name(config.architecture, config.layers, name))
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_ti_data_to_file()
+        _write_header(writer, {gguf_name(config.architecture, config.layers, name): tensors[name] for name in names})
         for name, tensor in tensors.items():  # one at a time: they may not fit into memory together
             writer.write_tensor_data(tensor.pack(name, weights[name]))
         writer.close()
@@ -134,6 +130,15 @@ class _Tensor:
                 return pack(values, kinds.BF16)
             case _:
                 return np.asarray(gguf.quants.quantize(values, self.kind))
+
+
+def _write_header(writer: gguf.GGUFWriter, tensors: Mapping[str, _Tensor]) -> None:
+    """Write all that stands before the tensors' values."""
+    for name, tensor in tensors.items():
+        tensor.announce(writer, name)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
 
 
 def _check_names(weights: Mapping[str, NDArray[Any]], names: list[str], tokens: int) -> int:

@@ -70,10 +70,11 @@ def convert(folder: Path, out: Path, file_type: str, say: Callable[[str], None])
 def _make(model: "Model", work: Path, file_type: str, say: Callable[[str], None]) -> Path:
     """The finished file, in a folder of its own."""
     from shammah_convert.folder import write_model
+    from shammah_convert.opened import size_label
 
     between = _between(model, file_type)
     plain, quantized = work / "plain.gguf", work / "quantized.gguf"
-    say(f"Converting {model.weights.parameters / 1e9:.2f} billion parameters to {between}.")
+    say(f"Converting {size_label(model.weights.parameters)} parameters to {between}.")
     write_model(plain, model, between)
     if file_type == between:
         return plain

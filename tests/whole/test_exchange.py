@@ -1,5 +1,6 @@
 """`shammah adapters import` and `export` as their users type them, on the built-in model."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from shammah_convert.opened import OpenBase
 from shammah_convert.peft import CONFIG, WEIGHTS, read_peft, write_peft
 from tests.lora_files import BASE as TINY
 from tests.lora_files import filled, make_lora, write_raw
+from tests.splits import split
 from tests.tiny import write_tiny
 from tests.whole.command import Home
 
@@ -110,6 +112,20 @@ def test_a_merged_model_answers_as_the_adapter_does_without_it(home: Home, tmp_p
         assert answer["answer"] != bare["answer"]
     assert OpenBase(merged).name == "Shammah seedling + mine x -1"
     assert OpenBase(merged).tensor_types == OpenBase(bases.SEEDLING).tensor_types
+
+
+def test_a_split_model_answers_whole_and_is_merged_into_one_file(home: Home, tmp_path: Path) -> None:
+    whole = write_tiny(tmp_path / "tiny.gguf")
+    parts = split(whole, 2)
+    sha256 = hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
+    write_lora(tmp_path / "a.gguf", make_lora(Card("mine", "tiny", sha256)), TINY)
+    run(home, "load", str(tmp_path / "a.gguf"), "--model", str(parts[1]))
+    plain = [home.ask("--model", str(path), *SHORT)["answer"] for path in (whole, *parts)]
+    assert plain[0] == plain[1] == plain[2] != ""
+    run(home, "use", "mine", "--model", str(parts[1]))
+    run(home, "export", "mine", "--merge", str(tmp_path / "out.gguf"))
+    answer = home.ask("--model", str(tmp_path / "out.gguf"), *SHORT)["answer"]
+    assert answer == home.ask("--model", str(parts[0]), *SHORT)["answer"] != plain[0]
 
 
 def test_the_served_model_is_never_overwritten_by_a_merge(home: Home, tmp_path: Path) -> None:
