@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shammah_convert.ggml import check_packs, pack, unpack
-from shammah_convert.lora import Adapter, Matrix, check
+from shammah_convert.lora import Adapter, BadValues, Matrix, check
 from shammah_convert.names import gguf_name
 from shammah_convert.opened import OpenBase
 from shammah_convert.parts import Parts
@@ -128,4 +128,7 @@ def _merge(
     values += change
     packed = pack(values, kind)
     values -= unpack(packed, kind)
-    return packed, Rounding(float(np.vdot(change, change)), float(np.vdot(values, values)))
+    rounding = Rounding(float(np.vdot(change, change)), float(np.vdot(values, values)))
+    if not math.isfinite(rounding.error):
+        raise BadValues(f"merged weights are no numbers that {kind.name} holds")
+    return packed, rounding

@@ -46,7 +46,7 @@ def _check_numbers(paths: Sequence[Path], readers: Sequence[gguf.GGUFReader]) ->
     for number, (path, reader) in enumerate(zip(paths, readers, strict=True)):
         said = (
             _number(reader, gguf.Keys.Split.LLM_KV_SPLIT_NO, 0),
-            _number(reader, gguf.Keys.Split.LLM_KV_SPLIT_COUNT, 1),
+            max(1, _number(reader, gguf.Keys.Split.LLM_KV_SPLIT_COUNT, 1)),
         )
         if said != (number, len(paths)):
             raise BadBase(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from shammah_convert.files import publish, write_whole
 from shammah_convert.lora import (
@@ -101,16 +101,20 @@ def write_peft(folder: Path, adapter: Adapter, base: BaseConfig) -> None:
 
     Raises:
         BadAdapter: It does not fit the base, or holds values that are none.
+        OSError: It cannot be written.
     """
     check(adapter, base)
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Matrix] = {}
     for module, (lora_a, lora_b) in adapter.pairs.items():
         tensors |= {f"{PREFIX}{module}{LORA_A}": lora_a, f"{PREFIX}{module}{LORA_B}": lora_b}
-    partial = folder / f"{WEIGHTS}.partial"
     card = {"format": "pt", "name": adapter.card.name, BASE_SHA256: adapter.card.base_sha256}
-    save_file(tensors, partial, card)
-    publish(partial, folder / WEIGHTS)
+    partial = folder / f"{WEIGHTS}.partial"
+    try:
+        partial.write_bytes(save(tensors, card))  # safetensors' own writer has errors of its own for a full disk
+        publish(partial, folder / WEIGHTS)
+    finally:
+        partial.unlink(missing_ok=True)
     write_whole(folder / CONFIG, json.dumps(_config(adapter, base), indent=2) + "\n")
 
 

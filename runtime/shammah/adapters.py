@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import math
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -109,9 +110,10 @@ def check_base(path: Path, card: "lora.Card", base: Base, may_be_unknown: bool =
     if card.base_sha256 == base.sha256 or (may_be_unknown and not card.base_sha256):
         return
     if not card.base_sha256:
+        command = f"shammah adapters import {shlex.quote(str(path))}"
         raise AdapterForOtherBase(
             f"{path} does not say which model it was made for",
-            hint=f"Where another tool made it for this one, take it in unverified: shammah adapters import {path}",
+            hint=f"Where another tool made it for this one, take it in unverified: {command}",
         )
     raise AdapterForOtherBase(f"{path} was made for another file than {base.name} ({card.base_name})")
 

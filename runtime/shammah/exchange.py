@@ -43,7 +43,7 @@ def take_in(home: Path, source: Path, base: Base, name: str | None = None) -> Ta
     Raises:
         AdapterError: The base cannot run it, or it says that it was made for another.
     """
-    with tempfile.TemporaryDirectory() as folder, adapters.our_errors():
+    with tempfile.TemporaryDirectory() as folder, adapters.our_errors(), _writing(Path(folder)):
         file, card = _as_gguf(source, base, Path(folder))
         card = replace(card, name=name or card.name)
         adapters.check_base(source, card, base, may_be_unknown=True)

@@ -14,7 +14,7 @@ from shammah.local.quantizer import main as quantize
 from shammah_convert import ggml
 from shammah_convert.base import About, write_base
 from shammah_convert.job import AdapterFile
-from shammah_convert.lora import Adapter, BadAdapter, write_lora
+from shammah_convert.lora import Adapter, BadAdapter, BadValues, write_lora
 from shammah_convert.merge import write_merged
 from shammah_convert.names import hf_names
 from shammah_convert.opened import OpenBase
@@ -181,6 +181,14 @@ def test_a_nameless_model_is_given_a_name(tmp_path: Path) -> None:
     named = gguf.GGUFReader(tmp_path / "named.gguf")
     assert named.fields["general.name"].contents() == "mine"
     np.testing.assert_array_equal(named.tensors[0].data, np.ones(3))
+
+
+def test_weights_that_leave_the_range_of_their_type_are_refused(tmp_path: Path) -> None:
+    base = write_wide(tmp_path / "base.gguf", "F16")
+    huge = {module: (1000 * lora_a, 2000 * lora_b) for module, (lora_a, lora_b) in adapter().pairs.items()}
+    with pytest.raises(BadValues, match="no numbers that F16 holds"):
+        write_merged(tmp_path / "out.gguf", OpenBase(base), replace(adapter(), pairs=huge), 1.0, NAME)
+    assert not (tmp_path / "out.gguf").exists()
 
 
 def test_what_cannot_be_merged_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
