@@ -48,7 +48,17 @@ def _tell(step: Step, since: float, device: str) -> None:
     processor = time.process_time()
     loss = step()
     seconds, processor = time.time() - since, time.process_time() - processor
-    print(json.dumps({"seconds": seconds, "processor_seconds": processor, "loss": loss, "peak_bytes": peak_bytes(), "gpu_bytes": _gpu(torch, device)}))
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "processor_seconds": processor,
+                "loss": loss,
+                "peak_bytes": peak_bytes(),
+                "gpu_bytes": _gpu(torch, device),
+            }
+        )
+    )
     sys.stdout.flush()
 
 

@@ -1,7 +1,7 @@
-"""From a Hugging Face Qwen2 or Qwen3 (weights, configuration, byte-level BPE tokenizer) to a GGUF file."""
+"""A Qwen2 or Qwen3 as a GGUF file, from its shape, weights and byte-level BPE tokenizer."""
 
-import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,21 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shammah_convert.files import publish
+from shammah_convert.ggml import block, pack
 from shammah_convert.names import gguf_name, hf_names
 from shammah_convert.shape import BadBase, BaseConfig, shape_of
 from shammah_convert.vocabulary import Vocabulary, add_vocabulary
 
-Quantization = Literal["F32", "F16", "Q8_0"]
+Quantization = Literal["F32", "F16", "BF16", "Q8_0"]
 Extra = str | int | float | bool
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-Q8_0_BLOCK = 32
 _FILE_TYPES = {
     "F32": gguf.LlamaFileType.ALL_F32,
     "F16": gguf.LlamaFileType.MOSTLY_F16,
+    "BF16": gguf.LlamaFileType.MOSTLY_BF16,
     "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
 }
 
@@ -58,7 +59,7 @@ def write_base(
     Args:
         path: Where to.
         config: The shape.
-        weights: By Hugging Face name, as floats; more rows than tokens are given filler tokens.
+        weights: By Hugging Face name, as floats, read one by one; rows beyond the tokens get filler tokens.
         vocabulary: The tokenizer.
         about: Name, licence, chat template.
         quantization: For matrices; vectors stay F32.
@@ -67,87 +68,88 @@ def write_base(
         BadBase: A tensor is missing or left over, or has another shape.
     """
     names = list(hf_names(config.architecture, config.layers, config.is_tied))
-    _check(config, weights, vocabulary, names)
+    rows = _check_names(weights, names, len(vocabulary.tokens))
+    tensors = {name: _Tensor.of(shape_of(config, name, rows), quantization) for name in names}
     partial = path.with_name(path.name + ".partial")
     writer = gguf.GGUFWriter(partial, config.architecture)
-    _add_about(writer, about, quantization)
-    _add_config(writer, config)
-    add_vocabulary(writer, vocabulary, rows=weights["model.embed_tokens.weight"].shape[0])
-    for name in names:
-        data, kind = _pack(np.asarray(weights[name], dtype=np.float32), quantization)
-        writer.add_tensor(gguf_name(config.architecture, config.layers, name), data, raw_dtype=kind)
+    try:
+        _add_about(writer, about, quantization)
+        _add_config(writer, config)
+        add_vocabulary(writer, vocabulary, rows)
+        _write_header(writer, {gguf_name(config.architecture, config.layers, name): tensors[name] for name in names})
+        for name, tensor in tensors.items():  # one at a time: they may not fit into memory together
+            writer.write_tensor_data(tensor.pack(name, weights[name]))
+        writer.close()
+        publish(partial, path)
+    finally:
+        writer.close()
+        partial.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    """What becomes of a tensor: its shape, and the type that it is stored in."""
+
+    shape: tuple[int, ...]
+    kind: gguf.GGMLQuantizationType
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], quantization: Quantization) -> "_Tensor":
+        """Matrices have the wanted type, as far as their rows are whole blocks; vectors have F32."""
+        kinds = gguf.GGMLQuantizationType
+        if len(shape) == 1:
+            return cls(shape, kinds.F32)
+        kind = kinds[quantization]
+        return cls(shape, kinds.F16 if shape[-1] % block(kind)[0] else kind)
+
+    def announce(self, writer: gguf.GGUFWriter, name: str) -> None:
+        """Put it into the file's header."""
+        stored, dtype = self.shape, np.dtype(np.uint8)
+        if self.kind.name in ("F32", "F16"):
+            dtype = np.dtype(np.float32 if self.kind.name == "F32" else np.float16)
+        else:
+            stored = gguf.quant_shape_to_byte_shape(self.shape, self.kind)
+        writer.add_tensor_info(name, stored, dtype, math.prod(stored) * dtype.itemsize, self.kind)
+
+    def pack(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
+        """Values as they are stored.
+
+        Raises:
+            BadBase: They are of another shape.
+        """
+        if values.shape != self.shape:
+            raise BadBase(f"{name} is of shape {values.shape}, not {self.shape}")
+        kinds = gguf.GGMLQuantizationType
+        values = np.ascontiguousarray(values, dtype=np.float32)
+        match self.kind:
+            case kinds.F32:
+                return values
+            case kinds.F16:
+                return values.astype(np.float16)
+            case kinds.BF16:  # gguf-py's way takes five times the memory
+                return pack(values, kinds.BF16)
+            case _:
+                return np.asarray(gguf.quants.quantize(values, self.kind))
+
+
+def _write_header(writer: gguf.GGUFWriter, tensors: Mapping[str, _Tensor]) -> None:
+    """Write all that stands before the tensors' values."""
+    for name, tensor in tensors.items():
+        tensor.announce(writer, name)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    publish(partial, path)
+    writer.write_ti_data_to_file()
 
 
-def write_base_from_folder(folder: Path, path: Path, about: About, quantization: Quantization = "Q8_0") -> None:
-    """Write the model of a Hugging Face folder (config.json, *.safetensors, tokenizer.json).
-
-    Raises:
-        BadBase: The folder does not hold a Qwen2 or Qwen3.
-    """
-    config = BaseConfig.from_hf(json.loads((folder / "config.json").read_text("utf-8")))
-    vocabulary = Vocabulary.from_tokenizer_json((folder / "tokenizer.json").read_text("utf-8"))
-    weights = read_safetensors(sorted(folder.glob("*.safetensors")))
-    if config.is_tied:
-        weights.pop("lm_head.weight", None)
-    write_base(path, config, weights, vocabulary, about, quantization)
-
-
-def read_safetensors(paths: Iterable[Path]) -> dict[str, NDArray[np.float32]]:
-    """Read all tensors as float32; safetensors' own numpy reader refuses BF16, which Qwen is stored in.
-
-    Raises:
-        BadBase: A tensor is of a type other than F32, F16 or BF16.
-    """
-    weights: dict[str, NDArray[np.float32]] = {}
-    for path in paths:
-        data = np.memmap(path, dtype=np.uint8, mode="r")
-        start = 8 + int(data[:8].view("<u8")[0])
-        header = json.loads(bytes(data[8:start]))
-        header.pop("__metadata__", None)
-        for name, entry in header.items():
-            first, last = entry["data_offsets"]
-            raw = np.array(data[start + first : start + last])
-            weights[name] = _to_float32(raw, entry["dtype"]).reshape(entry["shape"])
-    return weights
-
-
-def _to_float32(raw: NDArray[np.uint8], kind: str) -> NDArray[np.float32]:
-    match kind:
-        case "F32":
-            return raw.view("<f4")
-        case "F16":
-            return raw.view("<f2").astype(np.float32)
-        case "BF16":  # the upper half of a float32
-            return (raw.view("<u2").astype(np.uint32) << 16).view(np.float32)
-        case _:
-            raise BadBase(f"a tensor is of type {kind}, not F32, F16 or BF16")
-
-
-def _check(config: BaseConfig, weights: Mapping[str, NDArray[Any]], vocabulary: Vocabulary, names: list[str]) -> None:
+def _check_names(weights: Mapping[str, NDArray[Any]], names: list[str], tokens: int) -> int:
+    """The embedding's rows, once it is sure that nothing is missing or left over."""
     if set(weights) != set(names):
         missing, surplus = sorted(set(names) - set(weights)), sorted(set(weights) - set(names))
         raise BadBase(f"tensors missing: {missing[:3]}, left over: {surplus[:3]}")
-    rows = weights["model.embed_tokens.weight"].shape[0]
-    if rows < len(vocabulary.tokens):
-        raise BadBase(f"{len(vocabulary.tokens)} tokens do not fit an embedding of {rows} rows")
-    for name in names:
-        if weights[name].shape != (wanted := shape_of(config, name, rows)):
-            raise BadBase(f"{name} is of shape {weights[name].shape}, not {wanted}")
-
-
-def _pack(data: NDArray[np.float32], quantization: Quantization) -> tuple[NDArray[Any], gguf.GGMLQuantizationType]:
-    """Matrices in the wanted type, as far as their rows are whole blocks; vectors in F32."""
-    kinds = gguf.GGMLQuantizationType
-    if data.ndim == 1 or quantization == "F32":
-        return data, kinds.F32
-    if quantization == "F16" or data.shape[-1] % Q8_0_BLOCK:
-        return data.astype(np.float16), kinds.F16
-    return gguf.quants.quantize(data, kinds.Q8_0), kinds.Q8_0
+    rows = int(weights["model.embed_tokens.weight"].shape[0])
+    if rows < tokens:
+        raise BadBase(f"{tokens} tokens do not fit an embedding of {rows} rows")
+    return rows
 
 
 def _add_about(writer: gguf.GGUFWriter, about: About, quantization: Quantization) -> None:

@@ -1,4 +1,4 @@
-"""Quantized blocks to floats at C speed, through the ggml library that llama-cpp-python brings along.
+"""Quantized blocks to floats and back at C speed, through the ggml library that llama-cpp-python brings along.
 
 The package is found, never imported: importing it would load the whole of llama.cpp.
 """
@@ -51,6 +51,13 @@ def library() -> ctypes.CDLL:
         raise BadBase(f"quantized weights are unpacked by {file}, which cannot be loaded: {error}") from error
     ggml.ggml_get_type_traits.argtypes = [ctypes.c_int]
     ggml.ggml_get_type_traits.restype = ctypes.POINTER(_TypeTraits)
+    ggml.ggml_quantize_requires_imatrix.argtypes = [ctypes.c_int]
+    ggml.ggml_quantize_requires_imatrix.restype = ctypes.c_bool
+    # (type, floats, blocks, first value, rows, values a row, importances)
+    ggml.ggml_quantize_chunk.argtypes = [
+        ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p
+    ]  # fmt: skip
+    ggml.ggml_quantize_chunk.restype = ctypes.c_size_t
     return ggml
 
 
@@ -94,3 +101,32 @@ def unpack(packed: NDArray[np.uint8], kind: GGMLQuantizationType) -> NDArray[np.
 
 def _copy(source: int, target: int, count: int) -> None:
     ctypes.memmove(target, source, 4 * count)
+
+
+def check_packs(kind: GGMLQuantizationType) -> None:
+    """Check that ggml packs floats into a type by itself; it ends the process where it does not.
+
+    Raises:
+        BadBase: It is a type of activations or numbers, or needs measured importances.
+    """
+    unpacker(kind)
+    if kind != GGMLQuantizationType.F32 and library().ggml_quantize_requires_imatrix(int(kind)):
+        raise BadBase(f"{kind.name} is packed by measured importances, which are not in the file")
+
+
+def pack(values: NDArray[np.float32], kind: GGMLQuantizationType) -> NDArray[np.uint8]:
+    """Pack rows of floats: contiguous (rows, values) -> (rows, bytes).
+
+    Raises:
+        BadBase: ggml cannot pack the type by itself, or a row is no whole blocks.
+    """
+    check_packs(kind)
+    length, size = block(kind)
+    rows, columns = values.shape
+    if columns % length:
+        raise BadBase(f"{columns:,} values are no whole blocks of {kind.name}")
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    packed = np.empty((rows, columns // length * size), dtype=np.uint8)
+    written = library().ggml_quantize_chunk(int(kind), values.ctypes.data, packed.ctypes.data, 0, rows, columns, None)
+    assert written == packed.nbytes, f"{written} bytes of {packed.nbytes}"
+    return packed

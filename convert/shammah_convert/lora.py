@@ -29,6 +29,8 @@ LARGEST_WEIGHT = 1000.0
 FINE_TUNE = "corrections"
 MAGIC = b"GGUF"
 
+INVOCATION = "adapter.alora.invocation_tokens"
+
 BASE_SHA256 = "shammah.base.sha256"
 EXAMPLES_SHA256 = "shammah.examples.sha256"
 PARENT = "shammah.parent"
@@ -205,6 +207,8 @@ def _check_kind(reader: Any, path: Path) -> None:
         raise WrongKind(f"{path} holds a {kind or 'nameless thing'}, not an adapter")
     if adapter_kind != "lora":
         raise WrongKind(f"{path} is an adapter of type {adapter_kind or 'none'}, not lora")
+    if reader.get_field(INVOCATION) is not None:
+        raise WrongKind(f"{path} is an activated LoRA, which works behind its own invocation tokens only")
 
 
 def _module(stem: str, base: BaseConfig) -> str:

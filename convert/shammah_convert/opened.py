@@ -10,30 +10,35 @@ from numpy.typing import NDArray
 from shammah_convert.chat import ChatFormat
 from shammah_convert.ggml import unpack
 from shammah_convert.names import gguf_name, hf_names
+from shammah_convert.parts import open_parts
 from shammah_convert.shape import BadBase, BaseConfig, shape_of
+from shammah_convert.split import stem_of
 from shammah_convert.vocabulary import Vocabulary
 
 
 class OpenBase:
-    """A GGUF Qwen2 or Qwen3, mapped; tensors are unpacked when they are asked for."""
+    """A GGUF Qwen2 or Qwen3, mapped; tensors are unpacked when they are asked for.
+
+    Attributes:
+        parts: What is mapped: the header, and all tensors as they are stored.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Map the file and read what it says of itself.
+        """Map the file, with all its parts where it is split, and read what it says of itself.
 
         Raises:
-            BadBase: It is no GGUF of a dense Qwen2 or Qwen3.
+            BadBase: It is no GGUF of a dense Qwen2 or Qwen3, or a part of it is missing.
         """
         try:
-            # A private mapping: torch wraps no memory that is read-only.
-            self._reader = gguf.GGUFReader(path, "c")
+            self.parts = open_parts(path)
+            self._reader, self._tensors = self.parts.header, self.parts.tensors
             self.architecture = str(self._value("general.architecture"))
-            self._tensors = {str(tensor.name): tensor for tensor in self._reader.tensors}
             self.config = self._read_config()
         except BadBase:
             raise
         except Exception as error:  # gguf-py raises IndexError, UnicodeError, RecursionError, MemoryError and more
             raise BadBase(f"{path} cannot be read as a Qwen: {error!r}") from error
-        self.name = str(self._value("general.name") or path.stem)
+        self.name = str(self._value("general.name") or stem_of(path))
         self.chat_format = ChatFormat.of(self.architecture, self._value("tokenizer.chat_template"))
 
     @property

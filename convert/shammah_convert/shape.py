@@ -30,12 +30,13 @@ class BaseConfig:
         """Read a `config.json`.
 
         Raises:
-            BadBase: It is neither a Qwen2 nor a Qwen3, or a field is missing.
+            BadBase: It is neither a Qwen2 nor a Qwen3, its rotary positions are stretched, or a field is missing.
         """
         if config.get("model_type") not in ("qwen2", "qwen3"):
             raise BadBase(f"model_type is {config.get('model_type')!r}, not qwen2 or qwen3")
         # transformers 5 moved rope_theta into rope_parameters; older files have it at the top.
         rope = config.get("rope_parameters") or config
+        _check_rope(config.get("rope_scaling") or rope)
         try:
             return cls(
                 architecture=str(config["model_type"]),
@@ -52,6 +53,12 @@ class BaseConfig:
             )
         except KeyError as error:
             raise BadBase(f"the configuration lacks {error}") from error
+
+
+def _check_rope(rope: Mapping[str, Any]) -> None:
+    kind = rope.get("rope_type") or rope.get("type") or "default"
+    if kind != "default":
+        raise BadBase(f"its rotary positions are scaled ({kind}), which is not converted; take rope_scaling out")
 
 
 def shape_of(config: BaseConfig, name: str, rows: int) -> tuple[int, ...]:

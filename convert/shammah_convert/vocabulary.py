@@ -1,11 +1,13 @@
 """Byte-level BPE vocabularies: from `tokenizer.json`, and to and from a GGUF header."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import gguf
 
+from shammah_convert.chat import END_OF_TEXT, IM_END
 from shammah_convert.shape import BadBase
 
 QWEN2_SPLIT = (
@@ -36,8 +38,8 @@ class Vocabulary:
     tokens: tuple[str, ...]
     controls: frozenset[str]
     merges: tuple[str, ...]
-    end: str = "<|im_end|>"
-    padding: str = "<|endoftext|>"
+    end: str = IM_END
+    padding: str = END_OF_TEXT
     defined: frozenset[str] = frozenset()
 
     @classmethod
@@ -45,15 +47,25 @@ class Vocabulary:
         """Read a `tokenizer.json`.
 
         Raises:
-            BadBase: It is no BPE, or its ids have holes.
+            BadBase: It is no byte-level BPE with Qwen2's split, lacks ChatML's tokens, or its ids have holes.
         """
-        data = json.loads(text)
+        try:
+            return cls._from_tokenizer(json.loads(text))
+        except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
+            raise BadBase(f"the tokenizer cannot be read: {error!r}") from error
+
+    @classmethod
+    def _from_tokenizer(cls, data: dict[str, Any]) -> "Vocabulary":
         if data["model"]["type"] != "BPE":
             raise BadBase(f"the tokenizer is {data['model']['type']}, not BPE")
+        if (splits := list(_splits(data.get("pre_tokenizer")))) != [QWEN2_SPLIT]:
+            raise BadBase(f"the tokenizer splits text by {splits}, not as Qwen2 does")
         added = {token["content"]: int(token["id"]) for token in data.get("added_tokens", ())}
         ids = {int(index): token for token, index in {**data["model"]["vocab"], **added}.items()}
         if sorted(ids) != list(range(len(ids))):
             raise BadBase("the token ids have holes")
+        if missing := {IM_END, END_OF_TEXT} - set(ids.values()):
+            raise BadBase(f"the tokenizer lacks {', '.join(sorted(missing))}: it does not speak ChatML")
         return cls(
             tokens=tuple(ids[index] for index in range(len(ids))),
             controls=frozenset(token["content"] for token in data.get("added_tokens", ()) if token["special"]),
@@ -89,6 +101,16 @@ class Vocabulary:
             padding=tokens[end if padding is None else padding],
             defined=of_type[gguf.TokenType.USER_DEFINED] - by_name,
         )
+
+
+def _splits(pre_tokenizer: Any) -> Iterator[str]:
+    """The patterns that a tokenizer.json splits text by, in order."""
+    if not isinstance(pre_tokenizer, dict):
+        return
+    for step in pre_tokenizer.get("pretokenizers", ()):
+        yield from _splits(step)
+    if pre_tokenizer.get("type") == "Split":
+        yield str(pre_tokenizer["pattern"].get("Regex"))
 
 
 def add_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary, rows: int) -> None:

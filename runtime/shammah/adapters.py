@@ -4,8 +4,9 @@ import contextlib
 import hashlib
 import math
 import os
+import shlex
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -91,8 +92,41 @@ def read(path: Path, base: Base) -> "lora.Adapter":
     Raises:
         AdapterError: The base cannot run it, in one of the named ways.
     """
-    from shammah_convert import lora  # opens gguf: 0.1 s that no answer needs
-    from shammah_convert.opened import OpenBase
+    with our_errors():
+        from shammah_convert import lora  # opens gguf: 0.1 s that no answer needs
+        from shammah_convert.opened import OpenBase
+
+        adapter = lora.read_lora(path, OpenBase(Path(base.path)).config)
+    check_base(path, adapter.card, base)
+    return adapter
+
+
+def check_base(path: Path, card: "lora.Card", base: Base, may_be_unknown: bool = False) -> None:
+    """Check that an adapter was made for the very file of a base.
+
+    Raises:
+        AdapterForOtherBase: It was made for another, or does not say for which.
+    """
+    if card.base_sha256 == base.sha256 or (may_be_unknown and not card.base_sha256):
+        return
+    if not card.base_sha256:
+        command = f"shammah adapters import {shlex.quote(str(path))}"
+        raise AdapterForOtherBase(
+            f"{path} does not say which model it was made for",
+            hint=f"Where another tool made it for this one, take it in unverified: {command}",
+        )
+    raise AdapterForOtherBase(f"{path} was made for another file than {base.name} ({card.base_name})")
+
+
+@contextlib.contextmanager
+def our_errors() -> Iterator[None]:
+    """Turn what the border says of adapters and models into our own errors.
+
+    Raises:
+        AdapterError: An adapter is none, or does not fit.
+        BadModel: A model cannot be read.
+    """
+    from shammah_convert import lora
     from shammah_convert.shape import BadBase
 
     kinds: dict[type[lora.BadAdapter], type[AdapterError]] = {
@@ -103,15 +137,11 @@ def read(path: Path, base: Base) -> "lora.Adapter":
         lora.BadValues: AdapterValues,
     }
     try:
-        adapter = lora.read_lora(path, OpenBase(Path(base.path)).config)
+        yield
     except lora.BadAdapter as error:
         raise kinds[type(error)](str(error)) from error
     except BadBase as error:
         raise BadModel(str(error)) from error
-    if adapter.card.base_sha256 != base.sha256:
-        made_for = adapter.card.base_name if adapter.card.base_sha256 else "it does not say which model"
-        raise AdapterForOtherBase(f"{path} was made for another file than {base.name} ({made_for})")
-    return adapter
 
 
 def install(home: Path, source: Path, base: Base, training: int | None = None) -> Adapter:
@@ -120,7 +150,15 @@ def install(home: Path, source: Path, base: Base, training: int | None = None) -
     Raises:
         AdapterError: The base cannot run it.
     """
-    card = read(source, base).card
+    return keep(home, source, read(source, base).card, base, training)
+
+
+def keep(home: Path, source: Path, card: "lora.Card", base: Base, training: int | None = None) -> Adapter:
+    """Copy a checked adapter file into the home, under the name that its card has.
+
+    Raises:
+        AdapterError: It cannot be written.
+    """
     sha256 = hash_of(source)
     folder = home / "adapters"
     path = folder / (card.file_name if training is not None else f"{_plain(card.name)}-{sha256[:8]}.gguf")
@@ -150,6 +188,24 @@ def install(home: Path, source: Path, base: Base, training: int | None = None) -
     )
 
 
+def record(journal: Journal, adapter: Adapter) -> None:
+    """Record an adapter that came from outside; the same file twice is recorded once.
+
+    Raises:
+        UsageError: Another adapter has its name; its file is removed.
+    """
+    known = journal.adapters.find(adapter.name)
+    if known is not None and known.sha256 != adapter.sha256:
+        Path(adapter.path).unlink()
+        raise UsageError(
+            f"there is another adapter {adapter.name}", hint=f"Delete it first: shammah adapters delete {known.name}"
+        )
+    if known is None:
+        journal.adapters.add(adapter)
+    elif known.path != adapter.path:
+        Path(adapter.path).replace(known.path)  # the same bytes, in their place again
+
+
 def parse_set(journal: Journal, words: Sequence[str]) -> tuple[str, ActiveSet]:
     """The base and the set that NAME[:SCALE]... names.
 
@@ -160,7 +216,7 @@ def parse_set(journal: Journal, words: Sequence[str]) -> tuple[str, ActiveSet]:
     chosen: list[tuple[Adapter, float]] = []
     for word in words:
         name, _, number = word.partition(":")
-        chosen.append((_find(journal, name), _scale(word, number)))
+        chosen.append((find(journal, name), _scale(word, number)))
     names, bases = [adapter.name for adapter, _ in chosen], {adapter.base for adapter, _ in chosen}
     if len(set(names)) < len(names):
         raise UsageError("an adapter is named twice", hint="Give each once, as NAME:SCALE.")
@@ -177,7 +233,12 @@ def hash_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _find(journal: Journal, name: str) -> Adapter:
+def find(journal: Journal, name: str) -> Adapter:
+    """An adapter by its name.
+
+    Raises:
+        UsageError: There is none.
+    """
     adapter = journal.adapters.find(name)
     if adapter is None:
         raise UsageError(f"there is no adapter {name!r}", hint="See `shammah adapters list`.")

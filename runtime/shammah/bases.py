@@ -5,28 +5,31 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from shammah.errors import BadModel, ModelMissing
 from shammah.journal import Journal
 from shammah.records import Base
+from shammah_convert.split import parts_of
 
 SEEDLING = Path(__file__).parent / "seedling" / "seedling.gguf"
 MAGIC = b"GGUF"
 PROBE_SECONDS = 300
+BLOCK_BYTES = 2**20
 
 
 def resolve(path: str) -> Path:
-    """The model file that a setting names; the built-in seedling where it names none.
+    """The model file that a setting names, of a split one the first; the built-in seedling where it names none.
 
     Raises:
-        ModelMissing: There is no such file.
+        ModelMissing: There is no such file, or a part is missing.
     """
-    file = Path(path).expanduser().absolute() if path else SEEDLING
-    if not file.is_file():
-        raise ModelMissing(f"there is no model at {file}")
-    return file
+    parts = parts_of(Path(path).expanduser().absolute() if path else SEEDLING)
+    for part in parts:
+        if not part.is_file():
+            raise _missing(part, len(parts))
+    return parts[0]
 
 
 def is_seedling(file: Path) -> bool:
@@ -41,38 +44,80 @@ def identify(journal: Journal, file: Path, say: Callable[[str], None] = lambda _
 
     Raises:
         BadModel: It is no model that llama.cpp can run.
+        ModelMissing: A part of it is missing.
     """
-    stat = file.stat()
+    parts = parts_of(file)
+    size, mtime_ns, inode = stamp = _stamp(parts)
     known = journal.base_at(file)
-    if known and (known.size, known.mtime_ns, known.inode) == (stat.st_size, stat.st_mtime_ns, stat.st_ino):
+    if known and (known.size, known.mtime_ns, known.inode) == stamp:
         return known
     if not is_seedling(file):
         say(f"First use of {file.name}: checking it.")
-    sha256 = _hash(file)
+    sha256 = _hash(parts)
     twin = journal.base(sha256)
     name, architecture = (twin.name, twin.architecture) if twin else _probe(file)
-    base = Base(sha256, str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino, name, architecture)
+    base = Base(sha256, str(file), size, mtime_ns, inode, name, architecture)
     journal.record_base(base)
     return base
 
 
-def _hash(file: Path) -> str:
-    with file.open("rb") as stream:
-        if stream.read(4) != MAGIC:
-            raise BadModel(f"{file} is no GGUF file")
-        stream.seek(0)
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _stamp(parts: Sequence[Path]) -> tuple[int, int, int]:
+    """Size, time and inode of a file; of several the sum, the newest, and a digest that a change in any part changes.
+
+    Raises:
+        ModelMissing: A part is missing.
+    """
+    stats = []
+    for part in parts:
+        try:
+            stats.append(part.stat())
+        except FileNotFoundError as error:
+            raise _missing(part, len(parts)) from error
+    if len(stats) == 1:
+        return stats[0].st_size, stats[0].st_mtime_ns, stats[0].st_ino
+    seen = json.dumps([(stat.st_size, stat.st_mtime_ns, stat.st_ino) for stat in stats])
+    digest = int.from_bytes(hashlib.sha256(seen.encode()).digest()[:7])  # SQLite's integers have 63 bits and a sign
+    return sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats), digest
+
+
+def _missing(part: Path, parts: int) -> ModelMissing:
+    if parts == 1:
+        return ModelMissing(f"there is no model at {part}")
+    return ModelMissing(f"{part} is missing", hint=f"The model has {parts} parts: put all of them into one folder.")
+
+
+def _hash(parts: Sequence[Path]) -> str:
+    """sha256 of a model's bytes, the parts one after the other: what `cat PARTS | sha256sum` prints."""
+    digest = hashlib.sha256()
+    for part in parts:
+        with part.open("rb") as stream:
+            if stream.read(4) != MAGIC:
+                raise BadModel(f"{part} is no GGUF file")
+            stream.seek(0)
+            while block := stream.read(BLOCK_BYTES):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def _probe(file: Path) -> tuple[str, str]:
     """Name and architecture of a file that survives being opened and run for one token."""
-    command = [sys.executable, "-P", "-m", "shammah.probe", os.fspath(file)]
+    facts = json.loads(probe(file))
+    return facts["name"], facts["architecture"]
+
+
+def probe(file: Path, *adapters: Path) -> str:
+    """Open a model, and adapters on it, in a child process; what it says.
+
+    Raises:
+        BadModel: One of them is refused, or the child dies of it.
+    """
+    command = [sys.executable, "-P", "-m", "shammah.probe", os.fspath(file), *map(os.fspath, adapters)]
+    what = adapters[0] if adapters else file
     try:
         child = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise BadModel(f"{file} cannot be opened within {PROBE_SECONDS} s") from error
+        raise BadModel(f"{what} cannot be opened within {PROBE_SECONDS} s") from error
     if child.returncode != 0:
         words = child.stderr.strip().splitlines()
-        raise BadModel(f"{file} is refused: {words[-1] if words else f'opening it ends with {child.returncode}'}")
-    facts = json.loads(child.stdout)
-    return facts["name"], facts["architecture"]
+        raise BadModel(f"{what} is refused: {words[-1] if words else f'opening it ends with {child.returncode}'}")
+    return child.stdout

@@ -150,3 +150,9 @@ class TrainerMissing(TrainingError):
     """The trainer's libraries are not installed."""
 
     hint = 'Install them: pip install "shammah[train]"'
+
+
+class DiskTooSmall(ShammahError):
+    """A file that is to be written has no room."""
+
+    hint = "Free some space, or write to another disk."

@@ -1,11 +1,15 @@
 """What this machine has, and how busy others keep it."""
 
 import os
+import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
+
+from shammah.errors import DiskTooSmall
 
 # Below this window the kernel's 10 ms ticks say nothing.
 SHORTEST_WINDOW_SECONDS = 0.05
@@ -20,6 +24,17 @@ def physical_cores() -> int:
 def ram_available_bytes() -> int:
     """RAM that can be taken without swapping."""
     return int(psutil.virtual_memory().available)
+
+
+def check_disk(folder: Path, needed_bytes: int) -> None:
+    """Check that so much can be written into a folder.
+
+    Raises:
+        DiskTooSmall: It cannot.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise DiskTooSmall(f"this takes {needed_bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in {folder}")
 
 
 def is_on_battery() -> bool:

@@ -1,4 +1,4 @@
-"""Open an unknown model in this process, which may die of it: `python -m shammah.probe FILE`.
+"""Open an unknown model in this process, which may die of it: `python -m shammah.probe FILE [ADAPTER]...`.
 
 Prints the model's name and architecture as JSON. Malformed files abort the process that opens them
 (GGML_ASSERT on duplicate tokens, absurd block counts, a NaN epsilon), so another one does it first.
@@ -11,23 +11,26 @@ from pathlib import Path
 
 import numpy as np
 
-from shammah.errors import BadModel
+from shammah.errors import AdapterError, BadModel
 from shammah.local import LocalModel, can_offload
+from shammah_convert.job import AdapterFile
+from shammah_convert.split import parts_of
 
 SPARE_BYTES = 8 * 2**30
 CPU_SECONDS = 240
 
 
 def main() -> int:
-    """Probe the file named by the only argument; 0 where it runs."""
-    file = Path(sys.argv[1])
+    """Probe the model named first, with the adapters named after it; 0 where they run."""
+    file, adapters = Path(sys.argv[1]), [AdapterFile(path, path, sha256="") for path in sys.argv[2:]]
     _limit(file)
     try:
         with LocalModel(file, gpu_layers=0) as model:
+            model.apply(adapters)
             if not np.isfinite(model.logits([0])).all():
                 raise BadModel("its logits are not finite")
             print(json.dumps({"name": model.facts.name, "architecture": model.facts.architecture}))  # noqa: T201
-    except BadModel as error:
+    except (AdapterError, BadModel) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     return 0
@@ -38,7 +41,7 @@ def _limit(file: Path) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     if sys.platform == "linux" and not can_offload():
-        most = 2 * file.stat().st_size + SPARE_BYTES
+        most = 2 * sum(part.stat().st_size for part in parts_of(file)) + SPARE_BYTES
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 

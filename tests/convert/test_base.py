@@ -1,6 +1,7 @@
 """A tiny random Qwen, converted, is the same model in llama.cpp as in transformers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCau
 from models.seedling import tokenizer as bpe
 from models.seedling.phrasings import Intent
 from shammah.local import LocalModel
-from shammah_convert.base import About, read_safetensors, write_base_from_folder
+from shammah_convert.base import About
 from shammah_convert.chat import Message
+from shammah_convert.folder import read_folder, write_model
 from shammah_convert.shape import BadBase
-from shammah_convert.vocabulary import Vocabulary
+from shammah_convert.vocabulary import QWEN2_SPLIT, Vocabulary
 from shammah_trainer.dataset import Encoder
 
 ABOUT = About("tiny", "apache-2.0", description="random", extra={"shammah.answer": 42, "shammah.kind": "test"})
@@ -41,8 +43,12 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return path
 
 
+def convert(folder: Path, path: Path, about: About, quantization: Any = "Q8_0") -> None:
+    write_model(path, replace(read_folder(folder), about=about), quantization)
+
+
 def test_the_logits_equal_transformers(folder: Path, tmp_path: Path) -> None:
-    write_base_from_folder(folder, tmp_path / "tiny.gguf", ABOUT, "F32")
+    convert(folder, tmp_path / "tiny.gguf", ABOUT, "F32")
     tokens = [1, 260, 17, 300, 45, 2, 99]
     with LocalModel(tmp_path / "tiny.gguf") as model:
         ours = model.logits(tokens)
@@ -51,9 +57,9 @@ def test_the_logits_equal_transformers(folder: Path, tmp_path: Path) -> None:
     assert np.abs(ours - theirs).max() < F32_TOLERANCE
 
 
-@pytest.mark.parametrize("quantization", ["F16", "Q8_0"])
+@pytest.mark.parametrize("quantization", ["F16", "BF16", "Q8_0"])
 def test_a_smaller_file_chooses_nearly_alike(folder: Path, tmp_path: Path, quantization: Any) -> None:
-    write_base_from_folder(folder, tmp_path / "tiny.gguf", ABOUT, quantization)
+    convert(folder, tmp_path / "tiny.gguf", ABOUT, quantization)
     tokens = [1, 260, 17, 300, 45, 2, 99]
     with LocalModel(tmp_path / "tiny.gguf") as model:
         ours = model.logits(tokens)
@@ -63,7 +69,7 @@ def test_a_smaller_file_chooses_nearly_alike(folder: Path, tmp_path: Path, quant
 def test_the_token_ids_equal_hugging_faces(folder: Path, tmp_path: Path) -> None:
     from tokenizers import Tokenizer
 
-    write_base_from_folder(folder, tmp_path / "tiny.gguf", ABOUT)
+    convert(folder, tmp_path / "tiny.gguf", ABOUT)
     encoder = Encoder(Tokenizer.from_file(str(folder / "tokenizer.json")))
     with LocalModel(tmp_path / "tiny.gguf") as model:
         ours = [model._tokenize(text) for text in TEXTS]
@@ -71,7 +77,7 @@ def test_the_token_ids_equal_hugging_faces(folder: Path, tmp_path: Path) -> None
 
 
 def test_the_file_says_what_it_is(folder: Path, tmp_path: Path) -> None:
-    write_base_from_folder(folder, tmp_path / "tiny.gguf", ABOUT)
+    convert(folder, tmp_path / "tiny.gguf", ABOUT)
     fields = gguf.GGUFReader(tmp_path / "tiny.gguf").fields
     said = {key: fields[key].contents() for key in fields}
     expected = {
@@ -86,14 +92,14 @@ def test_the_file_says_what_it_is(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_template_asks_for_neither_a_system_message_nor_thinking(folder: Path, tmp_path: Path) -> None:
-    write_base_from_folder(folder, tmp_path / "tiny.gguf", ABOUT)
+    convert(folder, tmp_path / "tiny.gguf", ABOUT)
     with LocalModel(tmp_path / "tiny.gguf") as model:
         tokens = model.prompt_tokens([Message("user", "x")])
         assert "".join(model._spell(token).decode() for token in tokens) == "user\nx\nassistant\n"
 
 
 def test_only_the_finished_file_is_left(folder: Path, tmp_path: Path) -> None:
-    write_base_from_folder(folder, tmp_path / "tiny.gguf", ABOUT)
+    convert(folder, tmp_path / "tiny.gguf", ABOUT)
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.gguf"]
 
 
@@ -106,23 +112,34 @@ def test_a_missing_tensor_leaves_the_old_file(folder: Path, tmp_path: Path) -> N
     (broken / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
     (tmp_path / "tiny.gguf").write_bytes(b"old")
     with pytest.raises(BadBase, match=r"layers\.2"):
-        write_base_from_folder(broken, tmp_path / "tiny.gguf", ABOUT)
+        convert(broken, tmp_path / "tiny.gguf", ABOUT)
     assert (tmp_path / "tiny.gguf").read_bytes() == b"old"
 
 
-def test_bfloat16_is_read(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
-    values = torch.tensor([[1.5, -2.25], [3.0e20, 0.0]])
-    save_file({"x": values.bfloat16()}, tmp_path / "x.safetensors")
-    read = read_safetensors([tmp_path / "x.safetensors"])["x"]
-    assert read.tolist() == values.bfloat16().float().tolist()
+SPLIT = {"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": QWEN2_SPLIT}}]}
 
 
-def test_a_vocabulary_with_holes_is_refused() -> None:
-    text = json.dumps({"model": {"type": "BPE", "vocab": {"a": 0, "b": 2}, "merges": []}})
-    with pytest.raises(BadBase, match="holes"):
-        Vocabulary.from_tokenizer_json(text)
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model": {"type": "BPE", "vocab": {"a": 0, "b": 2}, "merges": []}}, "holes"),
+        ({"model": {"type": "Unigram"}}, "is Unigram, not BPE"),
+        ({"pre_tokenizer": None}, r"splits text by \[\], not as Qwen2 does"),
+        ({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "x"}}}, r"\['x'\], not as Qwen2"),
+        ({}, r"lacks <\|endoftext\|>, <\|im_end\|>: it does not speak ChatML"),
+        ({"model": {}}, "cannot be read: KeyError"),
+        ({"model": None}, "cannot be read: TypeError"),
+    ],
+)
+def test_a_tokenizer_of_another_kind_is_refused(change: dict[str, Any], words: str) -> None:
+    sound = {"model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": []}, "pre_tokenizer": SPLIT}
+    with pytest.raises(BadBase, match=words):
+        Vocabulary.from_tokenizer_json(json.dumps(sound | change))
+
+
+def test_what_is_no_json_is_no_tokenizer() -> None:
+    with pytest.raises(BadBase, match="cannot be read"):
+        Vocabulary.from_tokenizer_json("{")
 
 
 def _random_model(architecture: str, tokens: int) -> Any:

@@ -108,6 +108,7 @@ def test_what_does_not_fit_is_not_written(tmp_path: Path, change: Change, error:
         ({"general.type": None}, WrongKind),
         ({"adapter.type": "alora"}, WrongKind),
         ({"adapter.type": None}, WrongKind),
+        ({"adapter.alora.invocation_tokens": "1"}, WrongKind),
         ({"general.architecture": "llama"}, WrongBase),
         ({"adapter.lora.alpha": math.nan}, BadValues),
         ({"adapter.lora.alpha": None}, BadValues),

@@ -10,6 +10,7 @@ import pytest
 from shammah import bases
 from shammah.errors import BadModel, ModelMissing
 from shammah.journal import Journal
+from tests.splits import split
 from tests.tiny import write_tiny
 
 
@@ -135,3 +136,40 @@ def test_of_several_places_the_one_that_is_still_there_counts(journal: Journal, 
     found = journal.base(base.sha256)
     assert found is not None
     assert found.path == str(tmp_path / "new.gguf")
+
+
+def test_a_split_model_is_identified_by_all_its_parts(journal: Journal, tmp_path: Path) -> None:
+    parts = split(write_tiny(tmp_path / "tiny.gguf"), 2)
+    base = bases.identify(journal, bases.resolve(str(parts[1])))
+    assert base.path == str(parts[0]), "any part leads to the first"
+    assert base.sha256 == hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
+    assert base.size == sum(part.stat().st_size for part in parts)
+    assert (base.name, bases.identify(journal, parts[0])) == ("tiny", base)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("change", ["time", "inode", "content"])
+def test_a_change_in_any_part_is_noticed(journal: Journal, tmp_path: Path, place: int, change: str) -> None:
+    parts = split(write_tiny(tmp_path / "tiny.gguf"), 2)
+    before = bases.identify(journal, parts[0])
+    part = parts[place]
+    match change:
+        case "time":
+            os.utime(part, (1, 1))
+        case "inode":
+            (tmp_path / "copy").write_bytes(part.read_bytes())
+            (tmp_path / "copy").replace(part)
+        case "content":
+            part.write_bytes(part.read_bytes()[:-2] + b"\0\x3c")  # 1.0 in F16
+    after = bases.identify(journal, parts[0])
+    assert after != before
+    assert (after.sha256 == before.sha256) is (change != "content")
+
+
+def test_a_part_that_is_missing_is_named(journal: Journal, tmp_path: Path) -> None:
+    parts = split(write_tiny(tmp_path / "tiny.gguf"), 2)
+    parts[1].unlink()
+    for act in (lambda: bases.resolve(str(parts[0])), lambda: bases.identify(journal, parts[0])):
+        with pytest.raises(ModelMissing, match=r"split-00002-of-00002\.gguf is missing") as caught:
+            act()
+        assert "2 parts" in caught.value.hint

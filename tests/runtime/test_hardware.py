@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
 from shammah import hardware
+from shammah.errors import DiskTooSmall
 from shammah.hardware import BusyMeter
 
 SPIN = "import sys\nprint(flush=True)\nwhile True: pass"
@@ -78,3 +80,9 @@ def test_giving_way_is_nice_19_and_idle_scheduling() -> None:
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output == "19 True\n"
+
+
+def test_a_disk_that_is_too_small_is_told_with_numbers(tmp_path: Path) -> None:
+    hardware.check_disk(tmp_path, 1)
+    with pytest.raises(DiskTooSmall, match=r"takes 9000000000\.0 GB, and [0-9.]+ GB are free in .*"):
+        hardware.check_disk(tmp_path, 9 * 10**18)

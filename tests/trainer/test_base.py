@@ -23,6 +23,7 @@ from shammah_trainer.base import Base, open_base
 from shammah_trainer.evaluate import TOP_LOGITS
 from tests.job_folders import example
 from tests.qwens import DEFINED, KINDS, LAYERS, Kind, vocabulary
+from tests.splits import split
 
 # llama.cpp keeps keys and values in float16, and rounds what it multiplies matrices in F16 or Q8_0 with to the like.
 # Measured on 40 rows of each kind: 0.02 and 0.21 at most. The logits have a standard deviation of 1.6.
@@ -199,3 +200,11 @@ def test_a_file_of_other_tensors_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data[:place] + (LAYERS + 1).to_bytes(4, "little") + data[place + 4 :])
     with pytest.raises(BadBase, match=r"lacks blk\.2\."):
         open_base(path)
+
+
+def test_a_split_model_is_trained_whole(tmp_path: Path) -> None:
+    whole = Kind().write(tmp_path / "whole.gguf")
+    one, many = open_base(whole), open_base(split(whole, 3)[0])
+    tokens = torch.tensor([[5, 6, 7]])
+    with torch.no_grad():
+        assert torch.equal(many.model(tokens).logits, one.model(tokens).logits)

@@ -70,7 +70,9 @@ def _states(model: PeftModel, tokens: Tensor, mask: Tensor | None = None) -> Ten
     # peft's matrices are float32 for the optimizer, and are rounded where they are multiplied.
     with torch.autocast(tokens.device.type, dtype, enabled=dtype != torch.float32):
         causal = model.base_model.model.model
-        states: Tensor = causal(input_ids=tokens, attention_mask=None if mask is None else mask.long()).last_hidden_state
+        states: Tensor = causal(
+            input_ids=tokens, attention_mask=None if mask is None else mask.long()
+        ).last_hidden_state
     return states
 
 

@@ -327,7 +327,9 @@ class _Nats(torch.autograd.Function):
             likeliest = torch.where(top > most, place + start, likeliest)
             higher = torch.maximum(most, top)
             inside = (wanted >= start) & (wanted < start + len(rows))
-            right = torch.where(inside, logits.gather(1, (wanted - start).clamp(0, len(rows) - 1)[:, None])[:, 0], right)
+            right = torch.where(
+                inside, logits.gather(1, (wanted - start).clamp(0, len(rows) - 1)[:, None])[:, 0], right
+            )
             shrink, powers = (most - higher).exp(), logits.sub_(higher[:, None]).exp_()
             total, most = total * shrink + powers.sum(-1), higher
             if pull is not None:

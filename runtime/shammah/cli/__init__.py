@@ -14,6 +14,7 @@ from shammah.cli import ask as ask_command
 from shammah.cli import examples as examples_command
 from shammah.cli import feedback as feedback_command
 from shammah.cli import log as log_command
+from shammah.cli import models as models_command
 from shammah.cli import train as train_command
 from shammah.errors import (
     BadModel,
@@ -55,6 +56,7 @@ app.command("train")(train_command.train)
 app.add_typer(adapters_command.app, name="adapters")
 app.add_typer(examples_command.app, name="examples")
 app.add_typer(log_command.app, name="log")
+app.add_typer(models_command.app, name="models")
 
 
 def _show_version(is_asked: bool) -> None:

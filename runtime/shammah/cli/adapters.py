@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shammah import config
+from shammah.cli import exchange
 from shammah.cli import report as report_command
 from shammah.cli.log import shorten
 from shammah.cli.screen import harmless, say, write
@@ -41,10 +42,11 @@ def list_adapters() -> None:
 @app.command()
 def show(name: Name) -> None:
     """Show one adapter: its file, what it was trained from, and how well it did."""
+    from shammah import adapters
     from shammah.journal import Journal
 
     with Journal(config.load().home) as journal:
-        adapter = _find(journal, name)
+        adapter = adapters.find(journal, name)
         base = journal.base(adapter.base)
         lines = [
             f"{adapter.name}  {adapter.created}",
@@ -90,27 +92,18 @@ def load(file: File, model: Model = None) -> None:
     with Journal(settings.home) as journal:
         base = bases.identify(journal, bases.resolve(settings.model.path), say)
         adapter = adapters.install(settings.home, file.expanduser(), base)
-        known = journal.adapters.find(adapter.name)
-        if known is not None and known.sha256 != adapter.sha256:
-            Path(adapter.path).unlink()
-            raise UsageError(
-                f"there is another adapter {adapter.name}",
-                hint=f"Delete it first: shammah adapters delete {known.name}",
-            )
-        if known is None:
-            journal.adapters.add(adapter)
-        elif known.path != adapter.path:
-            Path(adapter.path).replace(known.path)  # the same bytes, in their place again
+        adapters.record(journal, adapter)
         say(f"{adapter.name} is here; apply it with `shammah adapters use {adapter.name}`.")
 
 
 @app.command()
 def delete(name: Name) -> None:
     """Delete an adapter and its file; not one that is active."""
+    from shammah import adapters
     from shammah.journal import Journal
 
     with Journal(config.load().home) as journal:
-        adapter = _find(journal, name)
+        adapter = adapters.find(journal, name)
         if not journal.adapters.delete(adapter):
             raise UsageError(f"{name} is active", hint="First choose another: shammah adapters use NAME, or none.")
         Path(adapter.path).unlink(missing_ok=True)
@@ -132,11 +125,8 @@ def rollback(model: Model = None) -> None:
         say(f"Applied from the next answer on: {_words(active)}.")
 
 
-def _find(journal: "Journal", name: str) -> "Adapter":
-    adapter = journal.adapters.find(name)
-    if adapter is None:
-        raise UsageError(f"there is no adapter {name!r}", hint="See `shammah adapters list`.")
-    return adapter
+app.command("import")(exchange.take_in)
+app.command("export")(exchange.export)
 
 
 def _line(journal: "Journal", adapter: "Adapter") -> str:
