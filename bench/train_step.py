@@ -93,11 +93,9 @@ def _packed(options: argparse.Namespace) -> Step:
     from shammah_trainer.losses import tell
 
     device = torch.device(options.device)
-    compute = Compute(
-        torch.bfloat16, device, options.workspace, options.threads, is_checkpointed=not options.no_checkpoints
-    )
+    compute = Compute(torch.bfloat16, device, options.workspace, options.threads)
     base = open_base(options.file, compute)
-    model = lora.attach(base.model, RANK, ALPHA, compute.is_checkpointed)
+    model = lora.attach(base.model, RANK, ALPHA, not options.no_checkpoints)
     optimizer = _optimizer(model)
     tokens = _tokens(options, base.model.config.vocab_size).to(device)
     batch = Batch(tokens, tokens, torch.ones_like(tokens, dtype=torch.bool))

@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,6 +40,7 @@ class Plan:
         replay_weight: Of the drift on those.
         most_epochs: An epoch draws as many examples as there are, and has eight steps at least.
         most_tokens: Longer examples are left out, and named.
+        most_memory_bytes: That a training may take; 0 allows all that is free.
         most_drift: Corrections that are learnt are not enough while the drift on general questions is above this.
     """
 
@@ -51,7 +52,12 @@ class Plan:
     replay_weight: float = 40.0
     most_epochs: int = 40
     most_tokens: int = 2048
+    most_memory_bytes: int = 0
     most_drift: float = MOST_DRIFT
+
+    def with_rank(self, rank: int) -> Self:
+        """The same with another rank; alpha / rank stays."""
+        return replace(self, rank=rank, alpha=self.alpha * rank / self.rank)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,10 @@ from shammah_convert.job import (
 )
 from shammah_convert.lora import TARGETS, read_lora
 from shammah_trainer.__main__ import DONE, FAILED
+from shammah_trainer.budget import TooLittleMemory
+from shammah_trainer.material import NothingToLearn
 from shammah_trainer.progress import Progress
-from shammah_trainer.session import NothingToLearn, TooLittleMemory, train
+from shammah_trainer.session import train
 from tests.job_folders import HELD, LEARNT, OWN, PLAN, command, example, job_on, prepare, told
 from tests.qwens import LAYERS, Kind, vocabulary
 
@@ -135,15 +137,16 @@ def test_the_progress_is_told_in_order(ended: Ended) -> None:
     kinds = [line["event"] for line in lines]
     assert [kind for kind in kinds if kind not in ("step", "epoch")] == [
         "opening",
+        "planned",
         "comparing",
         "evaluating",
         "evaluated",
     ]
-    loop = kinds[2:-2]
+    loop = kinds[3:-2]
     assert (loop.count("step"), loop.count("epoch")) == (report.steps, report.epochs)
     assert (loop[0], loop[-1]) == ("step", "epoch")
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
-    assert lines[1] | {"examples": 2, "replay": 3, "held_out": 3} == lines[1]
+    assert lines[2] | {"examples": 2, "replay": 3, "held_out": 3} == lines[2]
 
 
 # Other ends.
@@ -167,8 +170,8 @@ def test_a_broken_job_fails_and_says_why(ended: Ended) -> None:
 def test_a_model_that_does_not_fit_the_memory_is_not_opened(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1_000_000_000))
-    with pytest.raises(TooLittleMemory, match=r"base\.gguf takes 1\.2 GB, and 1\.0 GB are free"):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=100_000_000))
+    with pytest.raises(TooLittleMemory, match=r"takes 0\.6 GB at least .* and 0\.1 GB are free"):
         trained(prepare(tmp_path, job))
     assert [line["event"] for line in told(tmp_path)] == ["opening"]
 

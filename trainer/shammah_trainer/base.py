@@ -1,6 +1,6 @@
 """The served GGUF as a transformers model with its tokenizer: the same blocks, the same token ids."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -13,7 +13,8 @@ from shammah_convert.opened import OpenBase
 from shammah_convert.shape import BaseConfig
 from shammah_convert.vocabulary import QWEN2_SPLIT, Vocabulary
 from shammah_trainer.dataset import Encoder
-from shammah_trainer.packed import Norm, Packed, PackedEmbedding, PackedHead, PackedLinear, Workspace
+from shammah_trainer.layers import Norm, PackedEmbedding, PackedHead, PackedLinear
+from shammah_trainer.packed import Packed, Workspace
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
@@ -26,14 +27,12 @@ class Compute:
         dtype: Of matrix products and of what flows between layers.
         workspace_values: So many unpacked values are kept; the largest matrix fits in any case.
         threads: That unpack.
-        is_checkpointed: Whether the backward pass computes a layer's activations again.
     """
 
     dtype: torch.dtype = torch.float32
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     workspace_values: int = 0
     threads: int = 1
-    is_checkpointed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +54,13 @@ class Base:
     padding: int
 
 
-def open_base(path: Path, compute: Compute = Compute()) -> Base:
+def open_base(path: Path, compute: Compute | None = None) -> Base:
     """Open a GGUF Qwen2 or Qwen3 without unpacking it: a large file costs what is used of it.
 
     Raises:
         BadBase: It is none, a tensor is missing or has another shape, or is of a type that cannot be unpacked.
     """
-    return build(OpenBase(path), compute)
+    return build(OpenBase(path), compute or Compute())
 
 
 def build(file: OpenBase, compute: Compute) -> Base:
@@ -73,13 +72,22 @@ def build(file: OpenBase, compute: Compute) -> Base:
     vocabulary = file.vocabulary()
     return Base(
         model=_model(file, compute),
-        encoder=Encoder(tokenizer(vocabulary), file.chat_format),
+        encoder=encoder(file),
         config=file.config,
         name=file.name,
         size_label=file.size_label,
         tensor_types=file.tensor_types,
         padding=vocabulary.tokens.index(vocabulary.padding),
     )
+
+
+def encoder(file: OpenBase) -> Encoder:
+    """Conversations to the ids that llama.cpp would see.
+
+    Raises:
+        BadBase: The vocabulary is no byte-level BPE with Qwen2's split.
+    """
+    return Encoder(tokenizer(file.vocabulary()), file.chat_format)
 
 
 def _model(file: OpenBase, compute: Compute) -> PreTrainedModel:

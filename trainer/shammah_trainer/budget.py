@@ -174,7 +174,7 @@ def _token_bytes(budget: Budget, size: Size, value_bytes: int) -> int:
 
 
 def _with_workspace(budget: Budget, machine: Machine, size: Size) -> Budget:
-    """Use what is left: keep everything unpacked where that is little, else a layer, so that it is unpacked once less."""
+    """Use what is left: keep all unpacked where that is little, else a layer, so that it is unpacked once less."""
     value_bytes = 2 if budget.is_bfloat16 else 4
     left = machine.free_bytes - budget.needed_bytes
     for values, share in ((size.values, 1.0 if machine.is_gpu else ALL_UNPACKED_SHARE), (size.layer_values, 1.0)):

@@ -85,7 +85,7 @@ def drift(model: PeftModel, rows: Sequence[Row], padding: int) -> Measure:
 
 def _sums(values: Tensor, rows: Tensor, count: int) -> list[float]:
     """The sum of the values in each row."""
-    found: list[float] = torch.zeros(count, dtype=values.dtype).index_add(0, rows, values).tolist()
+    found: list[float] = values.new_zeros(count).index_add(0, rows, values).tolist()
     return found
 
 

@@ -199,7 +199,7 @@ def _descend(model: PeftModel, shares: Mapping[Row, float], data: Data) -> float
     total = 0.0
     for part in in_batches(list(shares), data.batch_tokens):
         losses = tell(model, collate(part, data.padding)).row_losses(len(part))
-        loss = losses @ torch.tensor([shares[row] for row in part])
+        loss = losses @ losses.new_tensor([shares[row] for row in part])
         torch.autograd.backward(loss)
         total += float(loss.detach())
     return total

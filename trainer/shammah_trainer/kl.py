@@ -5,17 +5,15 @@ from peft import PeftModel
 from torch import Tensor
 
 from shammah_trainer.dataset import IGNORED, Batch
+from shammah_trainer.layers import PackedHead
 from shammah_trainer.losses import hidden_states
-
-MOST_LOGITS = 2**23
-"""So many logits are held at a time, on either side: 32 MB in float32, 55 positions of a vocabulary of 150,000."""
 
 
 @torch.no_grad()
-def divergences(model: PeftModel, batch: Batch, most_logits: int = MOST_LOGITS) -> tuple[Tensor, Tensor]:
+def divergences(model: PeftModel, batch: Batch) -> tuple[Tensor, Tensor]:
     """KL(base || base with the adapters that are set) at the positions before a batch's targets, in nats.
 
-    Some adapter is set. The output layer sees a few positions at a time, so that their logits never exist whole.
+    Some adapter is set. The vocabulary passes in chunks, so that the logits never exist whole.
 
     Returns:
         The divergences, (targets,), and the row of the batch that each is in, (targets,).
@@ -26,15 +24,5 @@ def divergences(model: PeftModel, batch: Batch, most_logits: int = MOST_LOGITS) 
     with model.disable_adapter():
         base = hidden_states(model, batch)[places]
     moved = hidden_states(model, batch)[places]
-    layer = model.base_model.model.lm_head
-    positions = max(1, most_logits // model.config.vocab_size)
-    found = [
-        _divergence(layer(one).float().log_softmax(-1), layer(other).float().log_softmax(-1))
-        for one, other in zip(torch.split(base, positions), torch.split(moved, positions), strict=True)
-    ]
-    return torch.cat([base.new_zeros(0), *found]), is_before.nonzero()[:, 0]
-
-
-def _divergence(base: Tensor, moved: Tensor) -> Tensor:
-    """Of log-probabilities, (positions, vocabulary)."""
-    return (base.exp() * (base - moved)).sum(-1)
+    head: PackedHead = model.base_model.model.lm_head
+    return head.divergence(base, moved), is_before.nonzero()[:, 0]

@@ -7,7 +7,7 @@ from peft import PeftModel
 from torch import Tensor
 
 from shammah_trainer.dataset import IGNORED, Batch
-from shammah_trainer.packed import PackedHead
+from shammah_trainer.layers import PackedHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,13 @@ class Told:
 
     def row_losses(self, count: int) -> Tensor:
         """Mean nats a token, row by row, (count,)."""
-        totals = torch.zeros(count, dtype=self.nats.dtype).index_add(0, self.rows, self.nats)
+        totals = self.nats.new_zeros(count).index_add(0, self.rows, self.nats)
         return totals / torch.bincount(self.rows, minlength=count).clamp(min=1)
 
 
 def tell(model: PeftModel, batch: Batch) -> Told:
     """Run the model over a batch, and the output layer over the positions before a target."""
+    batch = batch.to(_head(model).weight.device)
     hidden = _states(model, batch.tokens, batch.mask)
     targets = batch.labels[:, 1:]
     is_target = targets != IGNORED
@@ -42,6 +43,7 @@ def tell(model: PeftModel, batch: Batch) -> Told:
 
 def hidden_states(model: PeftModel, batch: Batch) -> Tensor:
     """The last hidden state, normalised, of every token that is no padding: (tokens, width)."""
+    batch = batch.to(_head(model).weight.device)
     return _states(model, batch.tokens, batch.mask)[batch.mask].float()
 
 
@@ -60,8 +62,9 @@ def drift(model: PeftModel, batch: Batch) -> Tensor:
 @torch.no_grad()
 def next_logits(model: PeftModel, tokens: Tensor) -> Tensor:
     """The logits after one row of tokens: (tokens,) -> (vocabulary,)."""
-    logits: Tensor = _head(model)(_states(model, tokens[None])[0, -1])
-    return logits
+    head = _head(model)
+    logits: Tensor = head(_states(model, tokens[None].to(head.weight.device))[0, -1])
+    return logits.cpu()
 
 
 def _states(model: PeftModel, tokens: Tensor, mask: Tensor | None = None) -> Tensor:

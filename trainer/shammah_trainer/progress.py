@@ -2,9 +2,11 @@
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from shammah_convert.job import CANCEL, PROGRESS, Score
+from shammah_trainer.budget import Budget
 from shammah_trainer.fit import Cancelled, Step
 
 
@@ -23,6 +25,10 @@ class Progress:
     def say(self, event: str, **facts: object) -> None:
         """Append a line."""
         self._stream.write(json.dumps({"event": event, "at": round(time.time(), 3), **facts}) + "\n")
+
+    def budget(self, budget: Budget) -> None:
+        """How it is done on this machine."""
+        self.say("planned", **asdict(budget))
 
     def check(self) -> None:
         """Raise Cancelled where the folder holds a file of that name."""
