@@ -130,7 +130,8 @@ def _unpacked(options: argparse.Namespace) -> Step:
     model.requires_grad_(False)
     peft_config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=list(TARGETS), task_type="CAUSAL_LM")
     if not options.no_checkpoints:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
     model = get_peft_model(model, peft_config).train()
     optimizer = _optimizer(model)
     tokens = _tokens(options, file.rows).to(options.device)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shammah_convert import ggml
+from shammah_convert.shape import BadBase
 from shammah_trainer import blocks
 
 # torch copies up to 2^15 values on the thread that asks; more, and each of our threads would start threads of its own.
@@ -39,17 +40,20 @@ class Packed:
 
     @classmethod
     def of(cls, data: NDArray[np.uint8], kind: GGMLQuantizationType) -> "Packed":
-        """Wrap mapped blocks, (rows, bytes a row), without a copy.
-
-        Raises:
-            BadBase: Nothing here unpacks the type.
-        """
-        ggml.unpacker(kind)
+        """Wrap mapped blocks, (rows, bytes a row), without a copy."""
         values, size = ggml.block(kind)
         return cls(torch.from_numpy(data), kind, data.shape[1] // size * values)
 
     def to(self, device: torch.device) -> "Packed":
-        """The same on a device."""
+        """The same on a device.
+
+        Raises:
+            BadBase: The type cannot be unpacked there.
+        """
+        if device.type == "cpu":
+            ggml.unpacker(self.kind)
+        elif not blocks.knows(self.kind):
+            raise BadBase(f"{self.kind.name} cannot be unpacked on {device.type}")
         return Packed(self.data.to(device), self.kind, self.columns)
 
     @property
