@@ -18,11 +18,12 @@ def divergences(model: PeftModel, batch: Batch) -> tuple[Tensor, Tensor]:
     Returns:
         The divergences, (targets,), and the row of the batch that each is in, (targets,).
     """
+    head: PackedHead = model.base_model.model.lm_head
+    batch = batch.to(head.weight.device)
     is_before = torch.zeros_like(batch.mask)
     is_before[:, :-1] = batch.labels[:, 1:] != IGNORED
     places = is_before[batch.mask]
     with model.disable_adapter():
         base = hidden_states(model, batch)[places]
     moved = hidden_states(model, batch)[places]
-    head: PackedHead = model.base_model.model.lm_head
     return head.divergence(base, moved), is_before.nonzero()[:, 0]
