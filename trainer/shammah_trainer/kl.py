@@ -7,8 +7,8 @@ from torch import Tensor
 from shammah_trainer.dataset import IGNORED, Batch
 from shammah_trainer.losses import hidden_states
 
-MOST_LOGITS = 2**24
-"""So many logits are held at a time, on either side: 64 MB in float32, 110 positions of a vocabulary of 150,000."""
+MOST_LOGITS = 2**23
+"""So many logits are held at a time, on either side: 32 MB in float32, 55 positions of a vocabulary of 150,000."""
 
 
 @torch.no_grad()
