@@ -5,7 +5,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from shammah.reports import Filed
@@ -15,6 +17,7 @@ from shammah.reports.page import page
 from shammah_convert.intervals import Interval
 from shammah_convert.job import AdapterFile, Change, Confirmed, Job, Measure, Move, Report, Score
 
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
 VOID = {"meta", "br", "line"}
 
 JOB = Job("corrections-v3", 3, "/b.gguf", "ab" * 32, "tiny qwen", "cd" * 32, 1, (AdapterFile("v2", "/v2", "ef", 0.5),))
@@ -78,7 +81,7 @@ def test_the_object_holds_every_number_and_interval() -> None:
     assert row["drift"]["after"]["value"] == 0.0014
     assert (row["reasons"], row["merits"]) == (list(REPORT.reasons), ["it learnt"])
     assert row["losses"] == [10.5, 1.0, 0.03]
-    assert "probes" not in row
+    jsonschema.validate(row, SCHEMA)
 
 
 class Reader(HTMLParser):

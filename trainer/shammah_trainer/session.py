@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -17,7 +19,7 @@ from shammah_convert.opened import OpenBase
 from shammah_trainer import lora
 from shammah_trainer.base import BYTES_A_PARAMETER, Base, open_base
 from shammah_trainer.dataset import BATCH_TOKENS, Row
-from shammah_trainer.evaluate import change, drift, probes, tally
+from shammah_trainer.evaluate import Tally, change, drift, probes, tally
 from shammah_trainer.fit import Data, fit
 from shammah_trainer.progress import Progress
 
@@ -59,19 +61,13 @@ def train(folder: Path, progress: Progress) -> Report:
     held_out = len(watched[HELD_OUT]) + len(data.general)
     progress.say("comparing", examples=len(data.rows), replay=len(data.replay), held_out=held_out)
     with lora.using(model, active):
-        before = {name: tally(model, rows, base.padding) for name, rows in watched.items()}
-        drift_before = drift(model, data.general, base.padding) if active else Measure()
+        before = _look(model, watched, base.padding, is_adapted=bool(active))
     progress.check()
     fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress)
     lora.round_off(model)
     progress.say("evaluating", stopped=fitted.stopped)
-    changes = {name: change(before[name], tally(model, rows, base.padding)) for name, rows in watched.items()}
     report = Report(
-        learnt=changes[EXAMPLES],
-        held_out=changes[HELD_OUT],
-        general=changes[GENERAL],
-        paraphrases=changes[PARAPHRASES],
-        drift=Move(drift_before, drift(model, data.general, base.padding)),
+        **_compared(before, _look(model, watched, base.padding)),
         weight_norm=_weight_norm(model, job, base),
         losses=tuple(progress.losses),
         epochs=fitted.epochs,
@@ -87,6 +83,27 @@ def train(folder: Path, progress: Progress) -> Report:
     report.write(folder)
     progress.say("evaluated", seconds=report.seconds)
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a model makes of all that is compared, by its file, and how far it has moved."""
+
+    tallies: dict[str, Tally]
+    drift: Measure
+
+
+def _look(model: PeftModel, watched: dict[str, Sequence[Row]], padding: int, is_adapted: bool = True) -> _Look:
+    """Look at all that is compared; the bare base has not moved."""
+    tallies = {name: tally(model, rows, padding) for name, rows in watched.items()}
+    return _Look(tallies, drift(model, watched[GENERAL], padding) if is_adapted else Measure())
+
+
+def _compared(before: _Look, after: _Look) -> dict[str, Any]:
+    """The parts of a report that compare."""
+    parts = {"learnt": EXAMPLES, "held_out": HELD_OUT, "general": GENERAL, "paraphrases": PARAPHRASES}
+    changes = {part: change(before.tallies[name], after.tallies[name]) for part, name in parts.items()}
+    return {**changes, "drift": Move(before.drift, after.drift)}
 
 
 def _batch_tokens(path: Path) -> int:
