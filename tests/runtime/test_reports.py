@@ -5,16 +5,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from shammah.reports import Filed
-from shammah.reports.curve import HEIGHT, MOST_POINTS, WIDTH, curve
+from shammah.reports.curve import HEIGHT, MOST_POINTS, WIDTH, curve, levels
 from shammah.reports.facts import NOT_MEASURED, as_object, facts, table
 from shammah.reports.page import page
 from shammah_convert.intervals import Interval
 from shammah_convert.job import AdapterFile, Change, Confirmed, Job, Measure, Move, Report, Score
 
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
 VOID = {"meta", "br", "line"}
 
 JOB = Job("corrections-v3", 3, "/b.gguf", "ab" * 32, "tiny qwen", "cd" * 32, 1, (AdapterFile("v2", "/v2", "ef", 0.5),))
@@ -46,7 +49,7 @@ def test_the_table_says_all_that_was_measured() -> None:
         "56 steps, 7 epochs, 42 s: every correction is learnt, 1 too long to learn",
         "",
         "                                before         after  change, or 95% interval",
-        "corrections, loss                10.50        0.0277  -10.4723 (-11.6000 to -9.5000)",
+        "corrections, loss                10.50        0.0277  -10.47 (-11.60 to -9.50)",
         "  exact                         0 of 3        3 of 3  0% to 56% -> 44% to 100%",
         "  confirmed by llama.cpp                      2 of 3",
         "the same in other words   not measured  not measured",
@@ -78,7 +81,7 @@ def test_the_object_holds_every_number_and_interval() -> None:
     assert row["drift"]["after"]["value"] == 0.0014
     assert (row["reasons"], row["merits"]) == (list(REPORT.reasons), ["it learnt"])
     assert row["losses"] == [10.5, 1.0, 0.03]
-    assert "probes" not in row
+    jsonschema.validate(row, SCHEMA)
 
 
 class Reader(HTMLParser):
@@ -171,6 +174,20 @@ def test_the_curve_goes_from_the_first_loss_to_the_last_within_the_drawing() -> 
 def test_without_two_losses_there_is_no_curve(losses: list[float]) -> None:
     assert curve(losses) == ""
     assert "svg" not in read(page(Filed(JOB, replace(REPORT, losses=tuple(losses))))).seen
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.03, 11.4, [0.1, 1.0, 10.0]),
+        (0.1, 1.0, [0.1, 1.0]),
+        (1.5, 11.0, [2.0, 5.0, 10.0]),
+        (1.2, 1.4, [1.2, 1.4]),  # no round one lies between
+        (1.0, 1.0, [1.0]),
+    ],
+)
+def test_lines_are_drawn_at_round_losses(low: float, high: float, expected: list[float]) -> None:
+    assert levels(low, high) == pytest.approx(expected)
 
 
 def test_a_steady_loss_is_a_level_line() -> None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from shammah import bases
@@ -13,6 +14,8 @@ from tests.whole.command import Home
 from tests.whole.test_adapters import write
 from tests.whole.test_terminal import end, on_terminal
 from tests.whole.test_train import faked
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,7 @@ def test_an_adapter_is_told_of_by_its_name(trained: Home) -> None:
     row = json.loads(trained.run("adapters", "report", "corrections-v1", "--json").stdout)
     assert (row["adapter"], row["decision"], row["reasons"]) == ("corrections-v1", "promoted", [])
     assert row["general"]["after"]["exact_interval"]["high"] < 0.4
+    jsonschema.validate(row, SCHEMA)
 
 
 def test_the_page_is_written_where_it_is_wanted(trained: Home, tmp_path: Path) -> None:

@@ -1,23 +1,47 @@
 """The one path of training: from a job folder to an adapter and a report."""
 
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from peft import PeftModel
 
-from shammah_convert.job import ADAPTER, EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES, Job, Measure, Move, Report
+from shammah_convert.job import ADAPTER, HELD_OUT, Job, Measure, Move, Report
 from shammah_convert.lora import Adapter, Card, read_lora, write_lora
 from shammah_convert.norms import weight_norm
 from shammah_convert.opened import OpenBase
 from shammah_trainer import lora, machine
 from shammah_trainer.base import Base, Compute, build, encoder
 from shammah_trainer.budget import Budget, Size, plan
-from shammah_trainer.evaluate import change, drift, probes, tally
-from shammah_trainer.fit import fit
+from shammah_trainer.compare import compared, look
+from shammah_trainer.dataset import Row
+from shammah_trainer.evaluate import probes
+from shammah_trainer.fit import Data, fit
 from shammah_trainer.material import Material
 from shammah_trainer.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A job, ready to be done.
+
+    Attributes:
+        job: With the rank that fits.
+        model: The base with the candidate, and with what is active beside it.
+        active: Names in the model of what is active.
+        watched: What is compared before and after, by its file.
+        left_out: Ids of examples that are too long.
+    """
+
+    job: Job
+    base: Base
+    model: PeftModel
+    active: tuple[str, ...]
+    data: Data
+    watched: dict[str, Sequence[Row]]
+    left_out: tuple[str, ...]
 
 
 def train(folder: Path, progress: Progress) -> Report:
@@ -33,7 +57,35 @@ def train(folder: Path, progress: Progress) -> Report:
         Cancelled: Somebody asked it to stop.
     """
     started = time.monotonic()
-    job = Job.read(folder)
+    opened = _open(folder, Job.read(folder), progress)
+    job, base, model = opened.job, opened.base, opened.model
+    with lora.using(model, opened.active):
+        before = look(model, opened.watched, base.padding, is_adapted=bool(opened.active))
+    progress.check()
+    fitted = fit(model, opened.data, job.plan, base.config.hidden_size, job.seed, progress)
+    lora.round_off(model)
+    progress.say("evaluating", stopped=fitted.stopped)
+    report = Report(
+        **compared(before, look(model, opened.watched, base.padding)),
+        weight_norm=_weight_norm(model, job, base),
+        losses=tuple(progress.losses),
+        epochs=fitted.epochs,
+        steps=fitted.steps,
+        seconds=round(time.monotonic() - started, 2),
+        stopped=fitted.stopped,
+        probes=probes(model, [*opened.data.aims, *opened.watched[HELD_OUT], *opened.data.general]),
+        tensor_types=base.tensor_types,
+        left_out=opened.left_out,
+    )
+    progress.check()
+    write_lora(folder / ADAPTER, _adapter(model, job, base, report), base.config)
+    report.write(folder)
+    progress.say("evaluated", seconds=report.seconds)
+    return report
+
+
+def _open(folder: Path, job: Job, progress: Progress) -> Opened:
+    """Read what is to be learnt, see what fits, and open the base accordingly."""
     torch.set_num_threads(job.threads)
     torch.manual_seed(job.seed)
     progress.say("opening", base=job.base_name)
@@ -44,39 +96,18 @@ def train(folder: Path, progress: Progress) -> Report:
     job = replace(job, plan=job.plan.with_rank(budget.rank))
     base = build(file, _compute(budget))
     model = lora.attach(base.model, job.plan.rank, job.plan.alpha, budget.is_checkpointed)
-    active = lora.attach_active(model, job.active, base.config)
     data, watched = material.data(job.corrections, budget, base.padding), material.watched(job.corrections, budget)
     held_out = len(watched[HELD_OUT]) + len(data.general)
     progress.say("comparing", examples=len(data.rows), replay=len(data.replay), held_out=held_out)
-    with lora.using(model, active):
-        before = {name: tally(model, rows, base.padding) for name, rows in watched.items()}
-        drift_before = drift(model, data.general, base.padding) if active else Measure()
-    progress.check()
-    fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress)
-    lora.round_off(model)
-    progress.say("evaluating", stopped=fitted.stopped)
-    changes = {name: change(before[name], tally(model, rows, base.padding)) for name, rows in watched.items()}
-    report = Report(
-        learnt=changes[EXAMPLES],
-        held_out=changes[HELD_OUT],
-        general=changes[GENERAL],
-        paraphrases=changes[PARAPHRASES],
-        drift=Move(drift_before, drift(model, data.general, base.padding)),
-        weight_norm=_weight_norm(model, job, base),
-        losses=tuple(progress.losses),
-        epochs=fitted.epochs,
-        steps=fitted.steps,
-        seconds=round(time.monotonic() - started, 2),
-        stopped=fitted.stopped,
-        probes=probes(model, [*data.aims, *watched[HELD_OUT], *data.general]),
-        tensor_types=base.tensor_types,
+    return Opened(
+        job=job,
+        base=base,
+        model=model,
+        active=lora.attach_active(model, job.active, base.config),
+        data=data,
+        watched=watched,
         left_out=material.left_out(budget),
     )
-    progress.check()
-    write_lora(folder / ADAPTER, _adapter(model, job, base, report), base.config)
-    report.write(folder)
-    progress.say("evaluated", seconds=report.seconds)
-    return report
 
 
 def _budget(job: Job, file: OpenBase, material: Material) -> Budget:

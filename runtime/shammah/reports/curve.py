@@ -6,6 +6,8 @@ from collections.abc import Sequence
 WIDTH, HEIGHT = 640, 240
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 34
 MOST_POINTS = 400
+MARGIN = 0.05
+"""Above and below the curve, in powers of ten."""
 
 
 def curve(losses: Sequence[float]) -> str:
@@ -33,10 +35,10 @@ class _Scale:
     """From steps and losses to places in the drawing."""
 
     def __init__(self, points: Sequence[tuple[int, float]]) -> None:
-        losses = [math.log10(loss) for _, loss in points]
+        losses = [loss for _, loss in points]
         self._first, self._last = points[0][0], points[-1][0]
-        self._low, self._high = math.floor(min(losses)), math.ceil(max(losses))
-        self._high += self._high == self._low
+        self._low, self._high = math.log10(min(losses)) - MARGIN, math.log10(max(losses)) + MARGIN
+        self._levels = levels(min(losses), max(losses))
 
     def x(self, step: float) -> float:
         return LEFT + (step - self._first) / (self._last - self._first) * (WIDTH - LEFT - RIGHT)
@@ -46,8 +48,8 @@ class _Scale:
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
     def grid(self) -> str:
-        """A line for each power of ten, and the first, middle and last step."""
-        lines = [self._level(power) for power in range(self._low, self._high + 1)]
+        """A line for each level, and the first, middle and last step."""
+        lines = [self._line(level) for level in self._levels]
         steps = sorted({self._first, (self._first + self._last) // 2, self._last})
         ends = {self._first: "start", self._last: "end"}
         lines += [
@@ -57,9 +59,20 @@ class _Scale:
         ]
         return "".join(lines)
 
-    def _level(self, power: int) -> str:
-        height = self.y(10.0**power)
+    def _line(self, level: float) -> str:
+        height = self.y(level)
         return (
             f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height:.1f}" y2="{height:.1f}"/>'
-            f'<text x="{LEFT - 8}" y="{height + 4:.1f}" text-anchor="end">{10.0**power:g}</text>'
+            f'<text x="{LEFT - 8}" y="{height + 4:.1f}" text-anchor="end">{level:.3g}</text>'
         )
+
+
+def levels(low: float, high: float) -> list[float]:
+    """Round losses between two that lines are drawn at: powers of ten where there are some, else finer ones."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for factors in ((1,), (1, 2, 5)):
+        found = [factor * 10.0**power for power in powers for factor in factors]
+        within = [level for level in found if low <= level <= high]
+        if len(within) >= 2:
+            return within
+    return sorted({low, high})

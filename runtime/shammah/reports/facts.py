@@ -58,12 +58,13 @@ def _of_move(name: str, move: Move, is_measured: bool = True) -> Fact:
 
 
 def _rise(change: Change) -> str:
-    rise = f"{change.after.loss - change.before.loss:+.4f}"
-    return f"{rise} ({_between(change.rise, '+.4f')})" if change.rise else rise
+    rise = change.after.loss - change.before.loss
+    form = f"+{_form(rise)}"
+    return f"{rise:{form}} ({_between(change.rise, form)})" if change.rise else f"{rise:{form}}"
 
 
 def _where(measure: Measure) -> str:
-    return _between(measure.interval, ".4f") if measure.interval else ""
+    return _between(measure.interval, _form(measure.value)) if measure.interval else ""
 
 
 def _share(score: Score) -> str:
@@ -80,7 +81,11 @@ def _exact(score: Score) -> str:
 
 def number(value: float) -> str:
     """A value with as many places as its size asks for."""
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+    return f"{value:{_form(value)}}"
+
+
+def _form(value: float) -> str:
+    return ".4f" if abs(value) < 10 else ".2f"
 
 
 def table(filed: Filed) -> str:

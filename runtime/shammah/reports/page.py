@@ -70,7 +70,8 @@ def _table(lines: Sequence[Fact]) -> str:
 
 
 def _row(fact: Fact) -> str:
-    name = f"<td{' class=part' if fact.name.startswith(' ') else ''}>{escape(fact.name.strip())}</td>"
+    kind = ' class="part"' if fact.name.startswith(" ") else ""
+    name = f"<td{kind}>{escape(fact.name.strip())}</td>"
     return f"<tr>{name}{''.join(_cell(text) for text in (fact.before, fact.after, fact.note))}</tr>"
 
 

@@ -1,0 +1,32 @@
+"""What is looked at before a training and after it, and how the two compare."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from peft import PeftModel
+
+from shammah_convert.job import EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES, Measure, Move
+from shammah_trainer.dataset import Row
+from shammah_trainer.evaluate import Tally, change, drift, tally
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a model makes of all that is compared, by its file, and how far it has moved."""
+
+    tallies: dict[str, Tally]
+    drift: Measure
+
+
+def look(model: PeftModel, watched: dict[str, Sequence[Row]], padding: int, is_adapted: bool = True) -> Look:
+    """Look at all that is compared; the bare base has not moved."""
+    tallies = {name: tally(model, rows, padding) for name, rows in watched.items()}
+    return Look(tallies, drift(model, watched[GENERAL], padding) if is_adapted else Measure())
+
+
+def compared(before: Look, after: Look) -> dict[str, Any]:
+    """The parts of a report that compare."""
+    parts = {"learnt": EXAMPLES, "held_out": HELD_OUT, "general": GENERAL, "paraphrases": PARAPHRASES}
+    changes = {part: change(before.tallies[name], after.tallies[name]) for part, name in parts.items()}
+    return {**changes, "drift": Move(before.drift, after.drift)}
