@@ -9,9 +9,10 @@ from typing import Any
 from shammah_convert import examples
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example
-from shammah_convert.job import EXAMPLES, HELD_OUT, PROGRESS, REPLAY, Job, Plan
+from shammah_convert.job import EXAMPLES, GENERAL, HELD_OUT, PROGRESS, REPLAY, Job, Plan
 
-PLAN = Plan(rank=4, alpha=8.0, replay_rows=2, most_tokens=200)
+# A random model is sure of nothing: whatever it learns moves all else.
+PLAN = Plan(rank=4, alpha=8.0, replay_rows=2, most_tokens=200, most_drift=100.0)
 
 
 def example(id: str, *prompt: Message | str, answer: str = "ls -A", weight: float = 1.0) -> Example:
@@ -26,6 +27,7 @@ LEARNT = (
     example("long", "x" * 300),
 )
 HELD = (example("held", "who am i", answer="whoami"),)
+OWN = tuple(example(f"general-{letter}", f"tell {letter}", answer=letter) for letter in "xy")
 KEPT = tuple(example(f"replay-{letter}", f"say {letter}", answer=letter) for letter in "abc")
 
 
@@ -47,7 +49,7 @@ def job_on(base: Path) -> Job:
 def prepare(folder: Path, job: Job, learnt: Sequence[Example] = LEARNT) -> Path:
     """Write all that the trainer needs."""
     job.write(folder)
-    for name, what in ((EXAMPLES, learnt), (HELD_OUT, HELD), (REPLAY, KEPT)):
+    for name, what in ((EXAMPLES, learnt), (HELD_OUT, HELD), (GENERAL, OWN), (REPLAY, KEPT)):
         (folder / name).write_text(examples.write(what), "utf-8")
     return folder
 

@@ -5,14 +5,20 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from shammah_convert import intervals
 from shammah_convert.files import write_whole
+from shammah_convert.intervals import Interval
 
 JOB, EXAMPLES, HELD_OUT, REPLAY = "job.json", "examples.jsonl", "held_out.jsonl", "replay.jsonl"
+GENERAL, PARAPHRASES = "general.jsonl", "paraphrases.jsonl"
 PROGRESS, ADAPTER, REPORT, CANCEL = "progress.jsonl", "adapter.gguf", "report.json", "cancel"
+
+MOST_DRIFT = 0.05
+"""By so many nats a token an adapter may move the base's answers to general questions: KL(base || adapted)."""
 
 CANCELLED = 3
 """The trainer's exit code where somebody wanted it to stop; 0 is done, all else failed."""
@@ -34,6 +40,8 @@ class Plan:
         replay_weight: Of the drift on those.
         most_epochs: An epoch draws as many examples as there are, and has eight steps at least.
         most_tokens: Longer examples are left out, and named.
+        most_memory_bytes: That a training may take; 0 allows all that is free.
+        most_drift: Corrections that are learnt are not enough while the drift on general questions is above this.
     """
 
     rank: int = 16
@@ -44,6 +52,12 @@ class Plan:
     replay_weight: float = 40.0
     most_epochs: int = 40
     most_tokens: int = 2048
+    most_memory_bytes: int = 0
+    most_drift: float = MOST_DRIFT
+
+    def with_rank(self, rank: int) -> Self:
+        """The same with another rank; alpha / rank stays."""
+        return replace(self, rank=rank, alpha=self.alpha * rank / self.rank)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +124,56 @@ class Score:
         loss: Nats a token, over all their tokens.
         exact: Completions each of whose tokens is the likeliest after the right ones before it.
         least: The smallest probability that any of their tokens has.
+        loss_interval: Where the loss lies, by its spread over rows; None where they are too few to say.
     """
 
     rows: int = 0
     loss: float = 0.0
     exact: int = 0
     least: float = 0.0
+    loss_interval: Interval | None = None
+
+    @property
+    def exact_interval(self) -> Interval:
+        """Where the share of exact completions lies."""
+        return intervals.of_share(self.exact, self.rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A score with what is active now, and with the candidate."""
+    """A score with what is active now, and with the candidate.
 
-    before: Score
-    after: Score
+    Attributes:
+        rise: Where the rise of the loss lies, told row by row; None where they are too few to say.
+    """
+
+    before: Score = field(default_factory=Score)
+    after: Score = field(default_factory=Score)
+    rise: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A value, and where it lies by its spread over rows; None where nothing is known of that."""
+
+    value: float = 0.0
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A measure of how far adapters go from the bare base: those that are active now, and the candidate."""
+
+    before: Measure = field(default_factory=Measure)
+    after: Measure = field(default_factory=Measure)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """How many corrections llama.cpp was asked with the adapter, and how many it answered to the letter."""
+
+    asked: int = 0
+    same: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +190,19 @@ class Report:
 
     Attributes:
         learnt: On the user's corrections; on all examples where there are none.
-        held_out: On what was not trained on: teacher answers, and the base's own answers to general questions.
+        held_out: On the teacher's answers that were not trained on.
         stopped: Why the training ended.
         tensor_types: Of the base, as GGUF names them.
         left_out: Ids of examples that are too long.
         decision: "promoted" or "refused", once the runtime has decided.
-        reasons: Why it was refused.
+        reasons: What speaks against the candidate.
+        merits: What speaks for it.
+        general: On the base's own answers to general questions, which are to stay.
+        paraphrases: On the corrections' questions in other words; without rows it was not measured.
+        drift: On general questions, KL(base || adapted) in nats a token.
+        weight_norm: Of what is added to the weights (Frobenius).
+        losses: Nats a token on what was drawn, step by step.
+        confirmed: By llama.cpp, once the runtime has asked it.
     """
 
     learnt: Change
@@ -159,6 +216,13 @@ class Report:
     left_out: tuple[str, ...] = ()
     decision: str = ""
     reasons: tuple[str, ...] = ()
+    merits: tuple[str, ...] = ()
+    general: Change = field(default_factory=Change)
+    paraphrases: Change = field(default_factory=Change)
+    drift: Move = field(default_factory=Move)
+    weight_norm: Move = field(default_factory=Move)
+    losses: tuple[float, ...] = ()
+    confirmed: Confirmed = field(default_factory=Confirmed)
 
     def write(self, folder: Path) -> None:
         """Write `report.json`."""
@@ -175,16 +239,32 @@ class Report:
         try:
             return cls(
                 **row
-                | {name: _change(row[name]) for name in ("learnt", "held_out")}
-                | {"probes": tuple(_probe(entry) for entry in row["probes"])}
-                | {name: tuple(row[name]) for name in ("tensor_types", "left_out", "reasons")}
+                | {name: _change(row[name]) for name in ("learnt", "held_out", "general", "paraphrases")}
+                | {name: _move(row[name]) for name in ("drift", "weight_norm")}
+                | {
+                    "probes": tuple(_probe(entry) for entry in row["probes"]),
+                    "confirmed": Confirmed(**row["confirmed"]),
+                }
+                | {name: tuple(row[name]) for name in ("tensor_types", "left_out", "reasons", "merits", "losses")}
             )
         except (TypeError, KeyError, ValueError) as error:
             raise BadJob(f"{folder / REPORT} is no report: {error!r}") from error
 
 
 def _change(row: Mapping[str, Any]) -> Change:
-    return Change(Score(**row["before"]), Score(**row["after"]))
+    return Change(_score(row["before"]), _score(row["after"]), _interval(row["rise"]))
+
+
+def _score(row: Mapping[str, Any]) -> Score:
+    return Score(**{**row, "loss_interval": _interval(row["loss_interval"])})
+
+
+def _move(row: Mapping[str, Any]) -> Move:
+    return Move(*(Measure(row[name]["value"], _interval(row[name]["interval"])) for name in ("before", "after")))
+
+
+def _interval(row: Mapping[str, float] | None) -> Interval | None:
+    return None if row is None else Interval(**row)
 
 
 def _probe(row: Mapping[str, Any]) -> Probe:

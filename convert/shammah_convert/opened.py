@@ -47,6 +47,11 @@ class OpenBase:
         return sum(int(tensor.n_elements) for tensor in self._tensors.values())
 
     @property
+    def size_bytes(self) -> int:
+        """What all tensors take in the file."""
+        return sum(int(tensor.n_bytes) for tensor in self._tensors.values())
+
+    @property
     def size_label(self) -> str:
         """The parameters in short, as GGUF file names have it: 11M, 1.5B."""
         return size_label(self.parameters)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from shammah import adapters, bases, catalog, embedding, teacher
 from shammah.config import Settings
 from shammah.divergence import Embed
+from shammah.errors import ConfigError
 from shammah.generation import Stop, never
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.learning import Heads
+from shammah.paraphrasing import Paraphraser
 from shammah.records import Base
 from shammah.sides import LocalSide, TeacherSide
 
@@ -94,6 +96,15 @@ class Parts:
         generator = teacher.Teacher(self.access, settings, price) if self.access else None
         most = self._max_teacher_tokens or settings.max_tokens
         return TeacherSide(generator, price, most, settings.max_usd_per_day)
+
+    def paraphraser(self) -> Paraphraser | None:
+        """Who says corrections in other words; None offline, without a key, or where the teacher cannot be reached."""
+        try:
+            may_ask = not self.settings.offline and self.access is not None
+        except ConfigError as error:  # a training does without
+            self._say(f"Claude cannot be asked: {error}")
+            return None
+        return Paraphraser(self.journal, self.teacher()) if may_ask else None
 
     @cached_property
     def embed(self) -> Embed | None:

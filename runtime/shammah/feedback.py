@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shammah import features
+from shammah import features, watching
 from shammah.errors import UsageError
 from shammah.generation import Finish
 from shammah.journal import Journal
@@ -57,6 +57,7 @@ def rate(journal: Journal, question: Question, feedback: Feedback, has_teacher: 
     said = Feedback(feedback.rating, note, redactor.redact(target))  # the note may have shown what is secret in it
     new = follow(question, answers, shown, said, has_teacher and question.may_go_online)
     journal.ratings.record(_seen(journal, question), new)
+    watching.look(journal, question.lineage)
     return new
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from shammah import watching
 from shammah.divergence import Divergence, Embed, measure
 from shammah.errors import BudgetReached, ContextTooLong
 from shammah.generation import Finish, Sampling
@@ -51,6 +52,7 @@ def label(comparison: Comparison, question: Question) -> Divergence | None:
         compared = replace(local, divergence=divergence.value, method=divergence.method)
         on, verdict_is_good = verdict([compared, teacher], teacher, not rating.is_rejection)
         journal.teach_by_user(question, local, divergence, None if on is None else verdict_is_good)
+    watching.look(journal, question.lineage)
     comparison.heads.catch_up("router")
     comparison.heads.catch_up("validator")
     if shown is not None and shown.side == Side.LOCAL and not is_good:

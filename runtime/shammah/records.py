@@ -205,6 +205,40 @@ class Adapter:
     training: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many local answers were judged, and how many of those were bad."""
+
+    bad: int = 0
+    judged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How local answers turned out before a promotion and since, by one kind of judgement."""
+
+    before: Counts
+    after: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A promotion that holds, and what would come back in its place.
+
+    Attributes:
+        number: Of its activation.
+        since: When it was made.
+        active: What it made active.
+        before: What a rollback would make active.
+    """
+
+    number: int
+    base: str
+    since: str
+    active: ActiveSet
+    before: ActiveSet
+
+
 TrainingState = Literal["queued", "running", "evaluated", "promoted", "refused", "failed", "cancelled"]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from shammah import config, embedding, hardware, locks, schedule
 from shammah.assembly import Parts
 from shammah.errors import BudgetReached, ShammahError, TrainingRuns
+from shammah.following import outcome
 from shammah.generation import Sampling
 from shammah.journal import Journal, ratings, trainings
 from shammah.labelling import Comparison, label
@@ -22,7 +23,7 @@ from shammah.policy import Side
 from shammah.records import Base, Correction, Job, Question, Training
 from shammah.rewriting import TargetFinder, ask_user
 from shammah.sides import LocalGenerator, LocalSide, TeacherSide
-from shammah.training import Trainer, outcome
+from shammah.training import Trainer
 
 RETRY_SECONDS = 600.0
 MOST_ATTEMPTS = 5
@@ -164,7 +165,7 @@ class Worker:
         if training.is_automatic:
             self._check_machine(0)
         self._parts.close()  # the trainer needs the memory
-        trainer = Trainer(self._settings, self._journal, self._parts.open_bare)
+        trainer = Trainer(self._settings, self._journal, self._parts.open_bare, paraphrase=self._parts.paraphraser())
         try:
             ended = trainer.resume(training)
         except TrainingRuns as error:

@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
+from shammah_convert.intervals import Interval, of_share
 from shammah_convert.job import (
     JOB,
     REPORT,
     AdapterFile,
     BadJob,
     Change,
+    Confirmed,
     Job,
+    Measure,
+    Move,
     Plan,
     Probe,
     Report,
@@ -36,7 +40,7 @@ WHOLE_JOB = Job(
 )
 WHOLE_REPORT = Report(
     learnt=Change(Score(2, 3.25, 0), Score(2, 0.125, 2)),
-    held_out=Change(Score(9, 1.5, 4), Score(9, 1.625, 4)),
+    held_out=Change(Score(9, 1.5, 4, 0.5, Interval(1.25, 1.75)), Score(9, 1.625, 4), Interval(-0.5, 0.75)),
     epochs=5,
     steps=20,
     seconds=1.25,
@@ -46,6 +50,13 @@ WHOLE_REPORT = Report(
     left_out=("long",),
     decision="refused",
     reasons=("it is worse",),
+    merits=("it learnt",),
+    general=Change(Score(48, 0.5, 40), Score(48, 0.5, 40)),
+    paraphrases=Change(Score(6, 3.0, 0), Score(6, 1.0, 2)),
+    drift=Move(Measure(0.25, Interval(0.125, 0.5)), Measure(0.5)),
+    weight_norm=Move(Measure(), Measure(1.5)),
+    losses=(3.5, 0.25),
+    confirmed=Confirmed(5, 4),
 )
 
 
@@ -137,6 +148,11 @@ def test_a_job_that_lacks_a_field_is_refused_by_name(tmp_path: Path, name: str) 
         {"probes": [{"tokens": [1], "top": [["x", "y"]]}]},
         {"tensor_types": 5},
         {"reasons": None},
+        {"general": None},
+        {"drift": 5},
+        {"drift": {"before": {"value": 1.0}, "after": {"value": 1.0}}},
+        {"confirmed": {"words": 1}},
+        {"losses": 5},
         {"unknown": 1},
     ],
     ids=str,
@@ -151,3 +167,7 @@ def test_a_loss_that_is_no_number_stays_so(tmp_path: Path) -> None:
     nan = Score(1, float("nan"), 0)
     Report(Change(nan, nan), Change(nan, nan), 1, 1, 0.0, "", ()).write(tmp_path)
     assert math.isnan(Report.read(tmp_path).learnt.after.loss)
+
+
+def test_a_score_knows_where_its_share_of_exact_ones_lies() -> None:
+    assert Score(10, 1.0, 5).exact_interval == of_share(5, 10)

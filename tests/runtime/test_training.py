@@ -1,26 +1,42 @@
 """The parent of a training: what it makes of what the trainer says, and what it leaves behind."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shammah import bases, config, general, training
+from shammah import bases, child, config, following, general, reports
 from shammah.errors import TrainingRuns
 from shammah.feedback import Feedback, rate
-from shammah.generation import Finish
+from shammah.following import folder_of
+from shammah.generation import Finish, Stop
 from shammah.journal import Journal
 from shammah.local import LocalModel
 from shammah.locks import TRAINING, only_one
 from shammah.policy import Reason, Side
 from shammah.records import Adapter, Base, NewAnswer, Rating
-from shammah.training import Trainer, folder_of
+from shammah.reports import PAGE
+from shammah.reports.page import page
+from shammah.training import Trainer
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example, read, write
-from shammah_convert.job import CANCEL, EXAMPLES, HELD_OUT, REPLAY, Job, Probe, Report
+from shammah_convert.job import (
+    CANCEL,
+    EXAMPLES,
+    GENERAL,
+    HELD_OUT,
+    PARAPHRASES,
+    REPLAY,
+    Change,
+    Confirmed,
+    Job,
+    Probe,
+    Report,
+    Score,
+)
 from tests.fake_trainer import UNCHANGED, WORSE, FakeTrainer
 from tests.tiny import write_tiny
 
@@ -90,9 +106,9 @@ def test_a_worse_candidate_is_refused_and_the_report_says_why(
     settings: config.Settings, journal: Journal, base: Base
 ) -> None:
     correct(journal, "one")
-    ended = trainer(settings, journal, FakeTrainer(held_out=WORSE)).start(base, is_forced=False)
+    ended = trainer(settings, journal, FakeTrainer(general=WORSE)).start(base, is_forced=False)
     assert ended.state == "refused"
-    assert "held-out" in ended.reason
+    assert "general questions rose" in ended.reason
     assert journal.adapters.active(base.sha256) == ()
     report = Report.read(folder_of(settings.home, ended))
     assert report.decision == "refused"
@@ -103,7 +119,7 @@ def test_force_overrides_the_gate_and_the_objections_stay_in_the_report(
     settings: config.Settings, journal: Journal, base: Base
 ) -> None:
     correct(journal, "one")
-    ended = trainer(settings, journal, FakeTrainer(held_out=WORSE)).start(base, is_forced=True)
+    ended = trainer(settings, journal, FakeTrainer(general=WORSE)).start(base, is_forced=True)
     assert ended.state == "promoted"
     report = Report.read(folder_of(settings.home, ended))
     assert report.decision == "promoted"
@@ -150,7 +166,7 @@ def test_a_cancelled_training_leaves_everything_as_it_was(
 
     def hear(line: dict[str, Any]) -> None:
         if line["event"] == "step":
-            assert training.cancel(settings.home, journal) is not None
+            assert following.cancel(settings.home, journal) is not None
 
     fake = FakeTrainer(steps=500, pause=0.02)
     ended = trainer(settings, journal, fake, hear=hear).start(base, False)
@@ -219,7 +235,8 @@ def test_the_job_freezes_all_live_examples_with_their_weights(
     job = Job.read(folder)
     assert job.corrections == (frozen[0].id,)
     assert job.base_sha256 == base.sha256
-    assert [e.id for e in read((folder / HELD_OUT).read_text("utf-8"))] == ["general-0"]
+    assert [e.id for e in read((folder / GENERAL).read_text("utf-8"))] == ["general-0"]
+    assert (folder / HELD_OUT).read_text() == ""
 
 
 def test_of_many_teacher_answers_some_are_held_out_and_no_correction_is(
@@ -231,7 +248,7 @@ def test_of_many_teacher_answers_some_are_held_out_and_no_correction_is(
     ended = trainer(settings, journal, FakeTrainer()).start(base, False)
     folder = folder_of(settings.home, ended)
     learnt = {e.id for e in read((folder / EXAMPLES).read_text("utf-8"))}
-    held_out = {e.id for e in read((folder / HELD_OUT).read_text("utf-8"))} - {"general-0"}
+    held_out = {e.id for e in read((folder / HELD_OUT).read_text("utf-8"))}
     assert 2 <= len(held_out) <= 16
     assert learnt.isdisjoint(held_out)
     assert set(Job.read(folder).corrections) <= learnt
@@ -243,7 +260,7 @@ def test_the_next_training_is_compared_with_what_is_active(
 ) -> None:
     correct(journal, "one")
     trainer(settings, journal, FakeTrainer()).start(base, False)
-    second = trainer(settings, journal, FakeTrainer(held_out=UNCHANGED)).start(base, False)
+    second = trainer(settings, journal, FakeTrainer(general=UNCHANGED)).start(base, False)
     job = Job.read(folder_of(settings.home, second))
     assert [(file.name, file.scale) for file in job.active] == [("corrections-v1", 1.0)]
     assert journal.adapters.active(base.sha256) == (("corrections-v2", 1.0),)
@@ -255,11 +272,11 @@ def test_lines_are_read_whole_also_while_they_are_written(tmp_path: Path) -> Non
     with file.open("a", encoding="utf-8") as writer, file.open(encoding="utf-8") as reader:
         writer.write(json.dumps({"event": "öffnen"}, ensure_ascii=False) + '\n{"event": "st')
         writer.flush()
-        assert [line["event"] for line in training.new_lines(reader)] == ["öffnen"]
-        assert list(training.new_lines(reader)) == []
+        assert [line["event"] for line in child.new_lines(reader)] == ["öffnen"]
+        assert list(child.new_lines(reader)) == []
         writer.write('ep"}\n')
         writer.flush()
-        assert [line["event"] for line in training.new_lines(reader)] == ["step"]
+        assert [line["event"] for line in child.new_lines(reader)] == ["step"]
 
 
 def test_what_a_user_corrected_is_neither_replayed_nor_held_out(
@@ -269,7 +286,7 @@ def test_what_a_user_corrected_is_neither_replayed_nor_held_out(
     correct(journal, "one")
     ended = trainer(settings, journal, FakeTrainer()).start(base, False)
     folder = folder_of(settings.home, ended)
-    assert (folder / HELD_OUT).read_text() == (folder / REPLAY).read_text() == ""
+    assert (folder / GENERAL).read_text() == (folder / REPLAY).read_text() == ""
 
 
 @pytest.mark.parametrize("change", ["drop", "rate", "activate"])
@@ -304,3 +321,49 @@ def test_a_model_that_was_replaced_is_not_trained(settings: config.Settings, jou
     ended = trainer(settings, journal, FakeTrainer()).resume(queued)
     assert ended.state == "failed"
     assert "was replaced" in ended.reason
+
+
+def test_a_page_is_left_beside_the_report(settings: config.Settings, journal: Journal, base: Base) -> None:
+    correct(journal, "one")
+    ended = trainer(settings, journal, FakeTrainer()).start(base, is_forced=False)
+    folder = folder_of(settings.home, ended)
+    assert (folder / PAGE).read_text("utf-8") == page(reports.read(folder))
+    assert "Promoted" in (folder / PAGE).read_text("utf-8")
+
+
+def test_a_candidate_that_llama_cpp_contradicts_is_refused_and_leaves_no_file(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+    liar = FakeTrainer(learnt=Change(Score(1, 3.0, 0), Score(1, 0.1, 1)))
+    ended = trainer(settings, journal, liar).start(base, is_forced=False)
+    assert ended.state == "refused"
+    assert "llama.cpp answers none of 1 corrections" in ended.reason
+    report = Report.read(folder_of(settings.home, ended))
+    assert (report.confirmed, report.reasons) == (Confirmed(1, 0), (ended.reason,))
+    assert "the loss on what it should learn fell" in report.merits[0]
+    assert list((settings.home / "adapters").iterdir()) == []
+    assert trainer(settings, journal, liar).start(base, is_forced=True).state == "promoted"
+
+
+def test_corrections_in_other_words_go_to_the_trainer(settings: config.Settings, journal: Journal, base: Base) -> None:
+    correct(journal, "one")
+    ask(journal, "two", Side.TEACHER)
+    asked: list[Sequence[Example]] = []
+
+    def paraphrase(corrections: Sequence[Example], _: Stop) -> list[Example]:
+        asked.append(corrections)
+        return [replace(corrections[0], id="other")]
+
+    ended = trainer(settings, journal, FakeTrainer(), paraphrase=paraphrase).start(base, is_forced=False)
+    assert [[e.prompt[-1].content for e in corrections] for corrections in asked] == [["one"]]
+    others = (folder_of(settings.home, ended) / PARAPHRASES).read_text("utf-8")
+    assert [e.id for e in read(others)] == ["other"]
+
+
+def test_where_nobody_is_asked_there_are_no_other_words(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+    ended = trainer(settings, journal, FakeTrainer()).start(base, is_forced=False)
+    assert not (folder_of(settings.home, ended) / PARAPHRASES).exists()

@@ -182,7 +182,6 @@ def test_tied_weights_are_held_once(pair: Pair) -> None:
     model: Any = pair.base.model
     is_shared = model.lm_head.weight.data_ptr() == model.model.embed_tokens.weight.data_ptr()
     assert is_shared is pair.kind.is_tied
-    assert sum(weight.numel() for weight in model.parameters()) == pair.served.facts.parameters
 
 
 def test_it_says_what_was_opened(pair: Pair) -> None:

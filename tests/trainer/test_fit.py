@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +189,15 @@ def test_only_corrections_have_to_be_learnt(model: PeftModel, base: Base) -> Non
     correction, others = row(base, "which?", "A"), [row(base, "why?", answer) for answer in "BC"]
     what = data(base, [correction, *others], [10.0, 1.0, 1.0], corrections=[correction])
     assert run(model, base, what, Plan()).stopped == "every correction is learnt"
+
+
+def test_learnt_corrections_wait_until_other_answers_are_near_again(model: PeftModel, base: Base) -> None:
+    rows, general = [row(base, "which?", "A")], [row(base, "who?", "list files")]
+    what = replace(data(base, rows, corrections=rows), general=general)
+    plan = Plan(most_drift=0.0, most_epochs=5)
+    assert run(model, base, what, plan).stopped != "every correction is learnt", "nothing is as near as that"
+    assert score(model, rows, base.padding).least >= SURE
+    assert run(model, base, what, Plan(most_drift=100.0)).stopped == "every correction is learnt"
 
 
 def test_without_gain_it_gives_up(model: PeftModel, base: Base) -> None:

@@ -10,25 +10,32 @@ import psutil
 import pytest
 
 from shammah.local import LocalModel
+from shammah_convert.examples import write
 from shammah_convert.job import (
     ADAPTER,
     CANCEL,
     CANCELLED,
     EXAMPLES,
+    GENERAL,
     HELD_OUT,
     JOB,
+    PARAPHRASES,
     PROGRESS,
     REPLAY,
     REPORT,
     AdapterFile,
+    Change,
     Job,
+    Measure,
     Report,
 )
 from shammah_convert.lora import TARGETS, read_lora
 from shammah_trainer.__main__ import DONE, FAILED
+from shammah_trainer.budget import TooLittleMemory
+from shammah_trainer.material import NothingToLearn
 from shammah_trainer.progress import Progress
-from shammah_trainer.session import NothingToLearn, TooLittleMemory, train
-from tests.job_folders import HELD, LEARNT, PLAN, command, example, job_on, prepare, told
+from shammah_trainer.session import train
+from tests.job_folders import HELD, LEARNT, OWN, PLAN, command, example, job_on, prepare, told
 from tests.qwens import LAYERS, Kind, vocabulary
 
 # peft 0.21 asks transformers 5.23 for a name that it is giving up.
@@ -73,7 +80,7 @@ def trained(folder: Path) -> Report:
 def test_a_whole_job_ends_well_with_an_adapter_and_a_report(ended: Ended) -> None:
     folder, code = ended["whole"]
     assert code == DONE, told(folder)
-    expected = {JOB, EXAMPLES, HELD_OUT, REPLAY, PROGRESS, ADAPTER, REPORT}
+    expected = {JOB, EXAMPLES, HELD_OUT, GENERAL, REPLAY, PROGRESS, ADAPTER, REPORT}
     assert {path.name for path in folder.iterdir()} == expected
 
 
@@ -95,6 +102,11 @@ def test_the_report_tells_what_was_learnt(ended: Ended) -> None:
     assert (report.learnt.before.exact, report.learnt.after.exact) == (0, 1)
     assert report.learnt.after.loss < 0.3 < report.learnt.before.loss
     assert report.held_out.before.rows == report.held_out.after.rows == len(HELD)
+    assert report.general.before.rows == report.general.after.rows == len(OWN)
+    assert report.paraphrases == Change(), "nobody wrote any"
+    assert report.drift.before == Measure(), "the bare base was active"
+    assert report.drift.after.value > 0
+    assert report.losses == tuple(line["loss"] for line in told(ended["whole"][0]) if line["event"] == "step")
     assert report.steps >= report.epochs > 0
     assert set(report.tensor_types) == {"F32", "Q8_0"}
     assert report.decision == "", "that is the runtime's to make"
@@ -107,7 +119,7 @@ def test_too_long_examples_are_left_out_and_named(ended: Ended) -> None:
 def test_the_probes_are_what_llama_cpp_says_with_the_adapter(ended: Ended, base: Path) -> None:
     folder, _ = ended["whole"]
     report = Report.read(folder)
-    assert len(report.probes) == 1 + len(HELD)
+    assert len(report.probes) == 1 + len(HELD) + len(OWN)
     with LocalModel(base, gpu_layers=0) as model:
         model.apply([AdapterFile("mine", str(folder / ADAPTER), "")])
         assert list(report.probes[0].tokens) == model.prompt_tokens(LEARNT[0].prompt)
@@ -125,15 +137,16 @@ def test_the_progress_is_told_in_order(ended: Ended) -> None:
     kinds = [line["event"] for line in lines]
     assert [kind for kind in kinds if kind not in ("step", "epoch")] == [
         "opening",
+        "planned",
         "comparing",
         "evaluating",
         "evaluated",
     ]
-    loop = kinds[2:-2]
+    loop = kinds[3:-2]
     assert (loop.count("step"), loop.count("epoch")) == (report.steps, report.epochs)
     assert (loop[0], loop[-1]) == ("step", "epoch")
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
-    assert lines[1] | {"examples": 2, "replay": 3, "held_out": 1} == lines[1]
+    assert lines[2] | {"examples": 2, "replay": 3, "held_out": 3} == lines[2]
 
 
 # Other ends.
@@ -157,8 +170,8 @@ def test_a_broken_job_fails_and_says_why(ended: Ended) -> None:
 def test_a_model_that_does_not_fit_the_memory_is_not_opened(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1_000_000_000))
-    with pytest.raises(TooLittleMemory, match=r"base\.gguf takes 1\.2 GB, and 1\.0 GB are free"):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=100_000_000))
+    with pytest.raises(TooLittleMemory, match=r"takes 0\.6 GB at least .* and 0\.1 GB are free"):
         trained(prepare(tmp_path, job))
     assert [line["event"] for line in told(tmp_path)] == ["opening"]
 
@@ -184,4 +197,17 @@ def test_what_is_active_is_what_the_candidate_is_compared_with(ended: Ended, job
     assert report.learnt.before.exact == 1
     assert report.learnt.before.loss == pytest.approx(earlier.learnt.after.loss, rel=1e-3)
     assert report.held_out.before.loss == pytest.approx(earlier.held_out.after.loss, rel=1e-3)
+    assert report.drift.before.value == pytest.approx(earlier.drift.after.value, rel=1e-3)
+    assert report.weight_norm.before.value == pytest.approx(earlier.weight_norm.after.value, rel=1e-5)
+    assert report.weight_norm.after.value != report.weight_norm.before.value
     assert read_lora(tmp_path / ADAPTER, KIND.config).card.parent == "corrections-v3"
+
+
+def test_paraphrases_are_told_before_and_after(job: Job, tmp_path: Path) -> None:
+    folder = prepare(tmp_path, replace(job, plan=replace(PLAN, most_epochs=1)))
+    others = [example(str(place), text) for place, text in enumerate(("show files", "which files are here"))]
+    (folder / PARAPHRASES).write_text(write(others), "utf-8")
+    found = trained(folder).paraphrases
+    assert (found.before.rows, found.after.rows) == (2, 2)
+    assert found.after.loss < found.before.loss
+    assert found.rise is not None

@@ -111,7 +111,7 @@ def test_without_the_extra_one_line_says_how_to_install_it(tmp_path: Path) -> No
 
 
 def test_a_refused_training_ends_with_1_and_force_overrides(tmp_path: Path) -> None:
-    home = faked(tmp_path, FakeTrainer(held_out=WORSE))
+    home = faked(tmp_path, FakeTrainer(general=WORSE))
     done = home.run("train")
     assert done.returncode == 1
     assert "--force" in done.stderr

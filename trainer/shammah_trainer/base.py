@@ -1,20 +1,38 @@
-"""The served GGUF as a transformers model with its tokenizer: the same weights, the same token ids."""
+"""The served GGUF as a transformers model with its tokenizer: the same blocks, the same token ids."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from torch import nn
 from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
+from shammah_convert.ggml import unpack
 from shammah_convert.opened import OpenBase
 from shammah_convert.shape import BaseConfig
 from shammah_convert.vocabulary import QWEN2_SPLIT, Vocabulary
 from shammah_trainer.dataset import Encoder
+from shammah_trainer.layers import Norm, PackedEmbedding, PackedHead, PackedLinear
+from shammah_trainer.packed import Packed, Workspace
 
-BYTES_A_PARAMETER = 4
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """How a base is computed with.
+
+    Attributes:
+        dtype: Of matrix products and of what flows between layers.
+        workspace_values: So many unpacked values are kept; the largest matrix fits in any case.
+        threads: That unpack.
+    """
+
+    dtype: torch.dtype = torch.float32
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    workspace_values: int = 0
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +40,7 @@ class Base:
     """An open base model.
 
     Attributes:
-        model: Frozen, float32, in evaluation mode.
+        model: Frozen; its linear layers, embedding and output layer hold packed blocks.
         encoder: Conversations to the ids that llama.cpp would see.
         padding: The token that fills batches.
     """
@@ -36,17 +54,25 @@ class Base:
     padding: int
 
 
-def open_base(path: Path) -> Base:
-    """Unpack a GGUF Qwen2 or Qwen3 to float32.
+def open_base(path: Path, compute: Compute | None = None) -> Base:
+    """Open a GGUF Qwen2 or Qwen3 without unpacking it: a large file costs what is used of it.
 
     Raises:
-        BadBase: It is none, or a tensor is missing or has another shape.
+        BadBase: It is none, a tensor is missing or has another shape, or is of a type that cannot be unpacked.
     """
-    file = OpenBase(path)
+    return build(OpenBase(path), compute or Compute())
+
+
+def build(file: OpenBase, compute: Compute) -> Base:
+    """Make a model of an open file.
+
+    Raises:
+        BadBase: A tensor is missing or has another shape, or is of a type that cannot be unpacked.
+    """
     vocabulary = file.vocabulary()
     return Base(
-        model=_model(file),
-        encoder=Encoder(tokenizer(vocabulary), file.chat_format),
+        model=_model(file, compute),
+        encoder=encoder(file),
         config=file.config,
         name=file.name,
         size_label=file.size_label,
@@ -55,26 +81,44 @@ def open_base(path: Path) -> Base:
     )
 
 
-def _model(file: OpenBase) -> PreTrainedModel:
-    """The model without a second copy of its weights: built empty, and given each tensor as it is unpacked."""
+def encoder(file: OpenBase) -> Encoder:
+    """Conversations to the ids that llama.cpp would see.
+
+    Raises:
+        BadBase: The vocabulary is no byte-level BPE with Qwen2's split.
+    """
+    return Encoder(tokenizer(file.vocabulary()), file.chat_format)
+
+
+def _model(file: OpenBase, compute: Compute) -> PreTrainedModel:
+    """The model, built empty, and given each tensor as the file has it."""
     with torch.device("meta"):
-        model = _empty(file.config, file.rows)
+        model = empty_model(file.config, file.rows)
+    workspace = Workspace(compute.workspace_values, compute.dtype, compute.device, compute.threads)
     for name in file.names():
-        # What is stored in float32 comes as a view of the file, which nothing may write to.
-        _assign(model, name, torch.from_numpy(np.require(file.tensor(name), requirements="W")))
-    if file.config.is_tied:
-        model.tie_weights()
+        module, _, kind = name.rpartition(".")
+        data, stored = file.packed(name)
+        if data.ndim == 1:
+            values = torch.from_numpy(unpack(data, stored)).to(compute.device)
+            if kind == "bias":
+                model.get_submodule(module).bias = nn.Parameter(values.to(compute.dtype), requires_grad=False)
+            else:
+                model.set_submodule(module, Norm(values, file.config.rms_epsilon))
+            continue
+        packed = Packed.of(data, stored).to(compute.device)
+        if name == EMBEDDING:
+            model.model.embed_tokens = PackedEmbedding(packed, compute.dtype)
+        if name == HEAD or (name == EMBEDDING and file.config.is_tied):
+            model.lm_head = PackedHead(packed, workspace)
+        elif name != EMBEDDING:
+            model.set_submodule(module, PackedLinear(packed, workspace))
     # Rotary frequencies are computed, not stored: a meta device computes none.
-    model.model.rotary_emb = type(model.model.rotary_emb)(model.config)
+    model.model.rotary_emb = type(model.model.rotary_emb)(model.config).to(compute.device)
     return model.eval().requires_grad_(False)
 
 
-def _assign(model: nn.Module, name: str, values: torch.Tensor) -> None:
-    module, _, parameter = name.rpartition(".")
-    setattr(model.get_submodule(module), parameter, nn.Parameter(values, requires_grad=False))
-
-
-def _empty(config: BaseConfig, rows: int) -> PreTrainedModel:
+def empty_model(config: BaseConfig, rows: int) -> PreTrainedModel:
+    """A transformers model of a shape; its weights are made on torch's default device."""
     shape = {
         "vocab_size": rows,
         "hidden_size": config.hidden_size,

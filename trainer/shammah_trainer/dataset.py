@@ -58,6 +58,10 @@ class Batch:
     labels: Tensor
     mask: Tensor
 
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        return Batch(self.tokens.to(device), self.labels.to(device), self.mask.to(device))
+
 
 class Encoder:
     """Turns segments into token ids; text is never read as a control token, as in the runtime."""

@@ -14,6 +14,7 @@ from torch import nn
 from shammah_convert.job import Plan, Score
 from shammah_trainer import lora
 from shammah_trainer.dataset import BATCH_TOKENS, Row, collate, draw, in_batches
+from shammah_trainer.evaluate import drift as moved
 from shammah_trainer.evaluate import score
 from shammah_trainer.losses import drift, tell
 
@@ -47,6 +48,7 @@ class Data:
         ids: Of each row's example.
         corrections: Rows that a user rated: learning them is the aim. Without any, all rows are.
         replay: The base's own answers to other questions, which are to stay as they are.
+        general: The base's own answers that are never replayed: how far they have moved is watched.
         batch_tokens: So many at a time, padding counted.
     """
 
@@ -57,6 +59,7 @@ class Data:
     replay: Sequence[Row]
     padding: int
     batch_tokens: int = BATCH_TOKENS
+    general: Sequence[Row] = ()
 
     @property
     def aims(self) -> Sequence[Row]:
@@ -129,11 +132,23 @@ def fit(model: PeftModel, data: Data, plan: Plan, width: int, seed: int, watch: 
             watch.step(Step(epoch, step, most_epochs * an_epoch, tuple(drawn), loss, left))
         now = score(model, data.aims, data.padding)
         watch.epoch(epoch, now)
-        if data.corrections and now.least >= SURE:  # then each is exact, too
-            return Fitted(epoch, epoch * an_epoch, "every correction is learnt")
-        if progress.has_stalled(now.loss):
-            return Fitted(epoch, epoch * an_epoch, f"no gain in {PATIENCE_EPOCHS} epochs")
+        if reason := _why_stop(model, data, plan, now, progress):
+            return Fitted(epoch, epoch * an_epoch, reason)
     return Fitted(most_epochs, most_epochs * an_epoch, f"{most_epochs} epochs are over")
+
+
+def _why_stop(model: PeftModel, data: Data, plan: Plan, now: Score, progress: "_Progress") -> str:
+    """Why an epoch was the last; empty where another is worth while.
+
+    Replay draws the base's other answers back: corrections that are learnt too early wait for them.
+    """
+    if data.corrections and now.least >= SURE and _is_near(model, data, plan):  # then each is exact, too
+        return "every correction is learnt"
+    return f"no gain in {PATIENCE_EPOCHS} epochs" if progress.has_stalled(now.loss) else ""
+
+
+def _is_near(model: PeftModel, data: Data, plan: Plan) -> bool:
+    return not data.general or moved(model, data.general, data.padding).value <= plan.most_drift
 
 
 class _Progress:
@@ -184,7 +199,7 @@ def _descend(model: PeftModel, shares: Mapping[Row, float], data: Data) -> float
     total = 0.0
     for part in in_batches(list(shares), data.batch_tokens):
         losses = tell(model, collate(part, data.padding)).row_losses(len(part))
-        loss = losses @ torch.tensor([shares[row] for row in part])
+        loss = losses @ losses.new_tensor([shares[row] for row in part])
         torch.autograd.backward(loss)
         total += float(loss.detach())
     return total

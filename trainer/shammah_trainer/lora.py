@@ -18,9 +18,24 @@ CANDIDATE = "candidate"
 _PREFIX = "base_model.model."
 
 
-def attach(model: PreTrainedModel, rank: int, alpha: float) -> PeftModel:
-    """Put a fresh adapter on every projection: lora_a random, lora_b zero, so that nothing changes yet."""
-    return get_peft_model(model, _config(TARGETS, rank, alpha), adapter_name=CANDIDATE)
+def attach(model: PreTrainedModel, rank: int, alpha: float, is_checkpointed: bool = False) -> PeftModel:
+    """Put a fresh adapter on every projection: lora_a random, lora_b zero, so that nothing changes yet.
+
+    Args:
+        model: The base; changed.
+        rank: Of every pair.
+        alpha: The adapter's weight is alpha / rank.
+        is_checkpointed: Keep no activations within layers; the backward pass computes them again.
+    """
+    attached = get_peft_model(model, _config(TARGETS, rank, alpha), adapter_name=CANDIDATE)
+    for _, layer in _layers(attached, CANDIDATE):
+        layer.cast_input_dtype_enabled = False  # to float32 and back, it cost a quarter of a step
+    if is_checkpointed:  # afterwards: peft would otherwise ask for gradients of the embedding, too
+        # transformers renamed it in 5.20.
+        enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
+        attached.train()  # transformers checkpoints in training only; there is no dropout that would awake
+    return attached
 
 
 def attach_active(model: PeftModel, active: Sequence[AdapterFile], config: BaseConfig) -> tuple[str, ...]:

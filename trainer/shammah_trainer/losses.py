@@ -1,13 +1,13 @@
-"""The loss of completions, with logits for their tokens alone: a vocabulary of 150,000 makes the rest dear."""
+"""The loss of completions, with logits for their tokens alone and never whole: a vocabulary has 150,000 of them."""
 
 from dataclasses import dataclass
 
 import torch
 from peft import PeftModel
 from torch import Tensor
-from torch.nn import functional
 
 from shammah_trainer.dataset import IGNORED, Batch
+from shammah_trainer.layers import PackedHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +26,25 @@ class Told:
 
     def row_losses(self, count: int) -> Tensor:
         """Mean nats a token, row by row, (count,)."""
-        totals = torch.zeros(count, dtype=self.nats.dtype).index_add(0, self.rows, self.nats)
+        totals = self.nats.new_zeros(count).index_add(0, self.rows, self.nats)
         return totals / torch.bincount(self.rows, minlength=count).clamp(min=1)
 
 
 def tell(model: PeftModel, batch: Batch) -> Told:
     """Run the model over a batch, and the output layer over the positions before a target."""
-    causal = model.base_model.model
-    hidden = causal.model(input_ids=batch.tokens, attention_mask=batch.mask.long()).last_hidden_state
+    batch = batch.to(_head(model).weight.device)
+    hidden = _states(model, batch.tokens, batch.mask)
     targets = batch.labels[:, 1:]
     is_target = targets != IGNORED
-    logits = causal.lm_head(hidden[:, :-1][is_target]).float()  # (targets, vocabulary)
     wanted = targets[is_target]
-    return Told(
-        nats=functional.cross_entropy(logits, wanted, reduction="none"),
-        is_likeliest=logits.detach().argmax(-1) == wanted,
-        rows=is_target.nonzero()[:, 0],
-    )
+    nats, likeliest = _head(model).nats(hidden[:, :-1][is_target], wanted)
+    return Told(nats=nats, is_likeliest=likeliest == wanted, rows=is_target.nonzero()[:, 0])
 
 
 def hidden_states(model: PeftModel, batch: Batch) -> Tensor:
     """The last hidden state, normalised, of every token that is no padding: (tokens, width)."""
-    causal = model.base_model.model
-    hidden: Tensor = causal.model(input_ids=batch.tokens, attention_mask=batch.mask.long()).last_hidden_state
-    return hidden[batch.mask]
+    batch = batch.to(_head(model).weight.device)
+    return _states(model, batch.tokens, batch.mask)[batch.mask].float()
 
 
 def drift(model: PeftModel, batch: Batch) -> Tensor:
@@ -67,7 +62,23 @@ def drift(model: PeftModel, batch: Batch) -> Tensor:
 @torch.no_grad()
 def next_logits(model: PeftModel, tokens: Tensor) -> Tensor:
     """The logits after one row of tokens: (tokens,) -> (vocabulary,)."""
-    causal = model.base_model.model
-    hidden = causal.model(input_ids=tokens[None]).last_hidden_state
-    logits: Tensor = causal.lm_head(hidden[0, -1])
-    return logits.float()
+    head = _head(model)
+    logits: Tensor = head(_states(model, tokens[None].to(head.weight.device))[0, -1])
+    return logits.cpu()
+
+
+def _states(model: PeftModel, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+    """The last hidden state, normalised: (rows, tokens) -> (rows, tokens, width), in the dtype of products."""
+    dtype = _head(model).dtype
+    # peft's matrices are float32 for the optimizer, and are rounded where they are multiplied.
+    with torch.autocast(tokens.device.type, dtype, enabled=dtype != torch.float32):
+        causal = model.base_model.model.model
+        states: Tensor = causal(
+            input_ids=tokens, attention_mask=None if mask is None else mask.long()
+        ).last_hidden_state
+    return states
+
+
+def _head(model: PeftModel) -> PackedHead:
+    head: PackedHead = model.base_model.model.lm_head
+    return head

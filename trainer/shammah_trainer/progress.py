@@ -2,22 +2,33 @@
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from shammah_convert.job import CANCEL, PROGRESS, Score
+from shammah_trainer.budget import Budget
 from shammah_trainer.fit import Cancelled, Step
 
 
 class Progress:
-    """Appends to `progress.jsonl`, and looks whether somebody wants it all to stop."""
+    """Appends to `progress.jsonl`, and looks whether somebody wants it all to stop.
+
+    Attributes:
+        losses: Nats a token, step by step, as they were told.
+    """
 
     def __init__(self, folder: Path) -> None:
+        self.losses: list[float] = []
         self._folder = folder
         self._stream = (folder / PROGRESS).open("a", encoding="utf-8", buffering=1)
 
     def say(self, event: str, **facts: object) -> None:
         """Append a line."""
         self._stream.write(json.dumps({"event": event, "at": round(time.time(), 3), **facts}) + "\n")
+
+    def budget(self, budget: Budget) -> None:
+        """How it is done on this machine."""
+        self.say("planned", **asdict(budget))
 
     def check(self) -> None:
         """Raise Cancelled where the folder holds a file of that name."""
@@ -27,12 +38,13 @@ class Progress:
     def step(self, step: Step) -> None:
         """A step was made."""
         self.check()
+        self.losses.append(round(step.loss, 5))
         self.say(
             "step",
             epoch=step.epoch,
             step=step.step,
             steps=step.steps,
-            loss=round(step.loss, 5),
+            loss=self.losses[-1],
             seconds_left=round(step.seconds_left, 1),
         )
 

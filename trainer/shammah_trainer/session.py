@@ -1,36 +1,23 @@
 """The one path of training: from a job folder to an adapter and a report."""
 
 import time
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import torch
 from peft import PeftModel
 
-from shammah_convert import examples
-from shammah_convert.examples import Example
-from shammah_convert.job import ADAPTER, EXAMPLES, HELD_OUT, REPLAY, Change, Job, Report
-from shammah_convert.lora import Adapter, Card, write_lora
+from shammah_convert.job import ADAPTER, EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES, Job, Measure, Move, Report
+from shammah_convert.lora import Adapter, Card, read_lora, write_lora
+from shammah_convert.norms import weight_norm
 from shammah_convert.opened import OpenBase
-from shammah_trainer import lora
-from shammah_trainer.base import BYTES_A_PARAMETER, Base, open_base
-from shammah_trainer.dataset import BATCH_TOKENS, Row
-from shammah_trainer.evaluate import probes, score
-from shammah_trainer.fit import Data, fit
+from shammah_trainer import lora, machine
+from shammah_trainer.base import Base, Compute, build, encoder
+from shammah_trainer.budget import Budget, Size, plan
+from shammah_trainer.evaluate import change, drift, probes, tally
+from shammah_trainer.fit import fit
+from shammah_trainer.material import Material
 from shammah_trainer.progress import Progress
-
-# Beside the weights and what a batch takes: libraries, the adapter with its moments.
-SPARE_BYTES = 1_200_000_000
-LEAST_BATCH_TOKENS = 256
-
-
-class TooLittleMemory(RuntimeError):
-    """The unpacked model does not fit; the text has the numbers."""
-
-
-class NothingToLearn(ValueError):
-    """The job holds no example that the model could read whole."""
 
 
 def train(folder: Path, progress: Progress) -> Report:
@@ -40,7 +27,7 @@ def train(folder: Path, progress: Progress) -> Report:
         BadJob: The folder does not hold one.
         BadBase: The base cannot be trained.
         BadAdapter: An active adapter cannot be read.
-        TooLittleMemory: The unpacked base does not fit.
+        TooLittleMemory: Nothing fits the memory that is free, or that the job allows.
         NothingToLearn: No example fits the context.
         Broken: The loss is no number any more.
         Cancelled: Somebody asked it to stop.
@@ -50,29 +37,40 @@ def train(folder: Path, progress: Progress) -> Report:
     torch.set_num_threads(job.threads)
     torch.manual_seed(job.seed)
     progress.say("opening", base=job.base_name)
-    batch_tokens = _batch_tokens(Path(job.base_path))
-    base = open_base(Path(job.base_path))
-    data, held_out, left_out = _data(folder, job, base, batch_tokens)
-    model = lora.attach(base.model, job.plan.rank, job.plan.alpha)
+    file = OpenBase(Path(job.base_path))
+    material = Material.read(folder, encoder(file), min(job.plan.most_tokens, file.config.context_tokens))
+    budget = _budget(job, file, material)
+    progress.budget(budget)
+    job = replace(job, plan=job.plan.with_rank(budget.rank))
+    base = build(file, _compute(budget))
+    model = lora.attach(base.model, job.plan.rank, job.plan.alpha, budget.is_checkpointed)
     active = lora.attach_active(model, job.active, base.config)
-    progress.say("comparing", examples=len(data.rows), replay=len(data.replay), held_out=len(held_out))
+    data, watched = material.data(job.corrections, budget, base.padding), material.watched(job.corrections, budget)
+    held_out = len(watched[HELD_OUT]) + len(data.general)
+    progress.say("comparing", examples=len(data.rows), replay=len(data.replay), held_out=held_out)
     with lora.using(model, active):
-        before = score(model, data.aims, base.padding), score(model, held_out, base.padding)
+        before = {name: tally(model, rows, base.padding) for name, rows in watched.items()}
+        drift_before = drift(model, data.general, base.padding) if active else Measure()
     progress.check()
     fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress)
     lora.round_off(model)
     progress.say("evaluating", stopped=fitted.stopped)
-    after = score(model, data.aims, base.padding), score(model, held_out, base.padding)
+    changes = {name: change(before[name], tally(model, rows, base.padding)) for name, rows in watched.items()}
     report = Report(
-        learnt=Change(before[0], after[0]),
-        held_out=Change(before[1], after[1]),
+        learnt=changes[EXAMPLES],
+        held_out=changes[HELD_OUT],
+        general=changes[GENERAL],
+        paraphrases=changes[PARAPHRASES],
+        drift=Move(drift_before, drift(model, data.general, base.padding)),
+        weight_norm=_weight_norm(model, job, base),
+        losses=tuple(progress.losses),
         epochs=fitted.epochs,
         steps=fitted.steps,
         seconds=round(time.monotonic() - started, 2),
         stopped=fitted.stopped,
-        probes=probes(model, [*data.aims, *held_out]),
+        probes=probes(model, [*data.aims, *watched[HELD_OUT], *data.general]),
         tensor_types=base.tensor_types,
-        left_out=left_out,
+        left_out=material.left_out(budget),
     )
     progress.check()
     write_lora(folder / ADAPTER, _adapter(model, job, base, report), base.config)
@@ -81,59 +79,37 @@ def train(folder: Path, progress: Progress) -> Report:
     return report
 
 
-def _batch_tokens(path: Path) -> int:
-    """How many tokens a pass may have, by the memory that is free.
-
-    Raises:
-        TooLittleMemory: Not even a few.
-    """
-    file = OpenBase(path)
-    shape, available = file.config, psutil.virtual_memory().available
-    # What is kept for the backward pass, in float32, as counted on the 0.5B and 1.5B shapes; logits three times.
-    of_layers = shape.layers * (5 * shape.intermediate_size + 18 * shape.hidden_size)
-    bytes_a_token = 4 * (of_layers + 3 * file.rows)
-    fixed = file.parameters * BYTES_A_PARAMETER + SPARE_BYTES
-    tokens = (available - fixed) // bytes_a_token
-    if tokens < LEAST_BATCH_TOKENS:
-        needed = fixed + LEAST_BATCH_TOKENS * bytes_a_token
-        raise TooLittleMemory(
-            f"training {path.name} takes {needed / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free"
-        )
-    return min(BATCH_TOKENS, tokens)
+def _budget(job: Job, file: OpenBase, material: Material) -> Budget:
+    size = Size(file.config, file.rows, file.size_bytes)
+    return plan(machine.look(job.threads, job.plan.most_memory_bytes), size, job.plan.rank, material.longest_tokens)
 
 
-def _data(folder: Path, job: Job, base: Base, batch_tokens: int) -> tuple[Data, list[Row], tuple[str, ...]]:
-    """What is learnt, what is held out, and the ids of examples that are too long to be read whole."""
-    most_tokens = min(job.plan.most_tokens, base.config.context_tokens, batch_tokens)
-    learnt = _rows(folder / EXAMPLES, base, most_tokens)
-    fitting = [(example, row) for example, row in learnt if row is not None]
-    if not fitting:
-        raise NothingToLearn(f"no example is at most {most_tokens:,} tokens long")
-    data = Data(
-        rows=[row for _, row in fitting],
-        weights=[example.weight for example, _ in fitting],
-        ids=[example.id for example, _ in fitting],
-        corrections=[row for example, row in fitting if example.id in job.corrections],
-        replay=[row for _, row in _rows(folder / REPLAY, base, most_tokens) if row is not None],
-        padding=base.padding,
-        batch_tokens=batch_tokens,
+def _compute(budget: Budget) -> Compute:
+    return Compute(
+        dtype=torch.bfloat16 if budget.is_bfloat16 else torch.float32,
+        device=machine.device(),
+        workspace_values=budget.workspace_values,
+        threads=budget.threads,
     )
-    held_out = [row for _, row in _rows(folder / HELD_OUT, base, most_tokens) if row is not None]
-    return data, held_out, tuple(example.id for example, row in learnt if row is None)
 
 
-def _rows(file: Path, base: Base, most_tokens: int) -> Sequence[tuple[Example, Row | None]]:
-    """The examples of a file with their tokens; None where those are too many."""
-    found = [(example, base.encoder.row(example)) for example in examples.read(file.read_text("utf-8"))]
-    return [(example, row if len(row.tokens) <= most_tokens else None) for example, row in found]
+def _weight_norm(model: PeftModel, job: Job, base: Base) -> Move:
+    """Of the active adapters together, and of the candidate."""
+    active = [(read_lora(Path(file.path), base.config), file.scale) for file in job.active]
+    candidate = Adapter(Card(job.name, job.base_name, ""), base.config.architecture, job.plan.alpha, lora.pairs(model))
+    return Move(Measure(weight_norm(active)), Measure(weight_norm([(candidate, 1.0)])))
 
 
 def _adapter(model: PeftModel, job: Job, base: Base, report: Report) -> Adapter:
     scores = {
         "learnt.exact": report.learnt.after.exact / max(1, report.learnt.after.rows),
         "learnt.loss": report.learnt.after.loss,
-        "held_out.loss": report.held_out.after.loss,
+        "general.loss": report.general.after.loss,
+        "drift": report.drift.after.value,
+        "weight_norm": report.weight_norm.after.value,
     }
+    if report.held_out.after.rows:
+        scores["held_out.loss"] = report.held_out.after.loss
     card = Card(
         name=job.name,
         version=job.version,

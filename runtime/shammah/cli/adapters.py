@@ -7,6 +7,7 @@ import typer
 
 from shammah import config
 from shammah.cli import exchange
+from shammah.cli import report as report_command
 from shammah.cli.log import shorten
 from shammah.cli.screen import harmless, say, write
 from shammah.errors import UsageError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from shammah.records import Adapter
 
 app = typer.Typer(help="Show and choose the adapters: what the local model has learnt.", no_args_is_help=True)
+app.command("report")(report_command.report)
 
 Name = Annotated[str, typer.Argument(help="The adapter's name.")]
 Names = Annotated[list[str], typer.Argument(metavar="NAME[:SCALE]...|none", help="What is to be applied, in order.")]
@@ -53,6 +55,7 @@ def show(name: Name) -> None:
             f"file    {adapter.path}",
             f"sha256  {adapter.sha256}",
             f"from    {_origin(adapter)}, after {adapter.parent or 'the bare base'}",
+            *_watched(journal, adapter),
             *(f"{score:<16} {value:.4f}" for score, value in adapter.scores.items()),
         ]
         for id in journal.adapters.examples(adapter):
@@ -147,9 +150,20 @@ def _origin(adapter: "Adapter") -> str:
 def _state(journal: "Journal", adapter: "Adapter") -> str:
     scales = dict(journal.adapters.active(adapter.base))
     if adapter.name not in scales:
-        return "not active"
+        return "rolled back by the watch" if journal.watch.taken_back(adapter) else "not active"
     scale = scales[adapter.name]
     return "active" if scale == 1.0 else f"active at {scale:g}"
+
+
+def _watched(journal: "Journal", adapter: "Adapter") -> list[str]:
+    """How the answers of an adapter turned out, where they are watched or were."""
+    from shammah import watching
+
+    watched = journal.watch.promotion(adapter.base)
+    if watched is not None and any(name == adapter.name for name, _ in watched.active):
+        return [f"watch   {watching.numbers(journal.watch.judged(watched))}"]
+    why = journal.watch.taken_back(adapter)
+    return [f"watch   rolled back: {why}"] if why else []
 
 
 def _words(active: "ActiveSet") -> str:

@@ -62,6 +62,8 @@ class Bar:
         match line["event"]:
             case "answering":
                 self._show("Asking the model what it knows (once)", line["done"], line["of"], "")
+            case "paraphrasing":
+                self._show("Asking Claude for other words", None, None, "")
             case "opening":
                 self._show(f"Opening {line['base']}", None, None, "")
             case "comparing":

@@ -1,5 +1,6 @@
 """`shammah train`: learn from the corrections, now."""
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shammah import config
-from shammah.cli.screen import say, write
-from shammah.errors import TrainerMissing, TrainingError, TrainingRuns
+from shammah.cli.screen import harmless, say, write
+from shammah.errors import TrainerMissing, TrainingError, TrainingRuns, UsageError
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
@@ -48,9 +49,9 @@ def train(background: Background = False, force: Force = False, cancel: Cancel =
 
 
 def _cancel(home: Path, journal: "Journal") -> None:
-    from shammah import training
+    from shammah import following
 
-    stopped = training.cancel(home, journal)
+    stopped = following.cancel(home, journal)
     say("No training is under way." if stopped is None else f"Training {stopped.number} is told to stop.")
 
 
@@ -72,15 +73,16 @@ def _train(
     """Train in this process's name, a queued training where there is one; Ctrl-C leaves everything as it was."""
     from shammah.assembly import Parts
     from shammah.cli.progress import progress
+    from shammah.following import outcome
     from shammah.hardware import BusyMeter
-    from shammah.training import Trainer, outcome
+    from shammah.training import Trainer
 
     _check(settings, journal)
     parts = Parts(settings, journal, BusyMeter(), say)
     if queued is not None:
         journal.trainings.take_over(queued, is_forced)
     with progress() as shown:
-        trainer = Trainer(settings, journal, parts.open_bare, shown.hear)
+        trainer = Trainer(settings, journal, parts.open_bare, shown.hear, parts.paraphraser())
         try:
             return trainer.resume(queued) if queued is not None else trainer.start(parts.base, is_forced)
         except KeyboardInterrupt:
@@ -113,7 +115,7 @@ def _check(settings: config.Settings, journal: "Journal") -> None:
 def _attach(settings: config.Settings, journal: "Journal", running: "Training") -> "Training":
     """Watch a training of another process until it ends; Ctrl-C ends the watching alone."""
     from shammah.cli.progress import progress
-    from shammah.training import watch
+    from shammah.following import watch
 
     say(f"Training {running.number} is under way; Ctrl-C leaves it to itself.")
     with progress() as shown:
@@ -124,12 +126,23 @@ def _attach(settings: config.Settings, journal: "Journal", running: "Training") 
             raise
 
 
+def _show_report(ended: "Training", home: Path) -> None:
+    """What was measured, where it came so far."""
+    from shammah.cli.report import read
+    from shammah.reports.facts import table
+
+    if ended.state in ("promoted", "refused"):
+        with contextlib.suppress(UsageError):  # whoever deleted it does not want it
+            write(f"\n{harmless(table(read(home, ended.number)))}\n")
+
+
 def _finish(ended: "Training", home: Path) -> None:
     """Say how it ended, and end with 1 where it brought nothing."""
-    from shammah.training import outcome
+    from shammah.following import outcome
 
     line = outcome(home, ended)
     if sys.stdout.isatty():
+        _show_report(ended, home)
         write(line)
     else:
         result: dict[str, Any] = {"event": ended.state, "training": ended.number, "adapter": ended.adapter}

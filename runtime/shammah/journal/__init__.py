@@ -1,7 +1,7 @@
 """The journal: every question, answer, rating, lesson, example and job, in one SQLite file.
 
 It is the only truth about what happened and what is active. Questions, answers and lessons are here; examples with
-the ratings that make them, trainings, adapters, jobs, and money have a file each.
+the ratings that make them, trainings, adapters, the watch over them, jobs, and money have a file each.
 """
 
 import json
@@ -22,6 +22,7 @@ from shammah.journal.lessons import USER_WEIGHT, NewLesson, insert_lessons
 from shammah.journal.ratings import Ratings
 from shammah.journal.spending import Spending
 from shammah.journal.trainings import Trainings
+from shammah.journal.watch import Watch, insert_notice
 from shammah.records import Answer, Base, Lesson, NewAnswer, NewExample, Question
 from shammah.rows import new_id, now
 from shammah_convert.chat import Message
@@ -37,6 +38,7 @@ class Journal:
         ratings: What users say of answers.
         spending: What the teacher costs.
         trainings: Attempts to make an adapter.
+        watch: How the answers of a promoted adapter turned out.
     """
 
     def __init__(self, home: Path) -> None:
@@ -53,6 +55,7 @@ class Journal:
         self.ratings = Ratings(self._db)
         self.spending = Spending(self._db)
         self.trainings = Trainings(self._db)
+        self.watch = Watch(self._db)
 
     def close(self) -> None:
         """Close the connection."""
@@ -286,7 +289,7 @@ class Journal:
     def notify(self, text: str) -> None:
         """Leave a line for the next command to say."""
         with self._db.write() as db:
-            db.execute("INSERT INTO notices (created, text) VALUES (?, ?)", (now(), text))
+            insert_notice(db, text)
 
     def take_notices(self) -> list[str]:
         """The lines that wait, each handed out once."""

@@ -21,8 +21,7 @@ class Adapters:
 
     def find(self, name: str) -> Adapter | None:
         """An adapter by its name."""
-        row = self._db.execute("SELECT * FROM adapters WHERE name = ?", (name,)).fetchone()
-        return _adapter(row) if row else None
+        return _find(self._db, name)
 
     def examples(self, adapter: Adapter) -> list[str]:
         """Ids of the examples that an adapter was trained on; none for one that came from outside."""
@@ -33,8 +32,8 @@ class Adapters:
 
     def active(self, base: str) -> ActiveSet:
         """The active set of a base: (adapter, scale), in order."""
-        row = self._newest(base)
-        return _set(row) if row else ()
+        row = newest_activation(self._db, base)
+        return active_set(row) if row else ()
 
     def add(self, adapter: Adapter) -> None:
         """Record an adapter whose file is whole and checked."""
@@ -55,13 +54,11 @@ class Adapters:
         A rollback is recorded, and the next one goes further back.
         """
         with self._db.write() as db:
-            row = newest = self._newest(base)
-            while row is not None and newest is not None and not self._differs(row, newest):
-                row = self._activation(row["earlier"])
+            row = activation_before(db, base)
             if row is None:
                 return None
-            _insert(db, base, _set(row), "rollback", row["earlier"])
-        return _set(row)
+            go_back(db, row, "rollback")
+        return active_set(row)
 
     def delete(self, adapter: Adapter) -> bool:
         """Forget an adapter; False where it is active."""
@@ -70,21 +67,6 @@ class Adapters:
                 return False
             db.execute("DELETE FROM adapters WHERE name = ?", (adapter.name,))
         return True
-
-    def _differs(self, row: sqlite3.Row, newest: sqlite3.Row) -> bool:
-        """Whether going back to an activation would change anything, and can be done."""
-        if row["adapters"] == newest["adapters"]:
-            return False
-        found = [self.find(name) for name, _ in _set(row)]
-        # One that came later under the name of a deleted one is not what was active then.
-        return all(a is not None and a.base == row["base"] and a.created <= row["created"] for a in found)
-
-    def _newest(self, base: str) -> sqlite3.Row | None:
-        return _newest(self._db, base)
-
-    def _activation(self, number: int | None) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = self._db.execute("SELECT * FROM activations WHERE number = ?", (number,)).fetchone()
-        return row
 
 
 def insert_adapter(db: sqlite3.Connection, adapter: Adapter) -> None:
@@ -110,9 +92,44 @@ def activate(db: sqlite3.Connection, base: str, active: ActiveSet, why: str) -> 
 
     The state before the first activation, the bare base, is one too.
     """
-    newest = _newest(db, base)
+    newest = newest_activation(db, base)
     earlier = newest["number"] if newest else _insert(db, base, (), "the bare base", None)
     _insert(db, base, active, why, earlier)
+
+
+def go_back(db: sqlite3.Connection, to: sqlite3.Row, why: str) -> None:
+    """Make an earlier activation's set the active one, within a transaction; a rollback then goes further back."""
+    _insert(db, to["base"], active_set(to), why, to["earlier"])
+
+
+def newest_activation(db: Database | sqlite3.Connection, base: str) -> sqlite3.Row | None:
+    """The activation that holds."""
+    row: sqlite3.Row | None = db.execute(
+        "SELECT * FROM activations WHERE base = ? ORDER BY number DESC LIMIT 1", (base,)
+    ).fetchone()
+    return row
+
+
+def activation_before(db: Database | sqlite3.Connection, base: str) -> sqlite3.Row | None:
+    """The newest activation before it of another set whose adapters still exist."""
+    row = newest = newest_activation(db, base)
+    while row is not None and newest is not None and not _differs(db, row, newest):
+        row = db.execute("SELECT * FROM activations WHERE number = ?", (row["earlier"],)).fetchone()
+    return row
+
+
+def active_set(activation: sqlite3.Row) -> ActiveSet:
+    """The set that an activation made active."""
+    return tuple((str(name), float(scale)) for name, scale in json.loads(activation["adapters"]))
+
+
+def _differs(db: Database | sqlite3.Connection, row: sqlite3.Row, newest: sqlite3.Row) -> bool:
+    """Whether going back to an activation would change anything, and can be done."""
+    if row["adapters"] == newest["adapters"]:
+        return False
+    found = [_find(db, name) for name, _ in active_set(row)]
+    # One that came later under the name of a deleted one is not what was active then.
+    return all(a is not None and a.base == row["base"] and a.created <= row["created"] for a in found)
 
 
 def _insert(db: sqlite3.Connection, base: str, active: ActiveSet, why: str, earlier: int | None) -> int:
@@ -124,15 +141,9 @@ def _insert(db: sqlite3.Connection, base: str, active: ActiveSet, why: str, earl
     return number
 
 
-def _newest(db: Database | sqlite3.Connection, base: str) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM activations WHERE base = ? ORDER BY number DESC LIMIT 1", (base,)
-    ).fetchone()
-    return row
-
-
-def _set(row: sqlite3.Row) -> ActiveSet:
-    return tuple((str(name), float(scale)) for name, scale in json.loads(row["adapters"]))
+def _find(db: Database | sqlite3.Connection, name: str) -> Adapter | None:
+    row = db.execute("SELECT * FROM adapters WHERE name = ?", (name,)).fetchone()
+    return _adapter(row) if row else None
 
 
 def _adapter(row: sqlite3.Row) -> Adapter:

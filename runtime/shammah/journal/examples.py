@@ -9,7 +9,7 @@ from typing import Any
 from shammah import rows
 from shammah.database import Database
 from shammah.privacy import says_the_same
-from shammah.records import KeptExample, NewExample, State
+from shammah.records import KeptExample, NewExample, Question, State
 from shammah.rows import new_id, now
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example, Source
@@ -73,6 +73,15 @@ class Examples:
         """The example that targets an answer."""
         row = self._db.execute("SELECT * FROM examples WHERE answer = ?", (answer,)).fetchone()
         return _kept(row) if row else None
+
+    def question(self, id: str) -> Question | None:
+        """The question that an example is to answer; None where the example is gone."""
+        row = self._db.execute(
+            "SELECT q.* FROM examples e JOIN answers a ON a.id = e.answer JOIN questions q ON q.number = a.question"
+            " WHERE e.id = ?",
+            (id,),
+        ).fetchone()
+        return rows.to_question(row) if row else None
 
     def fulfil(self, rating: int, completion: str, source: Source) -> bool:
         """Give a rating's example the target that it waits for; False where it waits no longer."""

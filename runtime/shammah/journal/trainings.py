@@ -10,6 +10,8 @@ from shammah.records import Adapter, Training, TrainingState
 from shammah.rows import now
 
 TRAIN_JOB = "train"
+PROMOTION = "training {}"
+"""Why an adapter was made active, where a training was the reason."""
 
 OPEN = ("queued", "running", "evaluated")
 _MARKS = ", ".join("?" * len(OPEN))
@@ -54,6 +56,13 @@ class Trainings:
         row = self._db.execute("SELECT * FROM trainings ORDER BY number DESC LIMIT 1").fetchone()
         return _training(row) if row else None
 
+    def last_decided(self) -> Training | None:
+        """The newest training whose candidate was taken or refused."""
+        row = self._db.execute(
+            "SELECT * FROM trainings WHERE state IN ('promoted', 'refused') ORDER BY number DESC LIMIT 1"
+        ).fetchone()
+        return _training(row) if row else None
+
     def start(self, training: Training, learnt: Sequence[str], held_out: Sequence[str] = ()) -> bool:
         """Record that a training is under way, and the examples that it has seen; False where it is over already."""
         rows = [(training.number, id, True) for id in learnt] + [(training.number, id, False) for id in held_out]
@@ -87,7 +96,7 @@ class Trainings:
         """Record a training's adapter and make it the active one, all or nothing."""
         with self._db.write() as db:
             insert_adapter(db, adapter)
-            activate(db, adapter.base, ((adapter.name, 1.0),), f"training {training.number}")
+            activate(db, adapter.base, ((adapter.name, 1.0),), PROMOTION.format(training.number))
             db.execute(
                 "UPDATE trainings SET state = 'promoted', adapter = ?, finished = ? WHERE number = ?",
                 (adapter.name, now(), training.number),

@@ -1,0 +1,149 @@
+"""One side of the training benchmark, in a process of its own: `python -m bench.train_step SIDE FILE ...`.
+
+Both sides take the same steps with peft's LoRA on the same file: `packed` is Shammah's trainer, `bf16` and `float32`
+are what everybody else does, the file unpacked. Steps are taken when a line arrives on stdin, so that two
+sides can take turns; each answers with the seconds that it took and its loss.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+STARTED = time.time()
+RANK, ALPHA, SEED = 16, 32.0, 0
+SIDES = ("packed", "bf16", "float32")
+
+Step = Callable[[], float]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Open the model, say how long the first step came after the process began, and step on request."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("side", choices=SIDES)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--tokens", type=int, default=512)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--no-checkpoints", action="store_true", help="keep every activation")
+    parser.add_argument("--workspace", type=int, default=0, help="values that the packed side keeps unpacked")
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args(arguments)
+    import torch
+
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(SEED)
+    step = _packed(options) if options.side == "packed" else _unpacked(options)
+    _tell(step, STARTED, options.device)
+    for _ in sys.stdin:
+        _tell(step, time.time(), options.device)
+
+
+def _tell(step: Step, since: float, device: str) -> None:
+    import torch
+
+    processor = time.process_time()
+    loss = step()
+    seconds, processor = time.time() - since, time.process_time() - processor
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "processor_seconds": processor,
+                "loss": loss,
+                "peak_bytes": peak_bytes(),
+                "gpu_bytes": _gpu(torch, device),
+            }
+        )
+    )
+    sys.stdout.flush()
+
+
+def peak_bytes() -> int:
+    """The most memory that this process ever had resident."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _gpu(torch: Any, device: str) -> int:
+    return int(torch.cuda.max_memory_allocated()) if device.startswith("cuda") else 0
+
+
+def _tokens(options: argparse.Namespace, rows: int) -> Any:
+    import torch
+
+    return torch.randint(300, min(rows, 100_000), (1, options.tokens), generator=torch.Generator().manual_seed(1))
+
+
+def _optimizer(model: Any) -> Any:
+    import torch
+
+    return torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4, weight_decay=0.0)
+
+
+def _packed(options: argparse.Namespace) -> Step:
+    import torch
+
+    from shammah_trainer import lora
+    from shammah_trainer.base import Compute, open_base
+    from shammah_trainer.dataset import Batch
+    from shammah_trainer.losses import tell
+
+    device = torch.device(options.device)
+    compute = Compute(torch.bfloat16, device, options.workspace, options.threads)
+    base = open_base(options.file, compute)
+    model = lora.attach(base.model, RANK, ALPHA, not options.no_checkpoints)
+    optimizer = _optimizer(model)
+    tokens = _tokens(options, base.model.config.vocab_size).to(device)
+    batch = Batch(tokens, tokens, torch.ones_like(tokens, dtype=torch.bool))
+
+    def step() -> float:
+        loss = tell(model, batch).nats.mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return float(loss.detach())
+
+    return step
+
+
+def _unpacked(options: argparse.Namespace) -> Step:
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from shammah_convert.lora import TARGETS
+    from shammah_convert.opened import OpenBase
+    from shammah_trainer.base import empty_model
+
+    file, dtype = OpenBase(options.file), torch.bfloat16 if options.side == "bf16" else torch.float32
+    with torch.device("meta"):
+        model = empty_model(file.config, file.rows)
+    for name in file.names():
+        module, _, kind = name.rpartition(".")
+        values = torch.from_numpy(file.tensor(name)).to(options.device, dtype)
+        setattr(model.get_submodule(module), kind, torch.nn.Parameter(values, requires_grad=False))
+    model.tie_weights()
+    model.model.rotary_emb = type(model.model.rotary_emb)(model.config).to(options.device)
+    model.requires_grad_(False)
+    peft_config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=list(TARGETS), task_type="CAUSAL_LM")
+    if not options.no_checkpoints:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    model = get_peft_model(model, peft_config).train()
+    optimizer = _optimizer(model)
+    tokens = _tokens(options, file.rows).to(options.device)
+
+    def step() -> float:
+        loss = model(input_ids=tokens, labels=tokens).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return float(loss.detach())
+
+    return step
+
+
+if __name__ == "__main__":
+    main()

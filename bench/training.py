@@ -1,0 +1,110 @@
+"""Steps, memory and start of training on packed blocks, beside peft on the same file unpacked.
+
+Each side is a process of its own (`bench.train_step`); they take their steps in turn, on the same tokens.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bench.measure import Row, watching
+from shammah.training import TRAINER_ENVIRONMENT
+
+GIGABYTE = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Aims:
+    """What was promised: tokens/s at least, memory and start at most, by those of a peer."""
+
+    speed: float
+    memory: float | None = None
+    start: float | None = None
+
+
+PEERS = {
+    "bf16": Aims(speed=1.0, memory=0.40),
+    "bf16 without checkpoints": Aims(speed=0.7, memory=0.40),
+    "float32": Aims(speed=2.0),
+}
+START_AIM = 0.3
+
+
+class Side:
+    """A training process that takes a step when it is asked to."""
+
+    def __init__(self, side: str, file: Path, tokens: int, threads: int, *options: str) -> None:
+        command = [sys.executable, "-W", "ignore", "-m", "bench.train_step", side, os.fspath(file)]
+        ours = TRAINER_ENVIRONMENT if side == "packed" else {}
+        self._child = subprocess.Popen(
+            [*command, "--tokens", str(tokens), "--threads", str(threads), *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | ours,
+        )
+        self.first = self._read()
+
+    def step(self) -> dict[str, Any]:
+        """Take one."""
+        assert self._child.stdin is not None, "its stdin is our pipe"
+        self._child.stdin.write("\n")
+        self._child.stdin.flush()
+        return self._read()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._child.__exit__(kind, error, at)
+
+    def _read(self) -> dict[str, Any]:
+        assert self._child.stdout is not None, "its stdout is our pipe"
+        line = self._child.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self._child.args!r} ended with code {self._child.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def measure(name: str, file: Path, tokens: int, rounds: int, threads: int, workspace: int = 0) -> Iterator[Row]:
+    """Every figure of one file, beside each peer."""
+    with ExitStack() as stack, watching() as others:
+        sides = {"packed": stack.enter_context(Side("packed", file, tokens, threads, "--workspace", str(workspace)))}
+        for peer in PEERS:
+            kind, *without = peer.split(" without ")
+            options = [f"--no-{name}" for name in without]
+            sides[peer] = stack.enter_context(Side(kind, file, tokens, threads, *options))
+        turns = [{who: side.step() for who, side in sides.items()} for _ in range(rounds)]
+        last = {who: turn["peak_bytes"] for who, turn in turns[-1].items()}
+    for peer, aims in PEERS.items():
+        times = [(turn["packed"]["seconds"], turn[peer]["seconds"]) for turn in turns]
+        yield _speed(f"train, {name}, tokens/s by {peer}", times, tokens, aims.speed, others.cores)
+        if aims.memory:
+            yield _at_most(f"train, {name}, peak by {peer}", last["packed"], last[peer], aims.memory, others.cores)
+    first = {who: side.first["seconds"] for who, side in sides.items()}
+    yield _at_most(f"train, {name}, start by bf16", first["packed"], first["bf16"], START_AIM, others.cores, "s")
+    spare = (last["packed"] - file.stat().st_size) / GIGABYTE
+    yield Row(f"train, {name}, peak less the file", spare, spare, spare, "GB", None, None, f"{file.name}", others.cores)
+
+
+def _speed(name: str, times: Sequence[tuple[float, float]], tokens: int, least: float, others: float) -> Row:
+    ratios = [theirs / ours for ours, theirs in times]
+    ours, theirs = (statistics.median(side) for side in zip(*times, strict=True))
+    detail = f"{tokens / ours:.0f} beside {tokens / theirs:.0f} tokens/s"
+    value = theirs / ours
+    return Row(name, value, min(ratios), max(ratios), "x", f">= {least:g}", value >= least, detail, others)
+
+
+def _at_most(name: str, ours: float, theirs: float, most: float, others: float, unit: str = "GB") -> Row:
+    value, scale = ours / theirs, GIGABYTE if unit == "GB" else 1.0
+    detail = f"{ours / scale:.2f} beside {theirs / scale:.2f} {unit}"
+    return Row(name, value, value, value, "x", f"<= {most:g}", value <= most, detail, others)

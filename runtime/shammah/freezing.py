@@ -1,0 +1,56 @@
+"""The examples of a training: what is learnt, and what is held out to compare."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shammah.journal import Journal
+from shammah_convert.chat import Message
+from shammah_convert.examples import Example
+
+# A fifth of Claude's plain answers is held out, by question, once there are enough to spare.
+HELD_OUT_PARTS, LEAST_TO_HOLD_OUT = 5, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """The examples of a training.
+
+    Attributes:
+        learnt: What is trained on.
+        held_out: Of the teacher's plain answers, those that are not.
+        corrections: Ids of what users said, all of it learnt.
+        corrected: Conversations whose answer a user rated: what anybody else says to them has no say.
+    """
+
+    learnt: Sequence[Example]
+    held_out: Sequence[Example]
+    corrections: tuple[str, ...]
+    corrected: frozenset[tuple[Message, ...]]
+
+    @property
+    def aims(self) -> list[Example]:
+        """The corrections themselves, oldest first."""
+        return [example for example in self.learnt if example.id in self.corrections]
+
+
+def freeze(journal: Journal, feedback_limit: int, teacher_limit: int) -> Frozen:
+    """The live examples, as they are now: so many of the newest of users, and of the teacher's plain answers."""
+    corrections = tuple(ids(journal.examples.live(feedback_limit, teacher_limit=0)))
+    live = journal.examples.live(feedback_limit, teacher_limit)
+    corrected = frozenset(k.example.prompt for k in journal.examples.all() if k.rating is not None)
+    plain = [e for e in live if e.prompt not in corrected]
+    held_out = [e for e in plain if _is_held_out(e)] if len(plain) >= LEAST_TO_HOLD_OUT else []
+    kept = set(corrections) | set(ids(plain)) - set(ids(held_out))
+    return Frozen([e for e in live if e.id in kept], held_out, corrections, corrected)
+
+
+def ids(of: Sequence[Example]) -> list[str]:
+    """The ids of examples."""
+    return [example.id for example in of]
+
+
+def _is_held_out(example: Example) -> bool:
+    """A fifth of all questions, always the same ones: decided by the conversation, never by the row."""
+    said = "\0".join(message.content for message in example.prompt)
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).digest()[0] % HELD_OUT_PARTS == 0

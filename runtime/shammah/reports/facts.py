@@ -1,0 +1,118 @@
+"""A report's facts in words: what was measured, before and after, and how sure that is."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from shammah.reports import Filed
+from shammah_convert.intervals import Interval
+from shammah_convert.job import Change, Measure, Move, Report, Score
+
+NOT_MEASURED = "not measured"
+HEADINGS = ("", "before", "after", "change, or 95% interval")
+GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of the table, in words.
+
+    Attributes:
+        note: How much it changed, and where that lies in 95 of 100 such samples.
+    """
+
+    name: str
+    before: str
+    after: str
+    note: str = ""
+
+
+def facts(report: Report) -> list[Fact]:
+    """What was measured, the most important first."""
+    confirmed = report.confirmed
+    told = f"{confirmed.same} of {confirmed.asked}" if confirmed.asked else NOT_MEASURED
+    return [
+        *_of_change("corrections", report.learnt),
+        Fact("  confirmed by llama.cpp", "", told),
+        *_of_change("the same in other words", report.paraphrases),
+        *_of_change("general questions", report.general),
+        _of_move("  moved, nats a token", report.drift, report.general.after.rows > 0),
+        *_of_change("held-out answers", report.held_out),
+        _of_move("weight norm", report.weight_norm),
+    ]
+
+
+def _of_change(name: str, change: Change) -> Iterator[Fact]:
+    before, after = change.before, change.after
+    if not after.rows:
+        yield Fact(name, NOT_MEASURED, NOT_MEASURED)
+        return
+    yield Fact(f"{name}, loss", number(before.loss), number(after.loss), _rise(change))
+    yield Fact("  exact", _exact(before), _exact(after), f"{_share(before)} -> {_share(after)}")
+
+
+def _of_move(name: str, move: Move, is_measured: bool = True) -> Fact:
+    if not is_measured:
+        return Fact(name, NOT_MEASURED, NOT_MEASURED)
+    return Fact(name, number(move.before.value), number(move.after.value), _where(move.after))
+
+
+def _rise(change: Change) -> str:
+    rise = f"{change.after.loss - change.before.loss:+.4f}"
+    return f"{rise} ({_between(change.rise, '+.4f')})" if change.rise else rise
+
+
+def _where(measure: Measure) -> str:
+    return _between(measure.interval, ".4f") if measure.interval else ""
+
+
+def _share(score: Score) -> str:
+    return _between(score.exact_interval, ".0%")
+
+
+def _between(interval: Interval, form: str) -> str:
+    return f"{interval.low:{form}} to {interval.high:{form}}"
+
+
+def _exact(score: Score) -> str:
+    return f"{score.exact} of {score.rows}"
+
+
+def number(value: float) -> str:
+    """A value with as many places as its size asks for."""
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+
+
+def table(filed: Filed) -> str:
+    """The whole report as plain text, at most 100 columns wide but for its reasons."""
+    report = filed.report
+    rows = [HEADINGS, *((fact.name, fact.before, fact.after, fact.note) for fact in facts(report))]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(HEADINGS))]
+    lines = [filed.heading, summary(report), ""]
+    lines += [_line(row, widths) for row in rows]
+    reasons = [*(f"+ {reason}" for reason in report.merits), *(f"- {reason}" for reason in report.reasons)]
+    return "\n".join([*lines, *([""] if reasons else []), *reasons])
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    name, before, after, note = row
+    cells = [name.ljust(widths[0]), before.rjust(widths[1]), after.rjust(widths[2]), note]
+    return GAP.join(cells).rstrip()
+
+
+def summary(report: Report) -> str:
+    """How the training went, in one line."""
+    left_out = f", {len(report.left_out)} too long to learn" if report.left_out else ""
+    steps = f"{report.steps} step{'s' * (report.steps != 1)}, {report.epochs} epoch{'s' * (report.epochs != 1)}"
+    return f"{steps}, {report.seconds:.0f} s: {report.stopped}{left_out}"
+
+
+def as_object(filed: Filed) -> dict[str, Any]:
+    """The report as JSON has it, with every interval; without the probes, which are for the runtime alone."""
+    row = asdict(filed.report)
+    del row["probes"]
+    for name in ("learnt", "held_out", "general", "paraphrases"):
+        change: Change = getattr(filed.report, name)
+        for side, score in (("before", change.before), ("after", change.after)):
+            row[name][side]["exact_interval"] = asdict(score.exact_interval)
+    return {"adapter": filed.job.name, "training": filed.job.version, "base": filed.job.base_name} | row

@@ -1,0 +1,53 @@
+"""What there is to train with: memory, cores, a GPU."""
+
+import psutil
+import torch
+
+from shammah_trainer.budget import Machine
+
+GPU_SHARE = 0.9
+"""Of a GPU's free memory: its own library takes some, and its allocator rounds up."""
+
+
+def device() -> torch.device:
+    """A GPU where torch finds one, CUDA or Metal."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def look(threads: int, most_bytes: int = 0) -> Machine:
+    """Look at the machine.
+
+    Args:
+        threads: Cores to use.
+        most_bytes: That may be taken; 0 allows all that is free.
+    """
+    kind = device().type
+    free = {"cuda": _free_cuda_bytes, "mps": _free_metal_bytes, "cpu": _free_bytes}[kind]()
+    return Machine(
+        free_bytes=min(free, most_bytes) if most_bytes else free,
+        threads=threads,
+        is_fast_in_bfloat16=_is_fast_in_bfloat16(kind),
+        is_gpu=kind == "cuda",
+    )
+
+
+def _free_bytes() -> int:
+    return int(psutil.virtual_memory().available)
+
+
+def _free_metal_bytes() -> int:
+    return min(_free_bytes(), int(torch.mps.recommended_max_memory()))
+
+
+def _free_cuda_bytes() -> int:
+    return int(GPU_SHARE * torch.cuda.mem_get_info()[0])
+
+
+def _is_fast_in_bfloat16(kind: str) -> bool:
+    """On processors, where matrix products have an instruction for it; elsewhere it is taken apart to float32."""
+    if kind == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return kind == "mps" or torch.cuda.is_bf16_supported()

@@ -1,0 +1,104 @@
+"""The examples of a job folder as rows of tokens: what is learnt, what is replayed, and what is only watched."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shammah_convert import examples
+from shammah_convert.examples import Example
+from shammah_convert.job import EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES, REPLAY
+from shammah_trainer.budget import Budget
+from shammah_trainer.dataset import Encoder, Row
+from shammah_trainer.fit import Data
+
+OTHERS = (HELD_OUT, GENERAL, PARAPHRASES, REPLAY)
+
+
+class NothingToLearn(ValueError):
+    """The job holds no example that the model could read whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All rows of a job.
+
+    Attributes:
+        learnt: Examples to learn, each with its row.
+        others: By their file's name; those that are too long are left out.
+        most_tokens: That the plan and the model's context allow.
+    """
+
+    learnt: Sequence[tuple[Example, Row]]
+    others: Mapping[str, Sequence[Row]]
+    most_tokens: int
+
+    @classmethod
+    def read(cls, folder: Path, encoder: Encoder, most_tokens: int) -> "Material":
+        """Read a job folder.
+
+        Raises:
+            NothingToLearn: No example is short enough.
+        """
+        learnt = _rows(folder / EXAMPLES, encoder)
+        if not any(len(row.tokens) <= most_tokens for _, row in learnt):
+            raise NothingToLearn(f"no example is at most {most_tokens:,} tokens long")
+        others = {
+            name: [row for _, row in _rows(folder / name, encoder) if len(row.tokens) <= most_tokens] for name in OTHERS
+        }
+        return cls(learnt, others, most_tokens)
+
+    @property
+    def longest_tokens(self) -> int:
+        """Of the longest example that is to be learnt."""
+        lengths = (len(row.tokens) for _, row in self.learnt)
+        return max(length for length in lengths if length <= self.most_tokens)
+
+    def data(self, corrections: Collection[str], budget: Budget, padding: int) -> Data:
+        """What is drawn from, and what ends the training.
+
+        Args:
+            corrections: Ids of the examples that a user rated.
+            budget: What fits.
+            padding: The token that fills batches.
+
+        Raises:
+            NothingToLearn: The memory allows no example.
+        """
+        fitting = self._fitting(budget)
+        if not fitting:
+            raise NothingToLearn(
+                f"the memory that is free allows {budget.most_tokens:,} tokens, and no example is so short"
+            )
+        return Data(
+            rows=[row for _, row in fitting],
+            weights=[example.weight for example, _ in fitting],
+            ids=[example.id for example, _ in fitting],
+            corrections=[row for example, row in fitting if example.id in corrections],
+            replay=self._short(REPLAY, budget),
+            padding=padding,
+            batch_tokens=budget.batch_tokens,
+            general=self._short(GENERAL, budget),
+        )
+
+    def watched(self, corrections: Collection[str], budget: Budget) -> dict[str, Sequence[Row]]:
+        """What is compared before and after, by the name of its file; of the examples, what is aimed at."""
+        fitting = self._fitting(budget)
+        aims = [row for example, row in fitting if example.id in corrections] or [row for _, row in fitting]
+        return {EXAMPLES: aims} | {name: self._short(name, budget) for name in (HELD_OUT, GENERAL, PARAPHRASES)}
+
+    def left_out(self, budget: Budget) -> tuple[str, ...]:
+        """Ids of examples that are too long to be read whole."""
+        kept = {example.id for example, _ in self._fitting(budget)}
+        return tuple(example.id for example, _ in self.learnt if example.id not in kept)
+
+    def _fitting(self, budget: Budget) -> list[tuple[Example, Row]]:
+        return [(example, row) for example, row in self.learnt if len(row.tokens) <= budget.most_tokens]
+
+    def _short(self, name: str, budget: Budget) -> list[Row]:
+        return [row for row in self.others[name] if len(row.tokens) <= budget.batch_tokens]
+
+
+def _rows(file: Path, encoder: Encoder) -> list[tuple[Example, Row]]:
+    """The examples of a file with their tokens; none where nobody wrote it."""
+    found = examples.read(file.read_text("utf-8")) if file.exists() else ()
+    return [(example, encoder.row(example)) for example in found]
