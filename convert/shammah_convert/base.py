@@ -104,11 +104,11 @@ class _Tensor:
 
     def announce(self, writer: gguf.GGUFWriter, name: str) -> None:
         """Put it into the file's header."""
-        stored, dtype = self.shape, np.dtype(np.uint8)
-        if self.kind.name in ("F32", "F16"):
-            dtype = np.dtype(np.float32 if self.kind.name == "F32" else np.float16)
-        else:
-            stored = gguf.quant_shape_to_byte_shape(self.shape, self.kind)
+        floats: dict[str, np.dtype[Any]] = {"F32": np.dtype(np.float32), "F16": np.dtype(np.float16)}
+        dtype = floats.get(self.kind.name)
+        stored = self.shape
+        if dtype is None:
+            stored, dtype = gguf.quant_shape_to_byte_shape(self.shape, self.kind), np.dtype(np.uint8)
         writer.add_tensor_info(name, stored, dtype, math.prod(stored) * dtype.itemsize, self.kind)
 
     def pack(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
