@@ -2,21 +2,18 @@
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 
-from bench import adapters, ask, decode, routing_cost, shapes
-from bench.measure import CALM_CORES, Row, as_object, machine
+from bench import adapters, ask, decode, routing_cost, shapes, table
+from bench.measure import Row, as_object, machine
 from shammah.bases import SEEDLING
-from shammah.hardware import BusyMeter, physical_cores
+from shammah.hardware import BusyMeter
 
 ASK_SEEDLING, ASK_LARGE, DECODE = 1.6, 1.1, 0.97
 # Upper bounds for both sides: the seedling ends earlier by itself, random weights never do.
 SEEDLING_TOKENS, LARGE_TOKENS = 64, 64
-BUSY_LOAD = 0.5
 LOOK_SECONDS = 0.5
-WIDTHS = (44, 9, 15, 9, 9, 8)
 
 
 def rows(quick: bool, threads: int, shape: str = "0.5b") -> Iterator[Row]:
@@ -46,12 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.as_json:
         print(json.dumps({"machine": facts, "rows": [as_object(row) for row in measured]}))
         return
-    print(f"{facts['cpu']}, {facts['cores']} cores, {threads} threads, load {facts['load'][0]:g}, {facts['system']}")
-    if os.getloadavg()[0] > BUSY_LOAD * physical_cores():
-        print("WARNING: the load is high; do not quote these figures.")
-    _print_line("what", "median", "min - max", "aim", "reached", "others")
-    for row in measured:
-        _print_row(row)
+    table.show(measured, threads)
 
 
 def free_threads() -> int:
@@ -59,17 +51,6 @@ def free_threads() -> int:
     meter = BusyMeter()
     time.sleep(LOOK_SECONDS)
     return meter.threads()
-
-
-def _print_row(row: Row) -> None:
-    reached = "-" if row.is_reached is None else "yes" if row.is_reached else "NO"
-    spread = f"{row.low:.2f} - {row.high:.2f}"
-    _print_line(row.name, f"{row.value:.2f} {row.unit}", spread, row.aim or "-", reached, f"{row.others:.2f}")
-    print(f"    {row.detail}" + ("" if row.is_calm else f"; WARNING: others kept over {CALM_CORES:g} cores busy"))
-
-
-def _print_line(*cells: str) -> None:
-    print("".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)).rstrip(), flush=True)
 
 
 if __name__ == "__main__":

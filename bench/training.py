@@ -1,8 +1,10 @@
 """Steps, memory and start of training on packed blocks, beside peft on the same file unpacked.
 
-Each side is a process of its own (`bench.train_step`); they take their steps in turn, on the same tokens.
+`python -m bench.training 0.5b` takes ten minutes. Each side is a process of its own (`bench.train_step`); they take
+their steps in turn, on the same tokens.
 """
 
+import argparse
 import json
 import os
 import statistics
@@ -15,8 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from bench import shapes, table
 from bench.measure import Row, watching
-from shammah.training import TRAINER_ENVIRONMENT
+from shammah.child import ENVIRONMENT
+from shammah.hardware import physical_cores
+from shammah_trainer.budget import Size
 
 GIGABYTE = 1e9
 
@@ -30,6 +35,7 @@ class Aims:
     start: float | None = None
 
 
+TOKENS, ROUNDS = 512, 5
 PEERS = {
     "bf16": Aims(speed=1.0, memory=0.40),
     "bf16 without checkpoints": Aims(speed=0.7, memory=0.40),
@@ -43,7 +49,7 @@ class Side:
 
     def __init__(self, side: str, file: Path, tokens: int, threads: int, *options: str) -> None:
         command = [sys.executable, "-W", "ignore", "-m", "bench.train_step", side, os.fspath(file)]
-        ours = TRAINER_ENVIRONMENT if side == "packed" else {}
+        ours = ENVIRONMENT if side == "packed" else {}
         self._child = subprocess.Popen(
             [*command, "--tokens", str(tokens), "--threads", str(threads), *options],
             stdin=subprocess.PIPE,
@@ -108,3 +114,21 @@ def _at_most(name: str, ours: float, theirs: float, most: float, others: float, 
     value, scale = ours / theirs, GIGABYTE if unit == "GB" else 1.0
     detail = f"{ours / scale:.2f} beside {theirs / scale:.2f} {unit}"
     return Row(name, value, value, value, "x", f"<= {most:g}", value <= most, detail, others)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table of one shape."""
+    parser = argparse.ArgumentParser(prog="python -m bench.training", description=main.__doc__)
+    parser.add_argument("shape", choices=sorted(shapes.SHAPES), nargs="?", default="0.5b")
+    parser.add_argument("--tokens", type=int, default=TOKENS, help="a step")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--threads", type=int, default=physical_cores())
+    options = parser.parse_args(arguments)
+    file, config = shapes.cached(options.shape), shapes.SHAPES[options.shape]
+    layer = Size(config, shapes.VOCABULARY_SIZE, file.stat().st_size).layer_values
+    name = f"{options.shape} shape"
+    table.show(measure(name, file, options.tokens, options.rounds, options.threads, layer), options.threads)
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@ POLL_SECONDS = 0.1
 GRACE_SECONDS = 5.0
 # OpenMP's threads are to sleep while they wait: beside another process, spinning made a fit 20 to 150 times slower.
 # And transformers has nothing to ask any hub.
-ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"}
+ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000", "HF_HUB_OFFLINE": "1"}
 
 Hear = Callable[[dict[str, Any]], None]
 """Hears each line of progress."""

@@ -1,7 +1,9 @@
 """Matrices as the file has them, and the memory that they share when they are unpacked."""
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -13,9 +15,10 @@ from shammah_convert import ggml
 from shammah_convert.shape import BadBase
 from shammah_trainer import blocks
 
-# torch copies up to 2^15 values on the thread that asks; more, and each of our threads would start threads of its own.
-PIECE_VALUES = 1 << 15
-PART_VALUES = 1 << 18
+PIECE_VALUES = 1 << 21
+"""8 MB of floats: the last level of cache holds them, and a call of Python is nothing beside them."""
+
+PART_VALUES = 1 << 16
 """Fewer values than this are not worth a thread."""
 
 _STORED = {
@@ -87,47 +90,46 @@ class Packed:
 
 
 def _unpack(packed: Packed, out: Tensor, threads: int) -> None:
-    """Fill `out`, flat, through ggml: several threads, each on blocks of its own."""
+    """Fill `out`, flat, through ggml; what is not float32 goes by way of it, a piece at a time."""
     values, size = ggml.block(packed.kind)
-    count = packed.values // values
-    parts = max(1, min(threads, packed.values // PART_VALUES))
-    edges = [count * part // parts for part in range(parts + 1)]
     source = packed.data.data_ptr()
-
-    def work(part: int) -> None:
-        start, stop = edges[part], edges[part + 1]
-        _fill(packed.kind, source + start * size, out[start * values : stop * values])
-
-    if parts == 1:
-        work(0)
-    else:
-        list(_pool(threads).map(work, range(parts)))
-
-
-def _fill(kind: GGMLQuantizationType, source: int, out: Tensor) -> None:
-    """Unpack one thread's part; what is not float32 goes through pieces that never leave the processor's cache."""
-    to_float = ggml.unpacker(kind)
     if out.dtype == torch.float32:
-        to_float(source, out.data_ptr(), len(out))
+        _to_floats(packed.kind, source, out, threads)
         return
-    values, size = ggml.block(kind)
     step = PIECE_VALUES // values * values
-    piece = torch.empty(min(step, len(out)))
-    address = piece.data_ptr()
     for start in range(0, len(out), step):
         some = out[start : start + step]
-        to_float(source + start // values * size, address, len(some))
-        some.copy_(piece[: len(some)])
+        floats = _piece()[: len(some)]
+        _to_floats(packed.kind, source + start // values * size, floats, threads)
+        some.copy_(floats)
 
 
-_pools: dict[int, ThreadPoolExecutor] = {}
+def _to_floats(kind: GGMLQuantizationType, source: int, out: Tensor, threads: int) -> None:
+    """Unpack blocks at an address: several threads, each on blocks of its own, the one that asks among them."""
+    values, size = ggml.block(kind)
+    to_float, count = ggml.unpacker(kind), len(out) // values
+    parts = max(1, min(threads, len(out) // PART_VALUES))
+    edges = [count * part // parts for part in range(parts + 1)]
+    jobs = [
+        (source + start * size, out.data_ptr() + 4 * start * values, (stop - start) * values)
+        for start, stop in itertools.pairwise(edges)
+    ]
+    others = [_pool(threads).submit(to_float, *job) for job in jobs[1:]]
+    to_float(*jobs[0])
+    for other in others:
+        other.result()
 
 
+@cache
+def _piece() -> Tensor:
+    """Room for the floats between blocks and bfloat16, taken once: fresh memory would cost as much as the work."""
+    return torch.empty(PIECE_VALUES)
+
+
+@cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Calls through ctypes let go of the interpreter's lock."""
-    if threads not in _pools:
-        _pools[threads] = ThreadPoolExecutor(threads, "unpack")
-    return _pools[threads]
+    return ThreadPoolExecutor(threads, "unpack")
 
 
 class Workspace:
