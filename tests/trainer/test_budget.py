@@ -45,7 +45,7 @@ def worth(budget: Budget, longest: int = 600) -> tuple[bool, int, int, bool, int
 
 # What is free, in GB -> (tokens a batch, checkpointed), for a longest example of 600 tokens in bfloat16. A token that
 # is kept takes 24 * 40,448 values in the 0.5B shape, 28 * 72,448 in the 1.5B and 28 * 159,232 in the 7B, of two bytes.
-CHOSEN = {
+CHOSEN: dict[str, dict[int, tuple[int, bool] | None]] = {
     "0.5B": {2: (2048, True), 4: (1024, False), 8: (2048, False), 16: (2048, False), 32: (2048, False)},
     "1.5B": {2: (600, True), 4: (2048, True), 8: (1024, False), 16: (2048, False), 32: (2048, False)},
     "7B": {2: None, 4: None, 8: (2048, True), 16: (1024, False), 32: (2048, False)},
