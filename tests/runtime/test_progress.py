@@ -47,3 +47,8 @@ def test_the_plan_stays_above_the_bar() -> None:
 @pytest.mark.parametrize("event", ["opened by a newer trainer", "failed"])
 def test_events_that_it_does_not_know_change_nothing(event: str) -> None:
     assert shown({"event": event}) == shown()
+
+
+def test_standing_still_and_going_on_are_shown() -> None:
+    assert "Standing still while a question is answered" in shown({"event": "paused"})
+    assert "Training" in shown({"event": "paused"}, {"event": "continued"})

@@ -14,6 +14,8 @@ STAGES = {
     "paraphrasing": "Asking Claude for other words",
     "opening": "Opening {base}",
     "comparing": "Looking at {examples} examples",
+    "paused": "Standing still while a question is answered",
+    "continued": "Training",
     "evaluating": "Comparing",
 }
 

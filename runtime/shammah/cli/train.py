@@ -11,11 +11,11 @@ import typer
 
 from shammah import config
 from shammah.cli.screen import harmless, say, write
-from shammah.errors import TrainerMissing, TrainingError, TrainingRuns, UsageError
+from shammah.errors import TooLittleMemory, TrainerMissing, TrainingError, TrainingRuns, UsageError
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
-    from shammah.records import Training
+    from shammah.records import Base, Training
 
 Background = Annotated[bool, typer.Option("--background", help="Return at once; the background trains.")]
 Force = Annotated[bool, typer.Option("--force", help="Use the adapter even where the gate would refuse it.")]
@@ -104,6 +104,7 @@ def _train(settings: config.Settings, journal: "Journal", asked: Asked, queued: 
 
     _check(settings, journal)
     parts = Parts(settings, journal, BusyMeter(), say)
+    _check_memory(settings.home, journal, parts.base if queued is None else journal.base(queued.base))
     if queued is not None:
         journal.trainings.take_over(queued, asked.is_forced)
         if asked.most_memory_bytes:
@@ -140,6 +141,18 @@ def _check(settings: config.Settings, journal: "Journal") -> None:
             "there is nothing to learn yet",
             hint='Correct an answer first: shammah feedback critical "what was wrong" --answer "what is right"',
         )
+
+
+def _check_memory(home: Path, journal: "Journal", base: "Base | None") -> None:
+    """Refuse, with numbers, what cannot fit; the trainer plans with what is there."""
+    from shammah import admission, memory
+
+    if base is None:  # the training says so
+        return
+    wish = admission.Wish("training", admission.training_bytes(base.size), is_awaited=True)
+    decision = memory.decide(home, journal, wish)
+    if isinstance(decision, admission.Refuse):
+        raise TooLittleMemory(decision.reason)
 
 
 def _attach(settings: config.Settings, journal: "Journal", running: "Training") -> "Training":
