@@ -79,6 +79,11 @@ class Parts:
         """Router and validator of the base."""
         return Heads(self.settings.home, self.journal, self.base.sha256, self.settings.heads.learner)
 
+    @property
+    def limit_tokens(self) -> int:
+        """Upper bound of a local model's context."""
+        return self.settings.model.context_tokens or DEFAULT_CONTEXT_TOKENS
+
     def local(self, base: Base | None = None) -> LocalSide:
         """The local side, for the configured base or another recorded one."""
         base = base or self.base
@@ -86,7 +91,7 @@ class Parts:
             lineage=base.sha256,
             name=base.name,
             open=lambda: self.open_active(base),
-            limit_tokens=self.settings.model.context_tokens or DEFAULT_CONTEXT_TOKENS,
+            limit_tokens=self.limit_tokens,
         )
 
     def teacher(self) -> TeacherSide:

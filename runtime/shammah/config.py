@@ -9,11 +9,19 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+from shammah.amounts import Memory
 from shammah.errors import ConfigError
 
 PREFIX = "SHAMMAH_"
 HOME_VARIABLE = "SHAMMAH_HOME"
 _BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
+_WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    Memory: 'an amount of memory, such as "3GB", "2500MB" or "3GiB"',
+}
 # Variables of ours that are no settings.
 RESERVED = frozenset({HOME_VARIABLE})
 
@@ -92,12 +100,14 @@ class TrainerSettings:
         after_feedback: So many new examples of yours, with a target.
         after_examples: So many new ones of any source.
         python: The interpreter of another virtual environment that has the trainer; empty means this one.
+        max_memory: That a training may take; empty allows all that is free.
     """
 
     automatic: bool = True
     after_feedback: int = 10
     after_examples: int = 100
     python: str = ""
+    max_memory: Memory = field(default_factory=Memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +220,8 @@ def _convert(value: Any, wanted: Any, origin: str) -> Any:
 def _convert_one(value: Any, kind: Any) -> Any:
     if get_origin(kind) is Literal:
         return get_args(kind)[get_args(kind).index(value)]
+    if kind is Memory:
+        return Memory.read(str(value))
     if kind is bool and isinstance(value, str):
         return _BOOLEANS[value.lower()]
     if isinstance(value, bool) is not (kind is bool) or (kind is str and not isinstance(value, str)):
@@ -229,7 +241,7 @@ def _in_words(wanted: Any) -> str:
         return " or ".join(map(_in_words, get_args(wanted)))
     if get_origin(wanted) is Literal:
         return " or ".join(f'"{value}"' for value in get_args(wanted))
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[wanted]
+    return _WORDS[wanted]
 
 
 def _check(settings: Settings) -> None:

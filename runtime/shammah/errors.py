@@ -146,6 +146,12 @@ class TrainingRuns(TrainingError):
     hint = "Watch it with `shammah train`, or end it with `shammah train --cancel`."
 
 
+class TooLittleMemory(TrainingError):
+    """A training does not fit into the memory that is free."""
+
+    hint = "Close other programs, or leave it to the background, which waits for room: `shammah train --background`."
+
+
 class TrainerMissing(TrainingError):
     """The trainer's libraries are not installed."""
 

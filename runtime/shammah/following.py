@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from shammah import schedule
+from shammah import memory, schedule
 from shammah.child import POLL_SECONDS, Hear, new_lines
 from shammah.journal import Journal
 from shammah.journal.trainings import OPEN
@@ -13,7 +13,7 @@ from shammah_convert.job import CANCEL, PROGRESS, BadJob, Report
 
 def folder_of(home: Path, training: Training) -> Path:
     """The job folder of a training."""
-    return home / "jobs" / str(training.number)
+    return memory.job_folder(home, training.number)
 
 
 def cancel(home: Path, journal: Journal) -> Training | None:

@@ -1,6 +1,8 @@
 """What this machine has, and how busy others keep it."""
 
+import contextlib
 import os
+import platform
 import shutil
 import time
 from collections.abc import Iterable
@@ -13,6 +15,8 @@ from shammah.errors import DiskTooSmall
 
 # Below this window the kernel's 10 ms ticks say nothing.
 SHORTEST_WINDOW_SECONDS = 0.05
+# From sys/resource.h of macOS; Python has them from 3.12 on.
+PRIO_DARWIN_PROCESS, PRIO_DARWIN_BG = 4, 0x1000
 
 
 def physical_cores() -> int:
@@ -100,7 +104,11 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def give_way(pid: int = 0) -> None:
-    """Put a process, ourselves by default, behind all others: idle scheduling where there is one, and nice 19."""
+    """Put a process, ourselves by default, behind all others: nice 19, and idle scheduling or what comes near it."""
     os.setpriority(os.PRIO_PROCESS, pid, 19)
-    if hasattr(os, "SCHED_IDLE"):
+    if platform.system() == "Darwin":
+        # setpriority(2): processor, disk and network wait for all others. Where a sandbox forbids it, nice 19 stays.
+        with contextlib.suppress(PermissionError):
+            os.setpriority(PRIO_DARWIN_PROCESS, pid, PRIO_DARWIN_BG)
+    elif hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))

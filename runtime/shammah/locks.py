@@ -57,10 +57,11 @@ def _take(stream: TextIO) -> bool:
 
 def background(home: Path) -> list[int]:
     """The processes that work in the background for a home, at idle priority."""
-    return [pid for name in (WORKER, TRAINING) for pid in _processes(home / name)]
+    return [pid for name in (WORKER, TRAINING) for pid in named(home / name)]
 
 
-def _processes(file: Path) -> list[int]:
+def named(file: Path) -> list[int]:
+    """The processes that a lock file names."""
     try:
         return [int(word) for word in file.read_text().split()]
     except (OSError, ValueError):

@@ -250,6 +250,7 @@ class Training:
         base: sha256 of the base that is trained.
         is_automatic: Nobody asked for it; the number of new examples did.
         is_forced: The gate is told, not obeyed.
+        most_memory_bytes: That was asked for; 0 leaves it to the settings.
         adapter: The name of what it made, once that is active.
         reason: Why there is none.
     """
@@ -263,6 +264,7 @@ class Training:
     is_forced: bool
     adapter: str | None
     reason: str
+    most_memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from shammah_convert.job import (
     REPLAY,
     AdapterFile,
     Job,
+    Plan,
     Report,
 )
 
@@ -61,8 +62,8 @@ class Trainer:
     hear: Hear = lambda _: None
     paraphrase: Paraphrase | None = None
 
-    def start(self, base: Base, is_forced: bool) -> Training:
-        """Train while somebody waits; the training as it ended.
+    def start(self, base: Base, is_forced: bool, most_memory_bytes: int = 0) -> Training:
+        """Train while somebody waits, within so much memory (0: what the settings say); the training as it ended.
 
         Raises:
             TrainingRuns: Another training of this home is under way.
@@ -70,7 +71,7 @@ class Trainer:
         """
         with self._alone() as lock:
             self.journal.trainings.fail_abandoned()
-            training = self.journal.trainings.begin(base.sha256, is_forced)
+            training = self.journal.trainings.begin(base.sha256, is_forced, most_memory_bytes)
             if training is None:
                 raise TrainingRuns("a training is queued")
             return self._run(training, lock)
@@ -195,6 +196,7 @@ class Trainer:
             threads=hardware.physical_cores(),
             active=tuple(adapters.active_files(self.journal, base.sha256)),
             corrections=frozen.corrections,
+            plan=Plan(most_memory_bytes=training.most_memory_bytes or self.settings.trainer.max_memory.bytes),
         )
         job.write(folder)
         return job

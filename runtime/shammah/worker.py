@@ -12,7 +12,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shammah import config, embedding, hardware, locks, schedule
+from shammah import admission, config, embedding, hardware, locks, memory, schedule
+from shammah.admission import Postpone, Refuse, Wish
 from shammah.assembly import Parts
 from shammah.errors import BudgetReached, ShammahError, TrainingRuns
 from shammah.following import outcome
@@ -29,8 +30,6 @@ RETRY_SECONDS = 600.0
 MOST_ATTEMPTS = 5
 EMBEDDER_RETRY_SECONDS = 3600.0
 TEACHER_PATIENCE = timedelta(days=1)
-# What a local run takes beside the model's file: context, buffers, Python.
-SPARE_RAM_BYTES = 400 * 2**20
 
 _log = logging.getLogger(__name__)
 
@@ -162,9 +161,12 @@ class Worker:
         """Be the parent of a training; what it brought is said with the next command."""
         if training.state not in ("queued", "running", "evaluated"):
             return  # it was cancelled meanwhile, or has ended
-        if training.is_automatic:
-            self._check_machine(0)
+        base = self._journal.base(training.base)
         self._parts.close()  # the trainer needs the memory
+        if training.is_automatic:
+            self._check_battery()
+        if base is not None:  # else the training says so
+            self._check_memory(Wish("training", admission.training_bytes(base.size)))
         trainer = Trainer(self._settings, self._journal, self._parts.open_bare, paraphrase=self._parts.paraphraser())
         try:
             ended = trainer.resume(training)
@@ -177,7 +179,8 @@ class Worker:
         """The local side, opened only where the machine has room for it."""
 
         def open_model() -> LocalGenerator:
-            self._check_machine(base.size)
+            self._check_battery()
+            self._check_memory(Wish("background", memory.model_bytes(base, local.limit_tokens)))
             return local.open()
 
         return replace(local, open=open_model)
@@ -209,14 +212,20 @@ class Worker:
         sides = {answer.side for answer in self._journal.answers(question)}
         if Side.TEACHER not in sides and (self._settings.offline or not question.may_go_online):
             raise NotNow("offline")
-        self._check_machine(0 if Side.LOCAL in sides else base.size)
+        self._check_battery()
+        if Side.LOCAL not in sides:
+            self._check_memory(Wish("background", memory.model_bytes(base, self._parts.limit_tokens)))
 
-    def _check_machine(self, model_bytes: int) -> None:
-        """Raise NotNow on battery, and where a model would not fit beside what runs."""
+    def _check_battery(self) -> None:
+        """Raise NotNow on battery, where the user has not said that it does not matter."""
         if not self._settings.worker.on_battery and hardware.is_on_battery():
             raise NotNow("on battery")
-        if model_bytes and hardware.ram_available_bytes() < model_bytes + SPARE_RAM_BYTES:
-            raise NotNow("too little free RAM")
+
+    def _check_memory(self, wish: Wish) -> None:
+        """Raise NotNow where it does not fit beside what runs."""
+        decision = memory.decide(self._settings.home, self._journal, wish)
+        if isinstance(decision, Postpone | Refuse):
+            raise NotNow(decision.reason)
 
     def _parts_for(self, base: Base, question: Question) -> Parts:
         """The parts for the base that a question was counted for, kept from job to job."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shammah import config
+from shammah.amounts import Memory
 from shammah.errors import ConfigError
 
 
@@ -224,3 +225,26 @@ def test_another_model_leaves_all_other_settings(home: Path) -> None:
     write(home, "[model]\nthreads = 3\n" + FILE)
     changed = config.with_model(load(home), "x.gguf")
     assert (changed.model.path, changed.model.threads, changed.teacher.model) == ("x.gguf", 3, "from-file")
+
+
+@pytest.mark.parametrize("text", ["3GB", "3G", "3000MB"])
+def test_the_most_memory_of_a_training_is_read_in_every_place(text: str, home: Path) -> None:
+    write(home, f'[trainer]\nmax_memory = "{text}"\n')
+    assert load(home).trainer.max_memory == Memory(3 * 10**9)
+    assert load(home, {"SHAMMAH_TRAINER_MAX_MEMORY": "2GiB"}).trainer.max_memory == Memory(2**31)
+    assert load(home, trainer__max_memory="1.5GB").trainer.max_memory == Memory(1_500_000_000)
+    assert load(home, {"SHAMMAH_TRAINER_MAX_MEMORY": ""}).trainer.max_memory == Memory(), "no bound"
+
+
+@pytest.mark.parametrize("value", ['"plenty"', "3", "3.5", "true", '"0GB"'])
+def test_an_amount_of_memory_that_is_none_is_refused_with_examples(value: str, home: Path) -> None:
+    write(home, f"[trainer]\nmax_memory = {value}\n")
+    message, hint = refusal(home)
+    assert "`trainer.max_memory`" in message
+    assert '"3GB"' in hint
+
+
+def test_an_option_that_is_no_amount_of_memory_is_named(home: Path) -> None:
+    message, hint = refusal(home, trainer__max_memory="plenty")
+    assert message == "the option for `trainer.max_memory` is 'plenty'"
+    assert '"2500MB"' in hint

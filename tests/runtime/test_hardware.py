@@ -1,6 +1,7 @@
 """The machine is read as it is, and others' load leaves fewer threads."""
 
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -80,6 +81,22 @@ def test_giving_way_is_nice_19_and_idle_scheduling() -> None:
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output == "19 True\n"
+
+
+@pytest.mark.parametrize("is_refused", [False, True], ids=["allowed", "in a sandbox"])
+def test_on_macos_giving_way_is_nice_19_and_the_background(monkeypatch: pytest.MonkeyPatch, is_refused: bool) -> None:
+    calls: list[tuple[int, int, int]] = []
+
+    def setpriority(which: int, who: int, priority: int) -> None:
+        calls.append((which, who, priority))
+        if is_refused and which != os.PRIO_PROCESS:
+            raise PermissionError
+
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(os, "setpriority", setpriority)
+    hardware.give_way(4321)
+    # PRIO_DARWIN_PROCESS and PRIO_DARWIN_BG of macOS' sys/resource.h.
+    assert calls == [(os.PRIO_PROCESS, 4321, 19), (4, 4321, 0x1000)]
 
 
 def test_a_disk_that_is_too_small_is_told_with_numbers(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shammah import bases, child, config, following, general, reports
+from shammah.amounts import Memory
 from shammah.errors import TrainingRuns
 from shammah.feedback import Feedback, rate
 from shammah.following import folder_of
@@ -367,3 +368,12 @@ def test_where_nobody_is_asked_there_are_no_other_words(
     correct(journal, "one")
     ended = trainer(settings, journal, FakeTrainer()).start(base, is_forced=False)
     assert not (folder_of(settings.home, ended) / PARAPHRASES).exists()
+
+
+def test_the_job_says_how_much_memory_it_may_take(settings: config.Settings, journal: Journal, base: Base) -> None:
+    correct(journal, "one")
+    settings = replace(settings, trainer=replace(settings.trainer, max_memory=Memory(3 * 10**9)))
+    first = trainer(settings, journal, FakeTrainer()).start(base, is_forced=False)
+    second = trainer(settings, journal, FakeTrainer()).start(base, is_forced=False, most_memory_bytes=2 * 10**9)
+    bounds = [Job.read(folder_of(settings.home, ended)).plan.most_memory_bytes for ended in (first, second)]
+    assert bounds == [3 * 10**9, 2 * 10**9], "what was asked for beats the settings"

@@ -1,10 +1,13 @@
 """Each attempt to make an adapter, from the queue to its end: one at a time, and none is lost."""
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from shammah import database
 from shammah.journal import Journal
 from shammah.journal.trainings import OPEN, TRAIN_JOB
 from shammah.records import TrainingState
@@ -109,3 +112,35 @@ def test_a_training_that_is_over_stays_as_it_ended(journal: Journal) -> None:
     assert states(journal) == ["promoted"]
     assert not journal.trainings.start(training, ["a"])
     assert states(journal) == ["promoted"]
+
+
+GB = 10**9
+
+
+def test_a_queued_training_remembers_how_much_memory_it_may_take(journal: Journal) -> None:
+    training = journal.trainings.queue(LINEAGE, is_automatic=False, is_forced=False, most_memory_bytes=3 * GB)
+    assert training
+    with Journal(journal.path.parent) as another:
+        assert another.trainings.at(training.number).most_memory_bytes == 3 * GB
+    assert journal.trainings.bound_memory(training, 2 * GB)
+    assert journal.trainings.at(training.number).most_memory_bytes == 2 * GB
+    journal.trainings.start(training, [])
+    assert not journal.trainings.bound_memory(training, GB), "it has begun"
+    assert journal.trainings.at(training.number).most_memory_bytes == 2 * GB
+
+
+def test_a_training_without_a_bound_leaves_it_to_the_settings(journal: Journal) -> None:
+    assert begun(journal).most_memory_bytes == 0
+
+
+def test_trainings_of_schema_3_have_no_bound(tmp_path: Path) -> None:
+    schemas = Path(database.__file__).with_name("schema")
+    with contextlib.closing(sqlite3.connect(tmp_path / "shammah.db")) as old:
+        for step in (1, 2, 3):
+            old.executescript((schemas / f"{step}.sql").read_text())
+        old.execute("INSERT INTO trainings VALUES (7, '2026', NULL, 'base', 'queued', 1, 0, NULL, '')")
+        old.execute("PRAGMA user_version = 3")
+        old.commit()
+    with Journal(tmp_path) as journal:
+        kept = journal.trainings.at(7)
+    assert (kept.base, kept.state, kept.is_automatic, kept.most_memory_bytes) == ("base", "queued", True, 0)

@@ -46,8 +46,13 @@ class Notes:
     """Hears everything, and cancels after so many steps."""
 
     most_steps: int = 10**9
+    breaths: int = 0
     steps: list[Step] = field(default_factory=list)
     epochs: list[tuple[int, Score]] = field(default_factory=list)
+
+    def breathe(self) -> None:
+        """Count it."""
+        self.breaths += 1
 
     def step(self, step: Step) -> None:
         """Keep it."""
@@ -247,3 +252,12 @@ def test_cancelled_it_makes_no_other_step(model: PeftModel, base: Base) -> None:
     with pytest.raises(Cancelled):
         run(model, base, data(base, rows), Plan(batch_rows=1), notes)
     assert len(notes.steps) == 2
+
+
+def test_it_may_stand_still_before_each_batch_also_of_what_is_replayed(model: PeftModel, base: Base) -> None:
+    rows = [row(base, "x", answer) for answer in "abc"]
+    one_at_a_time = replace(data(base, rows, replay=rows[:2]), batch_tokens=1)
+    notes = Notes(most_steps=1)
+    with pytest.raises(Cancelled):
+        run(model, base, one_at_a_time, Plan(batch_rows=1, replay_rows=2), notes)
+    assert notes.breaths == 1 + 2, "one row that was drawn, and two that are replayed"

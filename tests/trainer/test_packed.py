@@ -196,6 +196,18 @@ def test_a_workspace_grows_for_a_larger_matrix() -> None:
     assert torch.equal(workspace.matrix(small), small.floats(torch.float32))
 
 
+def test_a_workspace_that_gave_its_memory_back_takes_it_again_whole() -> None:
+    workspace = Workspace(2 * 8 * 32, torch.float32, torch.device("cpu"))
+    one, two = packed(), packed(seed=2)
+    workspace.matrix(one)
+    workspace.release()
+    assert len(workspace._ring) == 0
+    first = workspace.matrix(one)
+    assert torch.equal(first, one.floats(torch.float32))
+    assert torch.equal(workspace.matrix(two), two.floats(torch.float32))
+    assert workspace.matrix(one).data_ptr() == first.data_ptr(), "there is room for both, as before"
+
+
 def test_what_is_stored_in_the_dtype_of_products_is_not_copied() -> None:
     workspace = Workspace(32, torch.float32, torch.device("cpu"))
     plain = packed(kind=Type.F32)

@@ -171,7 +171,7 @@ def test_a_model_that_does_not_fit_the_memory_is_not_opened(
     job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=100_000_000))
-    with pytest.raises(TooLittleMemory, match=r"takes 0\.6 GB at least .* and 0\.1 GB are free"):
+    with pytest.raises(TooLittleMemory, match=r"takes 0\.5 GB at least .* and 0\.1 GB are free"):
         trained(prepare(tmp_path, job))
     assert [line["event"] for line in told(tmp_path)] == ["opening"]
 

@@ -19,6 +19,7 @@ from shammah.journal import Journal
 from shammah.local import LocalModel
 from shammah.locks import TRAINING, only_one
 from shammah_convert.examples import write
+from shammah_convert.job import PROGRESS, Job
 from tests.fake_trainer import WORSE, FakeTrainer
 from tests.runtime.test_training import example
 from tests.whole.command import Home
@@ -182,6 +183,42 @@ def test_what_the_background_begins_while_somebody_asks_for_it_is_watched(tmp_pa
             assert journal.trainings.at(queued.number).is_forced
             journal.trainings.note(queued, "cancelled")
             assert watcher.wait(20) == 1
+
+
+def test_max_memory_reaches_the_trainer_also_through_the_queue(tmp_path: Path) -> None:
+    home = faked(tmp_path, FakeTrainer(steps=2000, pause=0.05))
+    nonsense = home.run("train", "--max-memory", "plenty")
+    assert nonsense.returncode == 3
+    assert "'plenty'" in nonsense.stderr
+    assert "2500MB" in nonsense.stderr
+    assert home.run("train", "--background", "--max-memory", "3GiB").returncode == 0
+    wait_for(home, "running")
+    wait_for_file(tmp_path / "jobs" / "1" / PROGRESS)
+    assert Job.read(tmp_path / "jobs" / "1").plan.most_memory_bytes == 3 * 2**30
+    late = home.run("train", "--background", "--max-memory", "2GB")
+    assert late.returncode == 1
+    assert "without this --max-memory" in late.stderr
+    home.run("train", "--cancel")
+    wait_for(home, "cancelled")
+
+
+def test_a_queued_training_takes_the_bound_of_whoever_asks_next(tmp_path: Path) -> None:
+    home = faked(tmp_path, FakeTrainer(), SHAMMAH_WORKER_ENABLED="0")
+    with home.journal() as journal:
+        base = journal.base_at(SEEDLING)
+        assert base is not None
+        journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False, most_memory_bytes=4 * 10**9)
+        assert home.run("train", "--background", "--max-memory", "3GB").returncode == 0
+        assert journal.trainings.at(1).most_memory_bytes == 3 * 10**9
+    assert home.run("train").returncode == 0
+    assert Job.read(tmp_path / "jobs" / "1").plan.most_memory_bytes == 3 * 10**9
+
+
+def wait_for_file(file: Path, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not file.exists():
+        assert time.monotonic() < deadline, f"{file} does not come"
+        time.sleep(0.05)
 
 
 def test_ctrl_c_on_an_attached_train_detaches_and_cancel_stops(tmp_path: Path) -> None:

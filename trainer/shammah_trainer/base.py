@@ -41,11 +41,13 @@ class Base:
 
     Attributes:
         model: Frozen; its linear layers, embedding and output layer hold packed blocks.
+        workspace: Where those are unpacked.
         encoder: Conversations to the ids that llama.cpp would see.
         padding: The token that fills batches.
     """
 
     model: PreTrainedModel
+    workspace: Workspace
     encoder: Encoder
     config: BaseConfig
     name: str
@@ -70,8 +72,10 @@ def build(file: OpenBase, compute: Compute) -> Base:
         BadBase: A tensor is missing or has another shape, or is of a type that cannot be unpacked.
     """
     vocabulary = file.vocabulary()
+    workspace = Workspace(compute.workspace_values, compute.dtype, compute.device, compute.threads)
     return Base(
-        model=_model(file, compute),
+        model=_model(file, compute, workspace),
+        workspace=workspace,
         encoder=encoder(file),
         config=file.config,
         name=file.name,
@@ -90,11 +94,10 @@ def encoder(file: OpenBase) -> Encoder:
     return Encoder(tokenizer(file.vocabulary()), file.chat_format)
 
 
-def _model(file: OpenBase, compute: Compute) -> PreTrainedModel:
+def _model(file: OpenBase, compute: Compute, workspace: Workspace) -> PreTrainedModel:
     """The model, built empty, and given each tensor as the file has it."""
     with torch.device("meta"):
         model = empty_model(file.config, file.rows)
-    workspace = Workspace(compute.workspace_values, compute.dtype, compute.device, compute.threads)
     for name in file.names():
         module, _, kind = name.rpartition(".")
         data, stored = file.packed(name)

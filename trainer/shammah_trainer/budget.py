@@ -36,12 +36,14 @@ class Machine:
         threads: Cores to use.
         is_fast_in_bfloat16: Whether products in bfloat16 are faster than in float32.
         is_gpu: Whether the base is copied to a GPU; libraries stay in the machine's own memory then.
+        is_bounded: Whether more is free than the user allows.
     """
 
     free_bytes: int
     threads: int
     is_fast_in_bfloat16: bool = False
     is_gpu: bool = False
+    is_bounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,17 @@ class Size:
 
     @property
     def largest_values(self) -> int:
-        """Of the largest matrix that is unpacked whole."""
-        return max(HEAD_VALUES, *(inner * outer for inner, outer in self._matrices))
+        """Of the largest matrix that is unpacked at once, of the output layer a part."""
+        return max(min(HEAD_VALUES, self._head_values), *(inner * outer for inner, outer in self._matrices))
+
+    @property
+    def _head_values(self) -> int:
+        return self.rows * self.config.hidden_size
 
     @property
     def values(self) -> int:
         """Of all matrices, an untied output layer left out."""
-        return self.config.layers * self.layer_values + self.rows * self.config.hidden_size
+        return self.config.layers * self.layer_values + self._head_values
 
     def lora_values(self, rank: int) -> int:
         """Of an adapter on every projection."""
@@ -128,14 +134,14 @@ def plan(machine: Machine, size: Size, rank: int, longest_tokens: int) -> Budget
     least = min(choices, key=lambda choice: choice.needed_bytes)
     raise TooLittleMemory(
         f"training takes {_gigabytes(least.needed_bytes)} at least ({_gigabytes(size.file_bytes)} of it the model),"
-        f" and {_gigabytes(machine.free_bytes)} are free; close other programs, or train a smaller model"
+        f" and {_gigabytes(machine.free_bytes)} {_what_helps(machine)}, or train a smaller model"
     )
 
 
 def _choices(machine: Machine, size: Size, rank: int, longest: int) -> Iterator[Budget]:
     """Everything that could be done, the best first."""
     is_bfloat16 = machine.is_fast_in_bfloat16 and size.values >= FLOAT32_BELOW_VALUES
-    whole = [tokens for tokens in BATCH_TOKENS if tokens >= longest] or [longest]
+    whole = [*(tokens for tokens in BATCH_TOKENS if tokens > longest), longest]
     short = [tokens for tokens in BATCH_TOKENS if tokens < longest]
     ranks = [rank, *(lower for lower in (rank // 2, rank // 4) if lower >= LEAST_RANK)]
     for batches in (whole, *([tokens] for tokens in short)):
@@ -169,7 +175,7 @@ def _token_bytes(budget: Budget, size: Size, value_bytes: int) -> int:
     layer = 5 * config.intermediate_size + 18 * config.hidden_size
     kept = config.layers * (config.hidden_size if budget.is_checkpointed else layer)
     passing = 2 * layer
-    logits = HEAD_VALUES // config.hidden_size * (2 * value_bytes + 4)
+    logits = min(size.rows, HEAD_VALUES // config.hidden_size) * (2 * value_bytes + 4)
     return value_bytes * (kept + passing) + logits
 
 
@@ -177,11 +183,18 @@ def _with_workspace(budget: Budget, machine: Machine, size: Size) -> Budget:
     """Use what is left: keep all unpacked where that is little, else a layer, so that it is unpacked once less."""
     value_bytes = 2 if budget.is_bfloat16 else 4
     left = machine.free_bytes - budget.needed_bytes
-    for values, share in ((size.values, 1.0 if machine.is_gpu else ALL_UNPACKED_SHARE), (size.layer_values, 1.0)):
+    a_layer = max(size.layer_values, size.largest_values)
+    for values, share in ((size.values, 1.0 if machine.is_gpu else ALL_UNPACKED_SHARE), (a_layer, 1.0)):
         more = (values - budget.workspace_values) * value_bytes
         if more <= share * left:
-            return replace(budget, workspace_values=values, needed_bytes=budget.needed_bytes + max(0, more))
+            return replace(budget, workspace_values=values, needed_bytes=budget.needed_bytes + more)
     return budget
+
+
+def _what_helps(machine: Machine) -> str:
+    if machine.is_bounded:
+        return "are allowed; raise --max-memory or trainer.max_memory"
+    return "are free; close other programs"
 
 
 def _gigabytes(count: int) -> str:

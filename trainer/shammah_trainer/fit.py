@@ -3,7 +3,7 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -87,6 +87,14 @@ class Step:
 class Watch(Protocol):
     """Hears how it goes."""
 
+    def breathe(self) -> None:
+        """Between two batches, where little is held: it may stand still here.
+
+        Raises:
+            Cancelled: No other is wanted.
+        """
+        ...
+
     def step(self, step: Step) -> None:
         """A step was made.
 
@@ -125,7 +133,7 @@ def fit(model: PeftModel, data: Data, plan: Plan, width: int, seed: int, watch: 
     for epoch in range(1, most_epochs + 1):
         for step in range((epoch - 1) * an_epoch + 1, epoch * an_epoch + 1):
             drawn = draw(data.weights, plan.batch_rows, chance)
-            loss = _step(model, data, drawn, _replayed(data, plan, chance), plan, optimizer, step)
+            loss = _step(model, data, drawn, _replayed(data, plan, chance), plan, optimizer, step, watch)
             if not math.isfinite(loss):
                 raise Broken(f"the loss is {loss} in step {step}, on {', '.join(data.ids[place] for place in drawn)}")
             left = (time.monotonic() - started) / step * (most_epochs * an_epoch - step)
@@ -177,6 +185,7 @@ def _step(
     plan: Plan,
     optimizer: torch.optim.Optimizer,
     step: int,
+    watch: Watch,
 ) -> float:
     """One step on the rows drawn and replayed; the loss on those drawn, in nats a token."""
     for group in optimizer.param_groups:
@@ -184,8 +193,8 @@ def _step(
     # A row that was drawn twice is run once and counts twice.
     counts = Counter(data.rows[place] for place in drawn)
     shares = {row: count / len(drawn) for row, count in counts.items()}
-    loss = _descend(model, shares, data)
-    for part in in_batches(replayed, data.batch_tokens):
+    loss = _descend(model, shares, data, watch)
+    for part in _in_batches(replayed, data, watch):
         share = plan.replay_weight * len(part) / len(replayed)
         torch.autograd.backward(share * drift(model, collate(part, data.padding)))
     nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], CLIP)
@@ -194,12 +203,19 @@ def _step(
     return loss
 
 
-def _descend(model: PeftModel, shares: Mapping[Row, float], data: Data) -> float:
+def _descend(model: PeftModel, shares: Mapping[Row, float], data: Data, watch: Watch) -> float:
     """Add the gradient of a sum over rows, each with its share, of their mean nats a token; that sum."""
     total = 0.0
-    for part in in_batches(list(shares), data.batch_tokens):
+    for part in _in_batches(list(shares), data, watch):
         losses = tell(model, collate(part, data.padding)).row_losses(len(part))
         loss = losses @ losses.new_tensor([shares[row] for row in part])
         torch.autograd.backward(loss)
         total += float(loss.detach())
     return total
+
+
+def _in_batches(rows: Sequence[Row], data: Data, watch: Watch) -> Iterator[list[Row]]:
+    """As many rows at a time as fit; the watch may let it all stand still before each."""
+    for part in in_batches(rows, data.batch_tokens):
+        watch.breathe()
+        yield part

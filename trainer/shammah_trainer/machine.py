@@ -30,6 +30,7 @@ def look(threads: int, most_bytes: int = 0) -> Machine:
         threads=threads,
         is_fast_in_bfloat16=_is_fast_in_bfloat16(kind),
         is_gpu=kind == "cuda",
+        is_bounded=0 < most_bytes < free,
     )
 
 

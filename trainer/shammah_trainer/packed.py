@@ -149,6 +149,7 @@ class Workspace:
             threads: That unpack.
         """
         self.dtype = dtype
+        self._values = values
         self._ring = torch.empty(values, dtype=dtype, device=device)
         self._threads = threads
         self._held: dict[Packed, tuple[int, int]] = {}
@@ -166,10 +167,15 @@ class Workspace:
         self._held[packed] = (start, stop)
         return matrix
 
+    def release(self) -> None:
+        """Give the memory back; the next matrix takes it again."""
+        self._held.clear()
+        self._ring, self._place = self._ring.new_empty(0), 0
+
     def _make_room(self, values: int) -> tuple[int, int]:
         if values > len(self._ring):
             self._held.clear()
-            self._ring = torch.empty(values, dtype=self.dtype, device=self._ring.device)
+            self._ring = self._ring.new_empty(max(values, self._values))
         start = self._place if self._place + values <= len(self._ring) else 0
         stop = self._place = start + values
         for packed, (first, last) in list(self._held.items()):

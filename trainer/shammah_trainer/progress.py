@@ -2,10 +2,12 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from shammah_convert.job import CANCEL, PROGRESS, Score
+from shammah_trainer import pause
 from shammah_trainer.budget import Budget
 from shammah_trainer.fit import Cancelled, Step
 
@@ -15,10 +17,12 @@ class Progress:
 
     Attributes:
         losses: Nats a token, step by step, as they were told.
+        release: Gives back memory that can be taken again.
     """
 
     def __init__(self, folder: Path) -> None:
         self.losses: list[float] = []
+        self.release: Callable[[], None] = lambda: None
         self._folder = folder
         self._stream = (folder / PROGRESS).open("a", encoding="utf-8", buffering=1)
 
@@ -34,6 +38,22 @@ class Progress:
         """Raise Cancelled where the folder holds a file of that name."""
         if (self._folder / CANCEL).exists():
             raise Cancelled("it was cancelled")
+
+    def breathe(self) -> None:
+        """Stand still for as long as somebody who answers needs the memory.
+
+        Raises:
+            Cancelled: Somebody wanted it all to stop meanwhile.
+        """
+        if not pause.is_asked_for(self._folder):
+            return
+        self.say("paused")
+        self.release()
+        pause.give_back()
+        while pause.is_asked_for(self._folder):
+            self.check()
+            time.sleep(pause.LOOK_SECONDS)
+        self.say("continued")
 
     def step(self, step: Step) -> None:
         """A step was made."""

@@ -95,6 +95,7 @@ def _open(folder: Path, job: Job, progress: Progress) -> Opened:
     progress.budget(budget)
     job = replace(job, plan=job.plan.with_rank(budget.rank))
     base = build(file, _compute(budget))
+    progress.release = base.workspace.release
     model = lora.attach(base.model, job.plan.rank, job.plan.alpha, budget.is_checkpointed)
     data, watched = material.data(job.corrections, budget, base.padding), material.watched(job.corrections, budget)
     held_out = len(watched[HELD_OUT]) + len(data.general)

@@ -15,6 +15,7 @@ from shammah.errors import Interrupted, UsageError
 from shammah.generation import Finish, Sampling
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
+from shammah.memory import Precedence
 from shammah.policy import Side
 from shammah.records import Answer, Question
 from shammah.turn import Outcome, Request
@@ -43,11 +44,12 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
         ShammahError: It cannot be answered as asked.
     """
     stop = Interrupt()
-    with Journal(settings.home) as journal:
+    with Journal(settings.home) as journal, Precedence(settings.home, journal, say) as precedence:
         for notice in journal.take_notices():
             say(notice)
         parts = Parts(settings, journal, meter, say, stop, options.max_teacher_tokens)
-        assistant = Assistant(journal, parts.heads, parts.local(), parts.teacher(), parts.embed)
+        local = precedence.around(parts.local(), parts.base)
+        assistant = Assistant(journal, parts.heads, local, parts.teacher(), parts.embed)
         shows_live = sys.stdout.isatty() and not options.as_json
         screen = (Terminal if shows_live else Silent)(lambda: _announce(parts))
         request = _request(options, settings, journal)

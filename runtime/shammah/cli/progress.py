@@ -3,10 +3,21 @@
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from shammah.amounts import gigabytes
 from shammah.cli.screen import write
+
+# What is shown of an event that has no end in sight.
+STAGES = {
+    "paraphrasing": "Asking Claude for other words",
+    "opening": "Opening {base}",
+    "comparing": "Looking at {examples} examples",
+    "paused": "Standing still while a question is answered",
+    "continued": "Training",
+    "evaluating": "Comparing",
+}
 
 
 class Shown(Protocol):
@@ -59,28 +70,39 @@ class Bar:
 
     def hear(self, line: dict[str, Any]) -> None:
         """Move the bar."""
-        match line["event"]:
+        event = line["event"]
+        if event in STAGES:
+            self._show(STAGES[event].format_map(line), None, None, "")
+            return
+        match event:
             case "answering":
                 self._show("Asking the model what it knows (once)", line["done"], line["of"], "")
-            case "paraphrasing":
-                self._show("Asking Claude for other words", None, None, "")
-            case "opening":
-                self._show(f"Opening {line['base']}", None, None, "")
-            case "comparing":
-                self._show(f"Looking at {line['examples']} examples", None, None, "")
+            case "planned":
+                self._say(plan_in_words(line))
             case "step":
                 facts = f"epoch {line['epoch']}, step {line['step']}, loss {line['loss']:.3f}{self._learnt}"
                 left = f", at most {_duration(line['seconds_left'])} left"
                 self._show("Training", line["step"], line["steps"], facts + left)
             case "epoch":
                 self._learnt = f", {line['exact']} of {line['rows']} learnt"
-            case "evaluating":
-                self._show("Comparing", None, None, "")
             case "evaluated":
                 self._show("Done", 1, 1, "")
 
+    def _say(self, text: str) -> None:
+        """A line that stays, above the bar."""
+        self._progress.console.print(text, markup=False, highlight=False)
+
     def _show(self, what: str, done: float | None, of: float | None, facts: str) -> None:
         self._progress.update(self._task, description=what, completed=done or 0, total=of, facts=facts)
+
+
+def plan_in_words(line: Mapping[str, Any]) -> str:
+    """How a training is done on this machine."""
+    kind = "bfloat16" if line["is_bfloat16"] else "float32"
+    return (
+        f"Planned: {line['batch_tokens']:,} tokens at a time, rank {line['rank']}, {kind},"
+        f" about {gigabytes(line['needed_bytes'])}"
+    )
 
 
 def _duration(seconds: float) -> str:

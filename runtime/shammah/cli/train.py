@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,24 +11,34 @@ import typer
 
 from shammah import config
 from shammah.cli.screen import harmless, say, write
-from shammah.errors import TrainerMissing, TrainingError, TrainingRuns, UsageError
+from shammah.errors import TooLittleMemory, TrainerMissing, TrainingError, TrainingRuns, UsageError
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
-    from shammah.records import Training
+    from shammah.records import Base, Training
 
 Background = Annotated[bool, typer.Option("--background", help="Return at once; the background trains.")]
 Force = Annotated[bool, typer.Option("--force", help="Use the adapter even where the gate would refuse it.")]
 Cancel = Annotated[bool, typer.Option("--cancel", help="Stop the training that is under way.")]
+MaxMemory = Annotated[
+    str | None, typer.Option("--max-memory", metavar="AMOUNT", help="The most that it may take, such as 3GB.")
+]
 Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is to learn.")]
 
 
-def train(background: Background = False, force: Force = False, cancel: Cancel = False, model: Model = None) -> None:
+def train(
+    background: Background = False,
+    force: Force = False,
+    cancel: Cancel = False,
+    max_memory: MaxMemory = None,
+    model: Model = None,
+) -> None:
     """Train an adapter on what you corrected; where it is better, it answers from the next question on."""
     from shammah import schedule
     from shammah.journal import Journal
 
-    settings = config.load(model__path=model)
+    settings = config.load(model__path=model, trainer__max_memory=max_memory)
+    asked = Asked(force, settings.trainer.max_memory.bytes if max_memory else 0)
     with Journal(settings.home) as journal:
         for notice in journal.take_notices():
             say(notice)
@@ -35,17 +46,33 @@ def train(background: Background = False, force: Force = False, cancel: Cancel =
             _cancel(settings.home, journal)
         elif (running := schedule.open_training(settings.home, journal)) is None:
             if background:
-                _queue(settings, journal, force)
+                _queue(settings, journal, asked)
             else:
-                _finish(_train(settings, journal, force), settings.home)
+                _finish(_train(settings, journal, asked), settings.home)
+        elif running.state == "queued" and not background:
+            _finish(_take(settings, journal, asked, running), settings.home)
+        elif asked.most_memory_bytes and not _bounds(journal, running, asked):
+            raise TrainingRuns(f"training {running.number} is under way without this --max-memory")
         elif background:
             say(f"Training {running.number} is {running.state} already; watch it with `shammah train`.")
-        elif running.state == "queued":
-            _finish(_take(settings, journal, force, running), settings.home)
         elif force and not running.is_forced:
             raise TrainingRuns(f"training {running.number} is under way without --force")
         else:
             _finish(_attach(settings, journal, running), settings.home)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the flags want of a training; 0 bytes leave its memory to the settings."""
+
+    is_forced: bool
+    most_memory_bytes: int
+
+
+def _bounds(journal: "Journal", running: "Training", asked: Asked) -> bool:
+    """Whether an open training stays within what is asked, now at the latest."""
+    is_so = running.most_memory_bytes == asked.most_memory_bytes
+    return is_so or journal.trainings.bound_memory(running, asked.most_memory_bytes)
 
 
 def _cancel(home: Path, journal: "Journal") -> None:
@@ -55,21 +82,19 @@ def _cancel(home: Path, journal: "Journal") -> None:
     say("No training is under way." if stopped is None else f"Training {stopped.number} is told to stop.")
 
 
-def _queue(settings: config.Settings, journal: "Journal", is_forced: bool) -> None:
+def _queue(settings: config.Settings, journal: "Journal", asked: Asked) -> None:
     from shammah import bases, worker
 
     _check(settings, journal)
     base = bases.identify(journal, bases.resolve(settings.model.path), say)
-    training = journal.trainings.queue(base.sha256, is_automatic=False, is_forced=is_forced)
+    training = journal.trainings.queue(base.sha256, False, asked.is_forced, asked.most_memory_bytes)
     if training is None:
         raise TrainingRuns("another training is under way")
     worker.start(settings.home, settings.offline)
     say(f"Training {training.number} runs in the background; watch it with `shammah train`.")
 
 
-def _train(
-    settings: config.Settings, journal: "Journal", is_forced: bool, queued: "Training | None" = None
-) -> "Training":
+def _train(settings: config.Settings, journal: "Journal", asked: Asked, queued: "Training | None" = None) -> "Training":
     """Train in this process's name, a queued training where there is one; Ctrl-C leaves everything as it was."""
     from shammah.assembly import Parts
     from shammah.cli.progress import progress
@@ -79,22 +104,28 @@ def _train(
 
     _check(settings, journal)
     parts = Parts(settings, journal, BusyMeter(), say)
+    _check_memory(settings.home, journal, parts.base if queued is None else journal.base(queued.base))
     if queued is not None:
-        journal.trainings.take_over(queued, is_forced)
+        journal.trainings.take_over(queued, asked.is_forced)
+        if asked.most_memory_bytes:
+            journal.trainings.bound_memory(queued, asked.most_memory_bytes)
+            queued = journal.trainings.at(queued.number)
     with progress() as shown:
         trainer = Trainer(settings, journal, parts.open_bare, shown.hear, parts.paraphraser())
         try:
-            return trainer.resume(queued) if queued is not None else trainer.start(parts.base, is_forced)
+            if queued is not None:
+                return trainer.resume(queued)
+            return trainer.start(parts.base, asked.is_forced, asked.most_memory_bytes)
         except KeyboardInterrupt:
             last = journal.trainings.last()
             say(outcome(settings.home, last) if last else "Interrupted; everything is as it was.")
             raise
 
 
-def _take(settings: config.Settings, journal: "Journal", is_forced: bool, queued: "Training") -> "Training":
+def _take(settings: config.Settings, journal: "Journal", asked: Asked, queued: "Training") -> "Training":
     """Do what is queued, or watch whoever began it meanwhile."""
     try:
-        return _train(settings, journal, is_forced, queued)
+        return _train(settings, journal, asked, queued)
     except TrainingRuns:
         return _attach(settings, journal, queued)
 
@@ -110,6 +141,18 @@ def _check(settings: config.Settings, journal: "Journal") -> None:
             "there is nothing to learn yet",
             hint='Correct an answer first: shammah feedback critical "what was wrong" --answer "what is right"',
         )
+
+
+def _check_memory(home: Path, journal: "Journal", base: "Base | None") -> None:
+    """Refuse, with numbers, what cannot fit; the trainer plans with what is there."""
+    from shammah import admission, memory
+
+    if base is None:  # the training says so
+        return
+    wish = admission.Wish("training", admission.training_bytes(base.size), is_awaited=True)
+    decision = memory.decide(home, journal, wish)
+    if isinstance(decision, admission.Refuse):
+        raise TooLittleMemory(decision.reason)
 
 
 def _attach(settings: config.Settings, journal: "Journal", running: "Training") -> "Training":

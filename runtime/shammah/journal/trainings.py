@@ -23,21 +23,21 @@ class Trainings:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def queue(self, base: str, is_automatic: bool, is_forced: bool) -> Training | None:
+    def queue(self, base: str, is_automatic: bool, is_forced: bool, most_memory_bytes: int = 0) -> Training | None:
         """Leave a training for the background; None where one is open already."""
         with self._db.write() as db:
             if self.open_one() is not None:
                 return None
-            number = _insert(db, base, "queued", is_automatic, is_forced)
+            number = _insert(db, base, "queued", is_automatic, is_forced, most_memory_bytes)
             insert_job(db, TRAIN_JOB, {"training": number})
         return self.at(number)
 
-    def begin(self, base: str, is_forced: bool) -> Training | None:
+    def begin(self, base: str, is_forced: bool, most_memory_bytes: int = 0) -> Training | None:
         """Begin a training that somebody waits for; None where one is open already."""
         with self._db.write() as db:
             if self.open_one() is not None:
                 return None
-            number = _insert(db, base, "running", is_automatic=False, is_forced=is_forced)
+            number = _insert(db, base, "running", False, is_forced, most_memory_bytes)
         return self.at(number)
 
     def at(self, number: int) -> Training:
@@ -83,6 +83,15 @@ class Trainings:
                 (is_forced, training.number),
             )
 
+    def bound_memory(self, training: Training, most_memory_bytes: int) -> bool:
+        """Let a training that has not begun take no more than this; whether it had not."""
+        with self._db.write() as db:
+            changed = db.execute(
+                "UPDATE trainings SET most_memory_bytes = ? WHERE number = ? AND state = 'queued'",
+                (most_memory_bytes, training.number),
+            )
+        return changed.rowcount == 1
+
     def note(self, training: Training, state: TrainingState, reason: str = "") -> None:
         """Record how far an open training is, or how it ended without an adapter."""
         finished = None if state in OPEN else now()
@@ -117,10 +126,18 @@ class Trainings:
         return len(set(examples) - seen)
 
 
-def _insert(db: sqlite3.Connection, base: str, state: TrainingState, is_automatic: bool, is_forced: bool) -> int:
+def _insert(
+    db: sqlite3.Connection,
+    base: str,
+    state: TrainingState,
+    is_automatic: bool,
+    is_forced: bool,
+    most_memory_bytes: int,
+) -> int:
     number = db.execute(
-        "INSERT INTO trainings (created, base, state, is_automatic, is_forced) VALUES (?, ?, ?, ?, ?)",
-        (now(), base, state, is_automatic, is_forced),
+        "INSERT INTO trainings (created, base, state, is_automatic, is_forced, most_memory_bytes)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (now(), base, state, is_automatic, is_forced, most_memory_bytes),
     ).lastrowid
     assert number is not None
     return number

@@ -1,0 +1,106 @@
+"""Room in memory: what is free, what a training holds, and how it is asked to stand still for an answer."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+
+from shammah import admission, hardware, locks
+from shammah.admission import Decision, Pause, Running, Wish
+from shammah.journal import Journal
+from shammah.records import Base
+from shammah.sides import LocalGenerator, LocalSide
+from shammah_convert import pauses
+from shammah_convert.header import Attention
+from shammah_convert.shape import BadBase
+
+
+def decide(home: Path, journal: Journal, wish: Wish) -> Decision:
+    """Decide about a wish for memory, as the machine is now."""
+    return admission.admit(wish, hardware.ram_available_bytes(), running(home, journal))
+
+
+def running(home: Path, journal: Journal) -> Running | None:
+    """The training whose trainer works right now, with what that holds."""
+    training = journal.trainings.open_one()
+    if training is None or training.state == "queued":
+        return None
+    held = sum(map(_resident_bytes, locks.named(home / locks.TRAINING)))
+    return Running(training.number, held) if held else None
+
+
+def model_bytes(base: Base, context_tokens: int | None) -> int:
+    """What a local model takes once it is open; None fills the context that it was trained for."""
+    try:
+        attention = Attention.read(Path(base.path))
+    except BadBase:  # llama.cpp has the last word on the file: its size says most
+        return base.size + admission.RUN_BYTES
+    return admission.model_bytes(base.size, attention, context_tokens or attention.context_tokens)
+
+
+def job_folder(home: Path, number: int) -> Path:
+    """The job folder of a training, by its number."""
+    return home / "jobs" / str(number)
+
+
+class Precedence:
+    """An answer goes before a training: one beside which it does not fit stands still until this is closed."""
+
+    def __init__(self, home: Path, journal: Journal, say: Callable[[str], None] = lambda _: None) -> None:
+        self._home = home
+        self._journal = journal
+        self._say = say
+        self._is_taken = False
+        self._file: Path | None = None
+
+    def __enter__(self) -> "Precedence":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def around(self, local: LocalSide, base: Base) -> LocalSide:
+        """The local side, with room made before its model is opened."""
+
+        def open_model() -> LocalGenerator:
+            self.take(base, local.limit_tokens)
+            return local.open()
+
+        return replace(local, open=open_model)
+
+    def take(self, base: Base, context_tokens: int | None) -> None:
+        """Pause a training beside which the model does not fit; asked again, nothing is decided anew."""
+        if self._is_taken:
+            return
+        self._is_taken = True
+        training = running(self._home, self._journal)
+        if training is None:  # as nearly always: then nothing is read
+            return
+        wish = Wish("answering", model_bytes(base, context_tokens), is_awaited=True)
+        decision = admission.admit(wish, hardware.ram_available_bytes(), training)
+        if isinstance(decision, Pause):
+            self._pause(decision.training)
+
+    def close(self) -> None:
+        """Let the training go on."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+            self._file = None
+
+    def _pause(self, training: Running) -> None:
+        who = pauses.Answering(os.getpid(), psutil.Process().create_time())
+        try:
+            self._file = pauses.ask(job_folder(self._home, training.number), who)
+        except OSError:  # it has just ended, or the disk is full: the answer does not wait
+            return
+        self._say(f"Training {training.number} stands still meanwhile: both do not fit into memory.")
+
+
+def _resident_bytes(pid: int) -> int:
+    """What a process holds; nothing where it is gone."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
