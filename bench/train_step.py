@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-checkpoints", action="store_true", help="keep every activation")
     parser.add_argument("--workspace", type=int, default=0, help="values that the packed side keeps unpacked")
+    parser.add_argument("--thrifty", action="store_true", help="let the allocator keep nothing")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args(arguments)
     import torch
@@ -87,11 +88,13 @@ def _optimizer(model: Any) -> Any:
 def _packed(options: argparse.Namespace) -> Step:
     import torch
 
-    from shammah_trainer import lora
+    from shammah_trainer import lora, machine
     from shammah_trainer.base import Compute, open_base
     from shammah_trainer.dataset import Batch
     from shammah_trainer.losses import tell
 
+    if options.thrifty:
+        machine.return_memory_at_once()
     device = torch.device(options.device)
     compute = Compute(torch.bfloat16, device, options.workspace, options.threads)
     base = open_base(options.file, compute)
@@ -102,7 +105,7 @@ def _packed(options: argparse.Namespace) -> Step:
 
     def step() -> float:
         loss = tell(model, batch).nats.mean()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
         return float(loss.detach())

@@ -32,7 +32,8 @@ def random_blocks(kind: Type, rows: int, columns: int) -> np.ndarray[Any, np.dty
     values, size = ggml.block(kind)
     if size == 2 * values or size == 4 * values:
         floats = random.normal(size=(rows, columns)).astype(np.float32)
-        return gguf.quants.quantize(floats, kind).view(np.uint8).reshape(rows, -1)
+        plain: np.ndarray[Any, np.dtype[np.uint8]] = gguf.quants.quantize(floats, kind).view(np.uint8)
+        return plain.reshape(rows, -1)
     packed = random.integers(0, 256, (rows * columns // values, size), dtype=np.uint8)
     for place in _SCALES[kind]:
         packed[:, place : place + 2] = random.uniform(0.01, 1, (len(packed), 1)).astype(np.float16).view(np.uint8)

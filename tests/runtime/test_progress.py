@@ -16,6 +16,7 @@ PLANNED = {
     "threads": 4,
     "is_bfloat16": True,
     "is_checkpointed": True,
+    "is_thrifty": False,
     "workspace_values": 10,
     "needed_bytes": 1_400_000_000,
 }

@@ -37,18 +37,19 @@ def on(free_bytes: float, size: Size | str, rank: int = 16, longest: int = 600, 
     return plan(Machine(int(free_bytes), 2, **machine), SIZES[size] if isinstance(size, str) else size, rank, longest)
 
 
-def worth(budget: Budget, longest: int = 600) -> tuple[bool, int, int, bool, int]:
+def worth(budget: Budget, longest: int = 600) -> tuple[bool, int, int, bool, bool, int]:
     """What makes a plan better than another, the weightiest first."""
     is_whole = budget.most_tokens >= longest
-    return is_whole, min(budget.most_tokens, longest), budget.rank, not budget.is_checkpointed, budget.batch_tokens
+    speed = not budget.is_checkpointed, not budget.is_thrifty, budget.batch_tokens
+    return is_whole, min(budget.most_tokens, longest), budget.rank, *speed
 
 
 # What is free, in GB -> (tokens a batch, checkpointed), for a longest example of 600 tokens in bfloat16. A token that
 # is kept takes 24 * 40,448 values in the 0.5B shape, 28 * 72,448 in the 1.5B and 28 * 159,232 in the 7B, of two bytes.
 CHOSEN: dict[str, dict[int, tuple[int, bool] | None]] = {
-    "0.5B": {2: (2048, True), 4: (1024, False), 8: (2048, False), 16: (2048, False), 32: (2048, False)},
+    "0.5B": {2: (1024, True), 4: (1024, False), 8: (2048, False), 16: (2048, False), 32: (2048, False)},
     "1.5B": {2: (600, True), 4: (2048, True), 8: (1024, False), 16: (2048, False), 32: (2048, False)},
-    "7B": {2: None, 4: None, 8: (2048, True), 16: (1024, False), 32: (2048, False)},
+    "7B": {2: None, 4: None, 8: (600, True), 16: (1024, False), 32: (2048, False)},
 }
 
 

@@ -101,6 +101,7 @@ class Budget:
         most_tokens: Of one example; longer ones are left out.
         is_bfloat16: Products in bfloat16, not float32.
         is_checkpointed: The backward pass computes a layer's activations again.
+        is_thrifty: Freed memory goes back to the system at once, which costs up to a third of the speed.
         workspace_values: That are kept unpacked.
         needed_bytes: What it is expected to take in all.
     """
@@ -111,6 +112,7 @@ class Budget:
     threads: int
     is_bfloat16: bool
     is_checkpointed: bool
+    is_thrifty: bool
     workspace_values: int
     needed_bytes: int
 
@@ -146,7 +148,7 @@ def _choices(machine: Machine, size: Size, rank: int, longest: int) -> Iterator[
     ranks = [rank, *(lower for lower in (rank // 2, rank // 4) if lower >= LEAST_RANK)]
     for batches in (whole, *([tokens] for tokens in short)):
         for lower in ranks:
-            for is_checkpointed in (False, True):
+            for is_checkpointed, is_thrifty in ((False, False), (True, False), (True, True)):
                 for tokens in batches:
                     budget = Budget(
                         batch_tokens=tokens,
@@ -155,6 +157,7 @@ def _choices(machine: Machine, size: Size, rank: int, longest: int) -> Iterator[
                         threads=machine.threads,
                         is_bfloat16=is_bfloat16,
                         is_checkpointed=is_checkpointed,
+                        is_thrifty=is_thrifty,
                         workspace_values=size.largest_values,
                         needed_bytes=0,
                     )
@@ -174,7 +177,8 @@ def _token_bytes(budget: Budget, size: Size, value_bytes: int) -> int:
     config = size.config
     layer = 5 * config.intermediate_size + 18 * config.hidden_size
     kept = config.layers * (config.hidden_size if budget.is_checkpointed else layer)
-    passing = 2 * layer
+    # Of a layer that is computed again, its values and their gradients come and go, and leave the heap in fragments.
+    passing = (6 if budget.is_checkpointed and not budget.is_thrifty else 2) * layer
     logits = min(size.rows, HEAD_VALUES // config.hidden_size) * (2 * value_bytes + 4)
     return value_bytes * (kept + passing) + logits
 

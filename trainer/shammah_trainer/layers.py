@@ -19,12 +19,12 @@ class _Product(torch.autograd.Function):
     """`x @ weight.T + bias` where the weight is packed and frozen."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, layer: "PackedLinear") -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, layer: "PackedLinear") -> Tensor:
         ctx.layer = layer
         return functional.linear(x, layer.matrix(), layer.bias)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None]:
         return (gradient @ ctx.layer.matrix() if ctx.needs_input_grad[0] else None), None
 
 
@@ -49,7 +49,7 @@ class PackedLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out), in the workspace's dtype."""
-        product: Tensor = _Product.apply(x.to(self._workspace.dtype), self)
+        product: Tensor = _Product.apply(x.to(self._workspace.dtype), self)  # type: ignore[no-untyped-call]
         return product
 
 
@@ -68,7 +68,7 @@ class PackedEmbedding(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(...,) -> (..., width)."""
-        ids, places = tokens.unique(return_inverse=True)
+        ids, places = torch.unique(tokens, return_inverse=True)
         return self.packed.picked(ids).floats(self._dtype)[places]
 
 
@@ -83,20 +83,20 @@ class Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., width) -> (..., width), each divided by its root mean square and scaled."""
-        normalised: Tensor = _Normalised.apply(x, self.weight, self._epsilon)
+        normalised: Tensor = _Normalised.apply(x, self.weight, self._epsilon)  # type: ignore[no-untyped-call]
         return normalised
 
 
 class _Normalised(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
         floats = x.float()
         scale = (floats.square().mean(-1, keepdim=True) + epsilon).rsqrt()
         ctx.save_for_backward(x, scale, weight)
         return (floats * scale).mul_(weight).to(x.dtype)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         x, scale, weight = ctx.saved_tensors
         unit, pull = x.float() * scale, gradient.float() * weight
         pull.sub_(unit.mul_((pull * unit).mean(-1, keepdim=True)))
@@ -139,7 +139,7 @@ class PackedHead(nn.Module):
         Returns:
             Negative log-probabilities of those wanted, (tokens,), float32, with a gradient; argmaxes, (tokens,).
         """
-        result: tuple[Tensor, Tensor] = _Nats.apply(hidden.to(self._workspace.dtype), self, wanted)
+        result: tuple[Tensor, Tensor] = _Nats.apply(hidden.to(self._workspace.dtype), self, wanted)  # type: ignore[no-untyped-call]
         return result
 
     def divergence(self, base: Tensor, moved: Tensor) -> Tensor:
@@ -177,7 +177,7 @@ class _Nats(torch.autograd.Function):
     """Cross entropy in one pass over the vocabulary; the gradient is summed up on the way, as flash attention does."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, head: PackedHead, wanted: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def forward(ctx: Any, hidden: Tensor, head: PackedHead, wanted: Tensor) -> tuple[Tensor, Tensor]:
         sums, right = _Powers(hidden), torch.zeros(len(hidden), device=hidden.device)
         likeliest = torch.zeros_like(wanted)
         pull = torch.zeros(hidden.shape, device=hidden.device) if ctx.needs_input_grad[0] else None
@@ -198,6 +198,6 @@ class _Nats(torch.autograd.Function):
         return sums.log() - right, likeliest
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, None, None]:
         (pull,) = ctx.saved_tensors
         return gradient[:, None].to(pull.dtype) * pull, None, None

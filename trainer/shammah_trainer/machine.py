@@ -1,9 +1,17 @@
 """What there is to train with: memory, cores, a GPU."""
 
+import ctypes
+import sys
+
 import psutil
 import torch
 
 from shammah_trainer.budget import Machine
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""As malloc.h numbers them."""
+
+_KEPT_BYTES = 65_536
 
 GPU_SHARE = 0.9
 """Of a GPU's free memory: its own library takes some, and its allocator rounds up."""
@@ -32,6 +40,16 @@ def look(threads: int, most_bytes: int = 0) -> Machine:
         is_gpu=kind == "cuda",
         is_bounded=0 < most_bytes < free,
     )
+
+
+def return_memory_at_once() -> None:
+    """Let the allocator keep nothing that is free: its heap would be left in fragments, 0.5 GB of them at 1.5B.
+
+    By mallopt(3) of glibc; other allocators keep little by themselves.
+    """
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        libc.mallopt(_M_MMAP_THRESHOLD, 2 * _KEPT_BYTES)  # larger blocks stay out of the heap
 
 
 def _free_bytes() -> int:

@@ -84,7 +84,8 @@ class Material:
         """What is compared before and after, by the name of its file; of the examples, what is aimed at."""
         fitting = self._fitting(budget)
         aims = [row for example, row in fitting if example.id in corrections] or [row for _, row in fitting]
-        return {EXAMPLES: aims} | {name: self._short(name, budget) for name in (HELD_OUT, GENERAL, PARAPHRASES)}
+        others = {name: self._short(name, budget) for name in (HELD_OUT, GENERAL, PARAPHRASES)}
+        return {EXAMPLES: aims, **others}
 
     def left_out(self, budget: Budget) -> tuple[str, ...]:
         """Ids of examples that are too long to be read whole."""

@@ -93,6 +93,8 @@ def _open(folder: Path, job: Job, progress: Progress) -> Opened:
     material = Material.read(folder, encoder(file), min(job.plan.most_tokens, file.config.context_tokens))
     budget = _budget(job, file, material)
     progress.budget(budget)
+    if budget.is_thrifty:
+        machine.return_memory_at_once()
     job = replace(job, plan=job.plan.with_rank(budget.rank))
     base = build(file, _compute(budget))
     progress.release = base.workspace.release
