@@ -146,6 +146,18 @@ class TrainingRuns(TrainingError):
     hint = "Watch it with `shammah train`, or end it with `shammah train --cancel`."
 
 
+class TrainerKilled(TrainingError):
+    """The trainer's process was killed, by the kernel for want of memory for one."""
+
+    hint = "Go on with `shammah train --resume`."
+
+
+class NothingToResume(TrainingError):
+    """No training was cut off that could go on."""
+
+    hint = "Begin a new one with `shammah train`."
+
+
 class TrainerMissing(TrainingError):
     """The trainer's libraries are not installed."""
 

@@ -1,7 +1,9 @@
 """What the trainer says while it works: JSON lines, appended to one file that anyone may read along."""
 
 import json
+import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,6 +23,8 @@ class Progress:
         self.losses: list[float] = []
         self._folder = folder
         self._stream = (folder / PROGRESS).open("a", encoding="utf-8", buffering=1)
+        if not _ends_whole(folder / PROGRESS):  # whoever wrote before was killed within a line
+            self._stream.write("\n")
 
     def say(self, event: str, **facts: object) -> None:
         """Append a line."""
@@ -34,6 +38,11 @@ class Progress:
         """Raise Cancelled where the folder holds a file of that name."""
         if (self._folder / CANCEL).exists():
             raise Cancelled("it was cancelled")
+
+    def resumed(self, losses: Sequence[float]) -> None:
+        """An earlier process made these steps."""
+        self.losses = [round(loss, 5) for loss in losses]
+        self.say("resumed", step=len(losses))
 
     def step(self, step: Step) -> None:
         """A step was made."""
@@ -55,3 +64,11 @@ class Progress:
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
+
+
+def _ends_whole(file: Path) -> bool:
+    """Whether the last line has its end, or there is none."""
+    with file.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - 1))
+        return stream.read(1) in (b"", b"\n")

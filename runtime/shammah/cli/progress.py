@@ -68,6 +68,8 @@ class Bar:
                 self._show(f"Opening {line['base']}", None, None, "")
             case "comparing":
                 self._show(f"Looking at {line['examples']} examples", None, None, "")
+            case "resumed":
+                self._show(f"Going on after step {line['step']}", None, None, "")
             case "step":
                 facts = f"epoch {line['epoch']}, step {line['step']}, loss {line['loss']:.3f}{self._learnt}"
                 left = f", at most {_duration(line['seconds_left'])} left"

@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 Background = Annotated[bool, typer.Option("--background", help="Return at once; the background trains.")]
 Force = Annotated[bool, typer.Option("--force", help="Use the adapter even where the gate would refuse it.")]
 Cancel = Annotated[bool, typer.Option("--cancel", help="Stop the training that is under way.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the last training, which was cut off.")]
 Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is to learn.")]
 
 
-def train(background: Background = False, force: Force = False, cancel: Cancel = False, model: Model = None) -> None:
+def train(
+    background: Background = False,
+    force: Force = False,
+    cancel: Cancel = False,
+    resume: Resume = False,
+    model: Model = None,
+) -> None:
     """Train an adapter on what you corrected; where it is better, it answers from the next question on."""
     from shammah import schedule
     from shammah.journal import Journal
@@ -34,7 +41,9 @@ def train(background: Background = False, force: Force = False, cancel: Cancel =
         if cancel:
             _cancel(settings.home, journal)
         elif (running := schedule.open_training(settings.home, journal)) is None:
-            if background:
+            if resume:
+                _finish(_resume(settings, journal, force, background), settings.home)
+            elif background:
                 _queue(settings, journal, force)
             else:
                 _finish(_train(settings, journal, force), settings.home)
@@ -67,10 +76,23 @@ def _queue(settings: config.Settings, journal: "Journal", is_forced: bool) -> No
     say(f"Training {training.number} runs in the background; watch it with `shammah train`.")
 
 
+def _resume(settings: config.Settings, journal: "Journal", is_forced: bool, is_background: bool) -> "Training":
+    """Go on with the last training, which was cut off."""
+    from shammah import resuming
+
+    if is_background:
+        raise UsageError("--resume trains while you wait", hint="Leave out --background.")
+    return _train(settings, journal, is_forced, cut_off=resuming.last_cut_off(journal, settings.home / "jobs"))
+
+
 def _train(
-    settings: config.Settings, journal: "Journal", is_forced: bool, queued: "Training | None" = None
+    settings: config.Settings,
+    journal: "Journal",
+    is_forced: bool,
+    queued: "Training | None" = None,
+    cut_off: "Training | None" = None,
 ) -> "Training":
-    """Train in this process's name, a queued training where there is one; Ctrl-C leaves everything as it was."""
+    """Train in this process's name, what is queued or was cut off, where it is given; Ctrl-C leaves all as it was."""
     from shammah.assembly import Parts
     from shammah.cli.progress import progress
     from shammah.following import outcome
@@ -84,7 +106,9 @@ def _train(
     with progress() as shown:
         trainer = Trainer(settings, journal, parts.open_bare, shown.hear, parts.paraphraser())
         try:
-            return trainer.resume(queued) if queued is not None else trainer.start(parts.base, is_forced)
+            if queued is not None:
+                return trainer.resume(queued)
+            return trainer.take_up(cut_off, is_forced) if cut_off else trainer.start(parts.base, is_forced)
         except KeyboardInterrupt:
             last = journal.trainings.last()
             say(outcome(settings.home, last) if last else "Interrupted; everything is as it was.")
