@@ -159,7 +159,7 @@ def test_a_line_that_a_kill_tore_is_ended_before_the_next(tmp_path: Path) -> Non
 
 
 def test_a_loss_that_broke_leaves_no_checkpoint_that_would_break_again(job: Job, tmp_path: Path) -> None:
-    wild = replace(job, plan=replace(PLAN, learning_rate=1e6))
+    wild = replace(job, plan=replace(PLAN, learning_rate=1e20))
     folder = prepare(tmp_path, wild)
     with (
         contextlib.closing(Progress(folder)) as progress,
