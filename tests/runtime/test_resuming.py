@@ -153,11 +153,11 @@ def replace_the_base(journal: Journal, _: Path) -> None:
     write_tiny(Path(base.path), seed=9)
 
 
-def lose(name: str) -> Callable[[Journal, Path], None]:
+def lose(name: str) -> Callable[[Journal, Path], object]:
     return lambda _, folder: (folder / name).unlink()
 
 
-def change(name: str) -> Callable[[Journal, Path], None]:
+def change(name: str) -> Callable[[Journal, Path], object]:
     return lambda _, folder: (folder / name).write_text("")
 
 
@@ -173,7 +173,7 @@ def change(name: str) -> Callable[[Journal, Path], None]:
     ],
 )
 def test_what_cannot_go_on_says_why_and_what_to_do(
-    settings: Settings, journal: Journal, cut_off: Training, event: Callable[[Journal, Path], None], words: str
+    settings: Settings, journal: Journal, cut_off: Training, event: Callable[[Journal, Path], object], words: str
 ) -> None:
     event(journal, folder_of(settings.home, cut_off))
     with pytest.raises(NothingToResume, match=words) as raised:

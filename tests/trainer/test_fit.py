@@ -249,11 +249,12 @@ def test_a_loss_that_is_no_number_names_step_and_examples(model: PeftModel, base
 
 def test_a_gradient_that_is_no_number_changes_nothing(model: PeftModel, base: Base) -> None:
     rows, before = [row(base, "which?", "A")], [parameter.clone() for parameter in lora.parameters(model)]
-    for parameter in lora.parameters(model):
+    trained: list[Any] = list(lora.parameters(model))
+    for parameter in trained:
         parameter.register_hook(lambda gradient: gradient * math.inf)
     with pytest.raises(Broken, match=r"the gradient's norm is (nan|inf) in step 1, on example-0"):
         run(model, base, data(base, rows), Plan(batch_rows=1))
-    for parameter, value in zip(lora.parameters(model), before, strict=True):
+    for parameter, value in zip(trained, before, strict=True):
         assert torch.equal(parameter, value)
 
 

@@ -168,4 +168,4 @@ def _digest(tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> str:
 
 
 def _bytes(value: Tensor) -> memoryview:
-    return memoryview(value.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy())
+    return value.detach().contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data
