@@ -1,7 +1,13 @@
 """Files that appear under their name only when they are whole and on the disk."""
 
+import contextlib
+import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+# Of a full disk, a full quota, and a limit on a file's size.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def publish(partial: Path, path: Path) -> None:
@@ -20,8 +26,25 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a name to write under; the file gets its own when the block ends well, and is gone otherwise."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        publish(partial, path)
+    except BaseException:
+        with contextlib.suppress(OSError):  # half a file would keep a full disk full
+            partial.unlink(missing_ok=True)
+        raise
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a text file that is there whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, "utf-8")
-    publish(partial, path)
+    with whole(path) as partial:
+        partial.write_text(text, "utf-8")
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a write failed for want of room."""
+    return isinstance(error, OSError) and error.errno in FULL

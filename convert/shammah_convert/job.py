@@ -1,6 +1,6 @@
 """A training job as files: what the runtime asks of the trainer, and what the trainer says of its work.
 
-`job.json` and the examples go in; `progress.jsonl`, `adapter.gguf` and `report.json` come out.
+`job.json` and the examples go in; `progress.jsonl`, checkpoints, `adapter.gguf` and `report.json` come out.
 """
 
 import json
@@ -16,12 +16,14 @@ from shammah_convert.intervals import Interval
 JOB, EXAMPLES, HELD_OUT, REPLAY = "job.json", "examples.jsonl", "held_out.jsonl", "replay.jsonl"
 GENERAL, PARAPHRASES = "general.jsonl", "paraphrases.jsonl"
 PROGRESS, ADAPTER, REPORT, CANCEL = "progress.jsonl", "adapter.gguf", "report.json", "cancel"
+CHECKPOINT, CHECKPOINTS = "checkpoint-{:08}.safetensors", "checkpoint-*.safetensors"
+"""By the number of its step; all of them."""
 
 MOST_DRIFT = 0.05
 """By so many nats a token an adapter may move the base's answers to general questions: KL(base || adapted)."""
 
-CANCELLED = 3
-"""The trainer's exit code where somebody wanted it to stop; 0 is done, all else failed."""
+CANCELLED, DISK_FULL = 3, 4
+"""The trainer's exit codes: somebody wanted it to stop, there was no room to write; 0 is done, all else failed."""
 
 
 class BadJob(ValueError):

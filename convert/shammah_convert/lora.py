@@ -17,7 +17,7 @@ import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from shammah_convert.files import publish
+from shammah_convert.files import whole
 from shammah_convert.names import UnknownName, gguf_name, hf_name
 from shammah_convert.shape import BaseConfig, shape_of
 
@@ -114,8 +114,12 @@ def write_lora(path: Path, adapter: Adapter, base: BaseConfig) -> None:
         BadAdapter: It does not fit the base, or holds values that are none.
     """
     check(adapter, base)
-    partial = path.with_name(path.name + ".partial")
-    writer = gguf.GGUFWriter(partial, adapter.architecture)
+    with whole(path) as partial:
+        _write(partial, adapter, base)
+
+
+def _write(path: Path, adapter: Adapter, base: BaseConfig) -> None:
+    writer = gguf.GGUFWriter(path, adapter.architecture)
     try:
         _add_card(writer, adapter)
         for module, (lora_a, lora_b) in adapter.pairs.items():
@@ -127,7 +131,6 @@ def write_lora(path: Path, adapter: Adapter, base: BaseConfig) -> None:
         writer.write_tensors_to_file()
     finally:
         writer.close()
-    publish(partial, path)
 
 
 def read_lora(path: Path, base: BaseConfig) -> Adapter:

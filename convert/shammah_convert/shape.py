@@ -25,6 +25,16 @@ class BaseConfig:
     rms_epsilon: float = 1e-6
     is_tied: bool = False
 
+    @property
+    def matrices(self) -> tuple[tuple[int, int], ...]:
+        """(in, out) of each projection of a layer."""
+        width, inner = self.hidden_size, self.intermediate_size
+        queries, keys = self.heads * self.head_size, self.kv_heads * self.head_size
+        return (
+            (width, queries), (width, keys), (width, keys), (queries, width),
+            (width, inner), (width, inner), (inner, width),
+        )  # fmt: skip
+
     @classmethod
     def from_hf(cls, config: Mapping[str, Any]) -> "BaseConfig":
         """Read a `config.json`.
@@ -59,6 +69,11 @@ def _check_rope(rope: Mapping[str, Any]) -> None:
     kind = rope.get("rope_type") or rope.get("type") or "default"
     if kind != "default":
         raise BadBase(f"its rotary positions are scaled ({kind}), which is not converted; take rope_scaling out")
+
+
+def lora_values(config: BaseConfig, rank: int) -> int:
+    """Of an adapter on every projection."""
+    return rank * config.layers * sum(inner + outer for inner, outer in config.matrices)
 
 
 def shape_of(config: BaseConfig, name: str, rows: int) -> tuple[int, ...]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from shammah import hardware
-from shammah.errors import Interrupted, TrainingError
+from shammah.errors import Interrupted, TrainerKilled, TrainingError
 from shammah.locks import Lock
-from shammah_convert.job import CANCELLED, PROGRESS
+from shammah_convert.job import CANCELLED, DISK_FULL, PROGRESS
 
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 5.0
@@ -28,6 +28,7 @@ def run(python: str, folder: Path, lock: Lock, hear: Hear) -> None:
     """Let an interpreter's trainer do the job of a folder, to its end; it ends itself when we do.
 
     Raises:
+        TrainerKilled: A signal ended it.
         TrainingError: It failed; the text says why.
         Interrupted: It was cancelled.
     """
@@ -50,6 +51,10 @@ def run(python: str, folder: Path, lock: Lock, hear: Hear) -> None:
             lock.name()
     if child.returncode == CANCELLED:
         raise Interrupted(error)
+    if child.returncode < 0:
+        raise TrainerKilled(f"the trainer was killed by signal {-child.returncode}")
+    if child.returncode == DISK_FULL:
+        raise TrainingError(f"the disk is full: {error or f'nothing more could be written into {folder}'}")
     if child.returncode != 0:
         raise TrainingError(error or f"the trainer ended with code {child.returncode}; see {folder / 'trainer.log'}")
 

@@ -152,6 +152,18 @@ class TooLittleMemory(TrainingError):
     hint = "Close other programs, or leave it to the background, which waits for room: `shammah train --background`."
 
 
+class TrainerKilled(TrainingError):
+    """The trainer's process was killed, by the kernel for want of memory for one."""
+
+    hint = "Go on with `shammah train --resume`."
+
+
+class NothingToResume(TrainingError):
+    """No training was cut off that could go on."""
+
+    hint = "Begin a new one with `shammah train`."
+
+
 class TrainerMissing(TrainingError):
     """The trainer's libraries are not installed."""
 

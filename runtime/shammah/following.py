@@ -8,6 +8,7 @@ from shammah.child import POLL_SECONDS, Hear, new_lines
 from shammah.journal import Journal
 from shammah.journal.trainings import OPEN
 from shammah.records import Training
+from shammah.resuming import checkpoints
 from shammah_convert.job import CANCEL, PROGRESS, BadJob, Report
 
 
@@ -38,7 +39,8 @@ def watch(home: Path, journal: Journal, training: Training, hear: Hear) -> Train
     try:
         while True:
             training = journal.trainings.at(training.number)
-            is_over = training.state not in OPEN
+            # Queued again after its process was killed: whoever does it next may be long in coming.
+            is_over = training.state not in OPEN or (stream is not None and training.state == "queued")
             if stream is None and training.state != "queued" and file.exists():
                 stream = file.open(encoding="utf-8")
             for line in new_lines(stream) if stream else ():
@@ -63,6 +65,12 @@ def _learnt(home: Path, training: Training) -> str:
     return f"{after.exact} of {after.rows} are answered as they should be ({before.exact} before){left_out}; "
 
 
+def _more(home: Path, training: Training) -> str:
+    """What can still be done with a training that was cut off."""
+    can_resume = checkpoints(folder_of(home, training))
+    return "; `shammah train --resume` goes on from its last checkpoint." if can_resume else ""
+
+
 def outcome(home: Path, training: Training) -> str:
     """How a training ended, in one line."""
     match training.state:
@@ -73,6 +81,9 @@ def outcome(home: Path, training: Training) -> str:
             more = "`shammah adapters report` has the numbers, `shammah train --force` overrides."
             return f"Training {training.number} is not used: {training.reason}. {more}"
         case "cancelled":
-            return f"Training {training.number} was cancelled; everything is as it was."
+            return f"Training {training.number} was cancelled; everything is as it was{_more(home, training) or '.'}"
+        case "queued":
+            later = "the background goes on with it, or `shammah train` at once"
+            return f"The process of training {training.number} was killed; {later}."
         case _:
-            return f"Training {training.number} failed: {training.reason}"
+            return f"Training {training.number} failed: {training.reason}{_more(home, training)}"

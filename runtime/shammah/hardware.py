@@ -38,7 +38,9 @@ def check_disk(folder: Path, needed_bytes: int) -> None:
     """
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
-        raise DiskTooSmall(f"this takes {needed_bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in {folder}")
+        digits = 1 if needed_bytes >= 1e9 else 3  # a small model's megabytes
+        sizes = [f"{count / 1e9:.{digits}f} GB" for count in (needed_bytes, free)]
+        raise DiskTooSmall(f"this takes {sizes[0]}, and {sizes[1]} are free in {folder}")
 
 
 def is_on_battery() -> bool:

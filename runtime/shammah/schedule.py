@@ -60,13 +60,13 @@ def counted(journal: Journal, settings: Settings) -> int | None:
 
 
 def open_training(home: Path, journal: Journal) -> Training | None:
-    """The training that is queued or under way; one whose process was killed is closed first."""
+    """The training that is queued or under way; one whose process was killed is closed, or queued again, first."""
     found = journal.trainings.open_one()
     if found is None or found.state == "queued":
         return found
     with locks.only_one(home / locks.TRAINING) as lock:
         if lock is not None:
-            journal.trainings.fail_abandoned()
+            journal.trainings.settle_abandoned()
     return journal.trainings.open_one()
 
 

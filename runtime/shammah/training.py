@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shammah import adapters, bases, candidate, child, gate, general, hardware, locks
+from shammah import adapters, candidate, child, gate, general, hardware, locks, resuming, room
 from shammah.child import Hear
 from shammah.config import Settings
-from shammah.errors import Interrupted, ShammahError, TrainingError, TrainingRuns
+from shammah.errors import Interrupted, ShammahError, TrainerKilled, TrainingError, TrainingRuns
 from shammah.following import folder_of
 from shammah.freezing import Frozen, freeze, ids
 from shammah.generation import Stop
@@ -21,6 +21,7 @@ from shammah.locks import Lock, only_one
 from shammah.records import Adapter, Base, Training
 from shammah.reports import PAGE, Filed
 from shammah.reports.page import page
+from shammah.resuming import Work
 from shammah_convert import examples
 from shammah_convert.examples import Example
 from shammah_convert.files import write_whole
@@ -70,21 +71,34 @@ class Trainer:
             KeyboardInterrupt: It was interrupted; everything is as it was.
         """
         with self._alone() as lock:
-            self.journal.trainings.fail_abandoned()
+            self.journal.trainings.settle_abandoned()
             training = self.journal.trainings.begin(base.sha256, is_forced, most_memory_bytes)
             if training is None:
                 raise TrainingRuns("a training is queued")
             return self._run(training, lock)
 
     def resume(self, training: Training) -> Training:
-        """Do a queued training, or one whose process was killed, from its beginning; the training as it ended.
+        """Do a queued training, or go on with one whose process was killed; the training as it ended.
 
         Raises:
             TrainingRuns: Another training of this home is under way.
             KeyboardInterrupt: It was interrupted; everything is as it was.
         """
         with self._alone() as lock:
-            self.journal.trainings.fail_abandoned(but=training)
+            self.journal.trainings.settle_abandoned(but=training)
+            return self._run(training, lock)
+
+    def take_up(self, training: Training, is_forced: bool) -> Training:
+        """Go on with a training that was closed as killed, failed or interrupted; the training as it ended.
+
+        Raises:
+            TrainingRuns: Another training of this home is under way.
+            KeyboardInterrupt: It was interrupted; everything is as it was.
+        """
+        with self._alone() as lock:
+            self.journal.trainings.settle_abandoned()
+            if not self.journal.trainings.reopen(training, is_forced):
+                raise TrainingRuns("another training is queued")
             return self._run(training, lock)
 
     @contextlib.contextmanager
@@ -103,34 +117,67 @@ class Trainer:
             raise
         except Interrupted as error:
             self.journal.trainings.note(training, "cancelled", str(error))
+        except TrainerKilled:
+            self.journal.trainings.settle_abandoned()
         except (ShammahError, ValueError, OSError) as error:  # the border's errors are ValueErrors
             self.journal.trainings.note(training, "failed", str(error))
         return self.journal.trainings.at(training.number)
 
     def _make(self, training: Training, lock: Lock) -> None:
-        limits, folder = self.settings.examples, folder_of(self.settings.home, training)
-        frozen = freeze(self.journal, limits.feedback, limits.teacher)
-        shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
-        folder.mkdir(parents=True, mode=0o700)
-        if not self.journal.trainings.start(training, ids(frozen.learnt), ids(frozen.held_out)):
-            raise Interrupted("it was cancelled")
-        base = self._base(training)
-        job = self._prepare(training, base, frozen, folder)
+        folder = folder_of(self.settings.home, training)
+        work = self._left(training, folder) or self._begun(training, folder)
         child.run(self.settings.trainer.python or sys.executable, folder, lock, self.hear)
         self.journal.trainings.note(training, "evaluated")
+        try:
+            self._judge(training, work, folder)
+        except TrainingError:  # it would end so again
+            resuming.drop_checkpoints(folder.parent)
+            raise
+        resuming.drop_checkpoints(folder.parent)  # after the row that needs them no more
+
+    def _left(self, training: Training, folder: Path) -> Work | None:
+        """Go on with what an attempt that was killed left; None where it has to be begun again."""
+        work = resuming.left_by(training, folder)
+        if work is None or resuming.changes(self.journal, work):
+            return None
+        (folder / CANCEL).unlink(missing_ok=True)
+        self._open(training, work.frozen)
+        base = resuming.base_of(self.journal, training)
+        room.check(folder, Path(base.path), work.job.plan.rank)
+        work = replace(work, job=replace(work.job, base_path=base.path))  # the same file may have moved
+        work.job.write(folder)
+        return work
+
+    def _begun(self, training: Training, folder: Path) -> Work:
+        """Begin with the examples that are live now."""
+        frozen = freeze(self.journal, self.settings.examples.feedback, self.settings.examples.teacher)
+        shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
+        folder.mkdir(parents=True, mode=0o700)
+        resuming.drop_checkpoints(folder.parent)
+        self._open(training, frozen)
+        base = resuming.base_of(self.journal, training)
+        room.check(folder, Path(base.path), Plan().rank)
+        return Work(self._prepare(training, base, frozen, folder), frozen)
+
+    def _open(self, training: Training, frozen: Frozen) -> None:
+        if not self.journal.trainings.start(training, ids(frozen.learnt), ids(frozen.held_out)):
+            raise Interrupted("it was cancelled")
+
+    def _judge(self, training: Training, work: Work, folder: Path) -> None:
+        """Make a candidate active, or refuse it."""
         report = Report.read(folder)
-        if self._refuses(training, report, frozen, job):
+        if self._refuses(training, report, work):
             return
-        adapter, report = self._checked(training, base, report, frozen, folder)
-        if self._refuses(training, report, frozen, job):
+        adapter, report = self._checked(training, resuming.base_of(self.journal, training), report, work.frozen, folder)
+        if self._refuses(training, report, work):
             Path(adapter.path).unlink(missing_ok=True)
             return
-        self._decide(training, report, "promoted", self._objections(report, frozen, job))
+        self._decide(training, report, "promoted", self._objections(report, work))
         self.journal.trainings.promote(training, adapter)
 
-    def _refuses(self, training: Training, report: Report, frozen: Frozen, job: Job) -> bool:
+    def _refuses(self, training: Training, report: Report, work: Work) -> bool:
         """Whether something speaks against a candidate, and nobody wants it all the same; it is noted then."""
-        objections = self._objections(report, frozen, job)
+        objections = self._objections(report, work)
         # Who took it over while it was queued may have forced it after we began.
         if not objections or self.journal.trainings.at(training.number).is_forced:
             return False
@@ -146,27 +193,8 @@ class Trainer:
         decided.write(folder)
         write_whole(folder / PAGE, page(Filed(Job.read(folder), decided)))
 
-    def _objections(self, report: Report, frozen: Frozen, job: Job) -> list[str]:
-        return [*gate.objections(report), *self._changes(frozen, job)]
-
-    def _changes(self, frozen: Frozen, job: Job) -> list[str]:
-        """What happened meanwhile that makes the candidate one for yesterday."""
-        found = []
-        live = {example.id: example for example in self.journal.examples.live()}
-        if any(live.get(example.id) != example for example in frozen.learnt):
-            found.append("examples that it learnt were changed meanwhile; train again")
-        if tuple(adapters.active_files(self.journal, job.base_sha256)) != job.active:
-            found.append("another adapter was made active meanwhile; train again")
-        return found
-
-    def _base(self, training: Training) -> Base:
-        """The model that is trained, if it is still the file that was recorded."""
-        base = self.journal.base(training.base)
-        if base is None or not Path(base.path).is_file():
-            raise TrainingError("the model that was to be trained is gone")
-        if bases.identify(self.journal, Path(base.path)).sha256 != training.base:
-            raise TrainingError("the model that was to be trained was replaced")
-        return base
+    def _objections(self, report: Report, work: Work) -> list[str]:
+        return [*gate.objections(report), *resuming.changes(self.journal, work)]
 
     def _prepare(self, training: Training, base: Base, frozen: Frozen, folder: Path) -> Job:
         """Write all that the trainer needs into the job folder."""
@@ -178,14 +206,14 @@ class Trainer:
             for part in self._general(base, (folder / CANCEL).exists)
         )
         text = examples.write(frozen.learnt)
-        (folder / EXAMPLES).write_text(text, "utf-8")
-        (folder / HELD_OUT).write_text(examples.write(frozen.held_out), "utf-8")
-        (folder / GENERAL).write_text(examples.write(general_held_out), "utf-8")
-        (folder / REPLAY).write_text(examples.write(replay), "utf-8")
+        parts = {HELD_OUT: examples.write(frozen.held_out), GENERAL: examples.write(general_held_out)}
+        parts |= {EXAMPLES: text, REPLAY: examples.write(replay)}
         if self.paraphrase is not None and frozen.aims:
             self.hear({"event": "paraphrasing"})
             others = self.paraphrase(frozen.aims, (folder / CANCEL).exists)
-            (folder / PARAPHRASES).write_text(examples.write(others), "utf-8")
+            parts[PARAPHRASES] = examples.write(others)
+        for name, lines in parts.items():  # before the job, so that where that is, all are whole
+            write_whole(folder / name, lines)
         job = Job(
             name=self._name(training),
             version=training.number,
@@ -229,7 +257,7 @@ class Trainer:
         self, training: Training, base: Base, report: Report, frozen: Frozen, folder: Path
     ) -> tuple[Adapter, Report]:
         """The adapter, installed, once the served base with it says what the trainer's said, and what it confirms."""
-        base = self._base(training)
+        base = resuming.base_of(self.journal, training)
         adapter = adapters.install(self.settings.home, folder / ADAPTER, base, training.number)
         try:
             report = self._probe(base, adapter, report, frozen, (folder / CANCEL).exists)

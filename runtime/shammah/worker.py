@@ -15,10 +15,11 @@ from pathlib import Path
 from shammah import admission, config, embedding, hardware, locks, memory, schedule
 from shammah.admission import Postpone, Refuse, Wish
 from shammah.assembly import Parts
-from shammah.errors import BudgetReached, ShammahError, TrainingRuns
+from shammah.errors import BudgetReached, ShammahError, TrainerKilled, TrainingRuns
 from shammah.following import outcome
 from shammah.generation import Sampling
 from shammah.journal import Journal, ratings, trainings
+from shammah.journal.jobs import MOST_ATTEMPTS
 from shammah.labelling import Comparison, label
 from shammah.policy import Side
 from shammah.records import Base, Correction, Job, Question, Training
@@ -27,7 +28,6 @@ from shammah.sides import LocalGenerator, LocalSide, TeacherSide
 from shammah.training import Trainer
 
 RETRY_SECONDS = 600.0
-MOST_ATTEMPTS = 5
 EMBEDDER_RETRY_SECONDS = 3600.0
 TEACHER_PATIENCE = timedelta(days=1)
 
@@ -79,7 +79,7 @@ class Worker:
 
     def work(self) -> None:
         """Do every job that may start, also those that come meanwhile."""
-        while job := self._journal.jobs.take(RETRY_SECONDS, MOST_ATTEMPTS):
+        while job := self._journal.jobs.take(RETRY_SECONDS):
             self._do(job)
         self._parts.close()
 
@@ -158,7 +158,10 @@ class Worker:
         return None
 
     def _train(self, training: Training) -> None:
-        """Be the parent of a training; what it brought is said with the next command."""
+        """Be the parent of a training, from its last checkpoint where an earlier worker was killed.
+
+        What it brought is said with the next command.
+        """
         if training.state not in ("queued", "running", "evaluated"):
             return  # it was cancelled meanwhile, or has ended
         base = self._journal.base(training.base)
@@ -172,6 +175,8 @@ class Worker:
             ended = trainer.resume(training)
         except TrainingRuns as error:
             raise NotNow(str(error)) from error
+        if ended.state == "queued":
+            raise TrainerKilled("the trainer was killed")  # an attempt, after which the next goes on
         self._journal.notify(outcome(self._settings.home, ended))
         _log.info("training %s: %s %s", ended.number, ended.state, ended.reason)
 

@@ -228,7 +228,7 @@ def test_a_promotion_that_is_killed_before_its_commit_leaves_the_old_set(tmp_pat
         seen.append(die(home, len(seen) + 1))
         with Journal(home) as journal:
             check_whole(journal, is_promoted=False)
-            journal.trainings.fail_abandoned()
+            journal.trainings.settle_abandoned()
             assert begun(journal), "the next training can begin"
     assert [words[0] for words in seen] == ["BEGIN", "INSERT", "SELECT", "INSERT", "UPDATE", "COMMIT"]
     assert seen[-1] == ["COMMIT", "True"], "the file was being written, and was brought back"

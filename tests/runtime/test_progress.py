@@ -53,3 +53,7 @@ def test_events_that_it_does_not_know_change_nothing(event: str) -> None:
 def test_standing_still_and_going_on_are_shown() -> None:
     assert "Standing still while a question is answered" in shown({"event": "paused"})
     assert "Training" in shown({"event": "paused"}, {"event": "continued"})
+
+
+def test_the_bar_says_from_where_a_training_goes_on() -> None:
+    assert "Going on after step 24" in shown({"event": "resumed", "step": 24})

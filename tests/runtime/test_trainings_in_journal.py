@@ -9,6 +9,7 @@ import pytest
 
 from shammah import database
 from shammah.journal import Journal
+from shammah.journal.jobs import MOST_ATTEMPTS
 from shammah.journal.trainings import OPEN, TRAIN_JOB
 from shammah.records import TrainingState
 from tests.runtime.test_adapters_in_journal import LINEAGE, begun, new, states
@@ -75,11 +76,11 @@ def test_what_a_killed_process_left_open_is_closed_but_not_the_queue_nor_what_is
     with journal._db.write() as db:
         for training, state in zip(trainings, before, strict=True):
             db.execute("UPDATE trainings SET state = ? WHERE number = ?", (state, training.number))
-    journal.trainings.fail_abandoned(but=trainings[-1])
+    journal.trainings.settle_abandoned(but=trainings[-1])
     assert states(journal) == ["failed", "failed", "queued", "promoted", "running"]
     failed = journal.trainings.at(trainings[0].number)
     assert (failed.reason, failed.finished is None) == ("its process was killed", False)
-    journal.trainings.fail_abandoned()
+    journal.trainings.settle_abandoned()
     assert states(journal) == ["failed", "failed", "queued", "promoted", "failed"]
 
 
@@ -112,6 +113,32 @@ def test_a_training_that_is_over_stays_as_it_ended(journal: Journal) -> None:
     assert states(journal) == ["promoted"]
     assert not journal.trainings.start(training, ["a"])
     assert states(journal) == ["promoted"]
+
+
+def test_what_was_cut_off_is_under_way_again_unless_another_is(journal: Journal) -> None:
+    first = begun(journal)
+    assert not journal.trainings.reopen(first, is_forced=True), "it is open"
+    journal.trainings.note(first, "cancelled", "it was interrupted")
+    assert journal.trainings.reopen(first, is_forced=False)
+    again = journal.trainings.at(first.number)
+    assert (again.state, again.reason, again.finished, again.is_forced) == ("running", "", None, first.is_forced)
+    journal.trainings.note(first, "refused")
+    assert not journal.trainings.reopen(first, is_forced=False), "it was decided"
+
+
+@pytest.mark.parametrize(
+    ("attempts", "state"), [(0, "queued"), (MOST_ATTEMPTS - 1, "queued"), (MOST_ATTEMPTS, "failed")]
+)
+def test_a_killed_training_is_queued_again_as_long_as_the_background_will_do_it(
+    journal: Journal, attempts: int, state: TrainingState
+) -> None:
+    training = journal.trainings.queue(LINEAGE, is_automatic=True, is_forced=False)
+    assert training
+    journal.trainings.start(training, ["a"])
+    journal._db.execute("UPDATE jobs SET attempts = ?", (attempts,))
+    journal.trainings.settle_abandoned()
+    settled = journal.trainings.at(training.number)
+    assert (settled.state, settled.finished is None) == (state, state == "queued")
 
 
 GB = 10**9

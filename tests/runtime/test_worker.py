@@ -12,9 +12,10 @@ import pytest
 from shammah import bases, config, features, hardware
 from shammah.feedback import Feedback, rate
 from shammah.journal import Journal
+from shammah.journal.jobs import MOST_ATTEMPTS
 from shammah.locks import WORKER, background, only_one
 from shammah.records import Job, NewAnswer, Question, Rating
-from shammah.worker import MOST_ATTEMPTS, Worker
+from shammah.worker import Worker
 from shammah_convert.chat import Message
 from tests.tiny import write_tiny
 

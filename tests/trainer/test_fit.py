@@ -22,13 +22,13 @@ from shammah_trainer.fit import (
     LEAST_EPOCH_STEPS,
     PATIENCE_EPOCHS,
     SURE,
-    Broken,
     Cancelled,
     Data,
     Fitted,
     Step,
     fit,
 )
+from shammah_trainer.health import EXPLODED_STEPS, Broken
 from shammah_trainer.losses import drift, next_logits, tell
 from tests.job_folders import example
 from tests.qwens import Kind
@@ -49,6 +49,11 @@ class Notes:
     breaths: int = 0
     steps: list[Step] = field(default_factory=list)
     epochs: list[tuple[int, Score]] = field(default_factory=list)
+    resumed_after: int = 0
+
+    def resumed(self, losses: Sequence[float]) -> None:
+        """Keep after how many steps."""
+        self.resumed_after = len(losses)
 
     def breathe(self) -> None:
         """Count it."""
@@ -245,6 +250,30 @@ def test_a_loss_that_is_no_number_names_step_and_examples(model: PeftModel, base
     with pytest.raises(Broken, match=r"nan in step 1, on example-[01](, example-[01]){3}$"):
         run(model, base, data(base, rows), Plan(batch_rows=4), notes)
     assert notes.steps == [], "nobody is told of a step that broke"
+
+
+def test_a_gradient_that_is_no_number_changes_nothing(model: PeftModel, base: Base) -> None:
+    rows, before = [row(base, "which?", "A")], [parameter.clone() for parameter in lora.parameters(model)]
+    trained: list[Any] = list(lora.parameters(model))
+    for parameter in trained:
+        parameter.register_hook(lambda gradient: gradient * math.inf)
+    with pytest.raises(Broken, match=r"the gradient's norm is (nan|inf) in step 1, on example-0"):
+        run(model, base, data(base, rows), Plan(batch_rows=1))
+    for parameter, value in zip(trained, before, strict=True):
+        assert torch.equal(parameter, value)
+
+
+def test_a_loss_that_explodes_names_step_and_examples(model: PeftModel, base: Base) -> None:
+    certain: Any = base.model
+    certain.model.norm.weight.data.mul_(8)  # and so are the logits of real models
+    prompt = row(base, "which?", "A")
+    own = list(prompt.tokens[: prompt.prompt_tokens])
+    for _ in range(4):
+        own.append(int(next_logits(model, torch.tensor(own)).argmax()))
+    what, notes = data(base, [Row(tuple(own), prompt.prompt_tokens)]), Notes()
+    with pytest.raises(Broken, match=r"exploded to .* nats a token, from .* in step \d+, on example-0, example-0$"):
+        run(model, base, what, Plan(batch_rows=2, learning_rate=1.0), notes)
+    assert len(notes.steps) >= EXPLODED_STEPS
 
 
 def test_cancelled_it_makes_no_other_step(model: PeftModel, base: Base) -> None:

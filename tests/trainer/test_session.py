@@ -15,6 +15,7 @@ from shammah_convert.job import (
     ADAPTER,
     CANCEL,
     CANCELLED,
+    CHECKPOINTS,
     EXAMPLES,
     GENERAL,
     HELD_OUT,
@@ -32,6 +33,7 @@ from shammah_convert.job import (
 from shammah_convert.lora import TARGETS, read_lora
 from shammah_trainer.__main__ import DONE, FAILED
 from shammah_trainer.budget import TooLittleMemory
+from shammah_trainer.keeping import GENERATIONS
 from shammah_trainer.material import NothingToLearn
 from shammah_trainer.progress import Progress
 from shammah_trainer.session import train
@@ -81,7 +83,9 @@ def test_a_whole_job_ends_well_with_an_adapter_and_a_report(ended: Ended) -> Non
     folder, code = ended["whole"]
     assert code == DONE, told(folder)
     expected = {JOB, EXAMPLES, HELD_OUT, GENERAL, REPLAY, PROGRESS, ADAPTER, REPORT}
-    assert {path.name for path in folder.iterdir()} == expected
+    checkpoints = {path.name for path in folder.glob(CHECKPOINTS)}
+    assert 1 <= len(checkpoints) <= GENERATIONS, "the runtime drops them once it has decided"
+    assert {path.name for path in folder.iterdir()} == expected | checkpoints
 
 
 def test_the_adapter_says_where_it_comes_from(ended: Ended, job: Job) -> None:

@@ -1,6 +1,7 @@
 """`python -m shammah_trainer JOB`: trains what a job folder asks for, and ends when its parent does."""
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -8,7 +9,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from shammah_convert.job import CANCELLED
+from shammah_convert.files import is_full
+from shammah_convert.job import CANCELLED, DISK_FULL
 
 DONE, FAILED = 0, 1
 
@@ -39,10 +41,12 @@ def _run(folder: Path) -> int:
         return CANCELLED
     except Exception as error:  # the parent reads of it, whatever it is
         logging.getLogger(__name__).exception("the training failed")
-        progress.say("failed", error=str(error) or repr(error))
-        return FAILED
+        with contextlib.suppress(OSError):  # of a full disk, the exit code tells
+            progress.say("failed", error=str(error) or repr(error))
+        return DISK_FULL if is_full(error) else FAILED
     finally:
-        progress.close()
+        with contextlib.suppress(OSError):
+            progress.close()
     return DONE
 
 

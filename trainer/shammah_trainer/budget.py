@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from shammah_convert.shape import BaseConfig
+from shammah_convert.shape import BaseConfig, lora_values
 
 LIBRARIES_BYTES = 450_000_000
 """torch, transformers, peft and Python, as resident after their import."""
@@ -62,12 +62,12 @@ class Size:
     @property
     def layer_values(self) -> int:
         """Of all matrices of a layer."""
-        return sum(inner * outer for inner, outer in self._matrices)
+        return sum(inner * outer for inner, outer in self.config.matrices)
 
     @property
     def largest_values(self) -> int:
         """Of the largest matrix that is unpacked at once, of the output layer a part."""
-        return max(min(HEAD_VALUES, self._head_values), *(inner * outer for inner, outer in self._matrices))
+        return max(min(HEAD_VALUES, self._head_values), *(inner * outer for inner, outer in self.config.matrices))
 
     @property
     def _head_values(self) -> int:
@@ -77,19 +77,6 @@ class Size:
     def values(self) -> int:
         """Of all matrices, an untied output layer left out."""
         return self.config.layers * self.layer_values + self._head_values
-
-    def lora_values(self, rank: int) -> int:
-        """Of an adapter on every projection."""
-        return rank * self.config.layers * sum(inner + outer for inner, outer in self._matrices)
-
-    @property
-    def _matrices(self) -> tuple[tuple[int, int], ...]:
-        width, inner = self.config.hidden_size, self.config.intermediate_size
-        queries, keys = self.config.heads * self.config.head_size, self.config.kv_heads * self.config.head_size
-        return (
-            (width, queries), (width, keys), (width, keys), (queries, width),
-            (width, inner), (width, inner), (inner, width),
-        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +155,7 @@ def _needed(budget: Budget, machine: Machine, size: Size) -> int:
     """Bytes that a training takes; within 5% of what was measured at the 0.5B and 1.5B shapes (docs/lab-notes.md)."""
     value_bytes = 2 if budget.is_bfloat16 else 4
     libraries = 0 if machine.is_gpu else LIBRARIES_BYTES
-    fixed = libraries + size.file_bytes + OPTIMIZER_BYTES * size.lora_values(budget.rank)
+    fixed = libraries + size.file_bytes + OPTIMIZER_BYTES * lora_values(size.config, budget.rank)
     return fixed + value_bytes * budget.workspace_values + budget.batch_tokens * _token_bytes(budget, size, value_bytes)
 
 

@@ -12,10 +12,11 @@ from peft import PeftModel
 from torch import nn
 
 from shammah_convert.job import Plan, Score
-from shammah_trainer import lora
+from shammah_trainer.checkpoint import Learner, Reached
 from shammah_trainer.dataset import BATCH_TOKENS, Row, collate, draw, in_batches
 from shammah_trainer.evaluate import drift as moved
 from shammah_trainer.evaluate import score
+from shammah_trainer.health import Broken, fault
 from shammah_trainer.losses import drift, tell
 
 # AdamW's step is to shrink as matrices grow wider (muP): 1e-3 at 256, 1.7e-4 at 1536, 7e-5 at 3584.
@@ -28,10 +29,6 @@ SURE = 0.8
 PATIENCE_EPOCHS = 5
 LEAST_GAIN = 0.01
 EPOCHS_WITHOUT_CORRECTIONS = 3
-
-
-class Broken(RuntimeError):
-    """The loss is no number any more; the text names step and examples."""
 
 
 class Cancelled(RuntimeError):
@@ -95,6 +92,10 @@ class Watch(Protocol):
         """
         ...
 
+    def resumed(self, losses: Sequence[float]) -> None:
+        """The steps that these are the losses of were made by an earlier process."""
+        ...
+
     def step(self, step: Step) -> None:
         """A step was made.
 
@@ -108,6 +109,26 @@ class Watch(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """Keeps what a killed process would lose."""
+
+    def restore(self, learner: Learner) -> Reached | None:
+        """Set a fresh learner to what was kept last; None where nothing was."""
+        ...
+
+    def is_due(self, is_epoch_over: bool) -> bool:
+        """Whether enough would be lost."""
+        ...
+
+    def keep(self, learner: Learner, reached: Reached) -> None:
+        """Keep it.
+
+        Raises:
+            OSError: The disk refuses.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """How the loop went."""
@@ -117,90 +138,130 @@ class Fitted:
     stopped: str
 
 
-def fit(model: PeftModel, data: Data, plan: Plan, width: int, seed: int, watch: Watch) -> Fitted:
-    """Train the candidate adapter.
+def fit(
+    model: PeftModel, data: Data, plan: Plan, width: int, seed: int, watch: Watch, keeper: Keeper | None = None
+) -> Fitted:
+    """Train the candidate adapter, from where a keeper says that it stood.
 
     Raises:
-        Broken: The loss is no number any more.
+        Broken: The loss or the gradient is no number any more, or the loss has exploded.
         Cancelled: The watch wants no more.
+        OSError: A checkpoint cannot be written.
     """
-    parameters = lora.parameters(model)
-    optimizer = torch.optim.AdamW(parameters, lr=plan.learning_rate or RATE_BY_WIDTH / width, weight_decay=0.0)
-    chance = torch.Generator().manual_seed(seed)
-    most_epochs = plan.most_epochs if data.corrections else min(plan.most_epochs, EPOCHS_WITHOUT_CORRECTIONS)
-    an_epoch = max(LEAST_EPOCH_STEPS, math.ceil(len(data.rows) / plan.batch_rows))
-    progress, started = _Progress(), time.monotonic()
-    for epoch in range(1, most_epochs + 1):
-        for step in range((epoch - 1) * an_epoch + 1, epoch * an_epoch + 1):
-            drawn = draw(data.weights, plan.batch_rows, chance)
-            loss = _step(model, data, drawn, _replayed(data, plan, chance), plan, optimizer, step, watch)
-            if not math.isfinite(loss):
-                raise Broken(f"the loss is {loss} in step {step}, on {', '.join(data.ids[place] for place in drawn)}")
-            left = (time.monotonic() - started) / step * (most_epochs * an_epoch - step)
-            watch.step(Step(epoch, step, most_epochs * an_epoch, tuple(drawn), loss, left))
-        now = score(model, data.aims, data.padding)
-        watch.epoch(epoch, now)
-        if reason := _why_stop(model, data, plan, now, progress):
-            return Fitted(epoch, epoch * an_epoch, reason)
-    return Fitted(most_epochs, most_epochs * an_epoch, f"{most_epochs} epochs are over")
+    learner = Learner.fresh(model, plan.learning_rate or RATE_BY_WIDTH / width, seed)
+    reached = (keeper.restore(learner) if keeper else None) or Reached()
+    if reached.losses:
+        watch.resumed(reached.losses)
+    loop = _Loop(model, data, plan, learner, watch, keeper)
+    running = _Running(list(reached.losses), reached.best, reached.waited, reached.stopped)
+    while not running.stopped:
+        loop.epoch(running)
+    return Fitted(len(running.losses) // loop.epoch_steps, len(running.losses), running.stopped)
 
 
-def _why_stop(model: PeftModel, data: Data, plan: Plan, now: Score, progress: "_Progress") -> str:
-    """Why an epoch was the last; empty where another is worth while.
+class _Running:
+    """How far the loop is, as it goes on."""
 
-    Replay draws the base's other answers back: corrections that are learnt too early wait for them.
-    """
-    if data.corrections and now.least >= SURE and _is_near(model, data, plan):  # then each is exact, too
-        return "every correction is learnt"
-    return f"no gain in {PATIENCE_EPOCHS} epochs" if progress.has_stalled(now.loss) else ""
-
-
-def _is_near(model: PeftModel, data: Data, plan: Plan) -> bool:
-    return not data.general or moved(model, data.general, data.padding).value <= plan.most_drift
-
-
-class _Progress:
-    """Tells when the loss falls no more."""
-
-    def __init__(self) -> None:
-        self._best, self._waited = math.inf, 0
+    def __init__(self, losses: list[float], best: float, waited: int, stopped: str) -> None:
+        self.losses, self.best, self.waited, self.stopped = losses, best, waited, stopped
+        self._started, self._first = time.monotonic(), len(losses)
 
     def has_stalled(self, loss: float) -> bool:
-        self._waited = 0 if loss < self._best * (1 - LEAST_GAIN) else self._waited + 1
-        self._best = min(self._best, loss)
-        return self._waited >= PATIENCE_EPOCHS
+        """Whether an epoch's loss falls no more."""
+        self.waited = 0 if loss < self.best * (1 - LEAST_GAIN) else self.waited + 1
+        self.best = min(self.best, loss)
+        return self.waited >= PATIENCE_EPOCHS
+
+    def seconds_left(self, steps: int) -> float:
+        """Until so many steps are made in all, at this process's own speed."""
+        made = len(self.losses)
+        return (time.monotonic() - self._started) / (made - self._first) * (steps - made)
+
+    def reached(self) -> Reached:
+        """What a checkpoint keeps of it."""
+        return Reached(tuple(self.losses), self.best, self.waited, stopped=self.stopped)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    """What every step needs."""
+
+    model: PeftModel
+    data: Data
+    plan: Plan
+    learner: Learner
+    watch: Watch
+    keeper: Keeper | None
+
+    @property
+    def epoch_steps(self) -> int:
+        return max(LEAST_EPOCH_STEPS, math.ceil(len(self.data.rows) / self.plan.batch_rows))
+
+    @property
+    def most_epochs(self) -> int:
+        most = self.plan.most_epochs
+        return most if self.data.corrections else min(most, EPOCHS_WITHOUT_CORRECTIONS)
+
+    def epoch(self, running: _Running) -> None:
+        """Go on to the end of an epoch, and see whether it was the last."""
+        epoch = len(running.losses) // self.epoch_steps + 1
+        while len(running.losses) < epoch * self.epoch_steps:
+            self.step(running, epoch)
+        now = score(self.model, self.data.aims, self.data.padding)
+        self.watch.epoch(epoch, now)
+        running.stopped = self._why_stop(now, running, epoch)
+        if self.keeper and (running.stopped or self.keeper.is_due(is_epoch_over=True)):
+            self.keeper.keep(self.learner, running.reached())
+
+    def step(self, running: _Running, epoch: int) -> None:
+        """Draw, descend, and look whether all is well before anything changes."""
+        drawn = draw(self.data.weights, self.plan.batch_rows, self.learner.chance)
+        loss, norm = self._gradients(drawn)
+        running.losses.append(loss)
+        step, steps = len(running.losses), self.most_epochs * self.epoch_steps
+        if found := fault(running.losses, norm, self.model.config.vocab_size):
+            raise Broken(f"{found} in step {step}, on {', '.join(self.data.ids[place] for place in drawn)}")
+        for group in self.learner.optimizer.param_groups:
+            group["lr"] = group.setdefault("peak", group["lr"]) * min(1.0, step / WARM_STEPS)
+        self.learner.optimizer.step()
+        self.learner.optimizer.zero_grad()
+        self.watch.step(Step(epoch, step, steps, tuple(drawn), loss, running.seconds_left(steps)))
+        is_last = step == epoch * self.epoch_steps  # what follows decides whether to go on, and is kept with it
+        if self.keeper and not is_last and self.keeper.is_due(is_epoch_over=False):
+            self.keeper.keep(self.learner, running.reached())
+
+    def _gradients(self, drawn: Sequence[int]) -> tuple[float, float]:
+        """The loss on rows drawn, in nats a token, and the norm of all gradients before they are clipped."""
+        # A row that was drawn twice is run once and counts twice.
+        counts = Counter(self.data.rows[place] for place in drawn)
+        shares = {row: count / len(drawn) for row, count in counts.items()}
+        loss = _descend(self.model, shares, self.data, self.watch)
+        replayed = _replayed(self.data, self.plan, self.learner.chance)
+        for part in _in_batches(replayed, self.data, self.watch):
+            share = self.plan.replay_weight * len(part) / len(replayed)
+            torch.autograd.backward(share * drift(self.model, collate(part, self.data.padding)))
+        return loss, float(nn.utils.clip_grad_norm_(list(self.learner.parameters.values()), CLIP))
+
+    def _why_stop(self, now: Score, running: _Running, epoch: int) -> str:
+        """Why an epoch was the last; empty where another is worth while.
+
+        Replay draws the base's other answers back: corrections that are learnt too early wait for them.
+        """
+        if self.data.corrections and now.least >= SURE and self._is_near():  # then each is exact, too
+            return "every correction is learnt"
+        if running.has_stalled(now.loss):
+            return f"no gain in {PATIENCE_EPOCHS} epochs"
+        return f"{self.most_epochs} epochs are over" if epoch >= self.most_epochs else ""
+
+    def _is_near(self) -> bool:
+        data = self.data
+        return not data.general or moved(self.model, data.general, data.padding).value <= self.plan.most_drift
 
 
 def _replayed(data: Data, plan: Plan, chance: torch.Generator) -> list[Row]:
     """As many of the base's own answers as the plan wants, each as likely as the others."""
     count = min(plan.replay_rows, len(data.replay))
     return [data.replay[place] for place in torch.randperm(len(data.replay), generator=chance)[:count].tolist()]
-
-
-def _step(
-    model: PeftModel,
-    data: Data,
-    drawn: Sequence[int],
-    replayed: Sequence[Row],
-    plan: Plan,
-    optimizer: torch.optim.Optimizer,
-    step: int,
-    watch: Watch,
-) -> float:
-    """One step on the rows drawn and replayed; the loss on those drawn, in nats a token."""
-    for group in optimizer.param_groups:
-        group["lr"] = group.setdefault("peak", group["lr"]) * min(1.0, step / WARM_STEPS)
-    # A row that was drawn twice is run once and counts twice.
-    counts = Counter(data.rows[place] for place in drawn)
-    shares = {row: count / len(drawn) for row, count in counts.items()}
-    loss = _descend(model, shares, data, watch)
-    for part in _in_batches(replayed, data, watch):
-        share = plan.replay_weight * len(part) / len(replayed)
-        torch.autograd.backward(share * drift(model, collate(part, data.padding)))
-    nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], CLIP)
-    optimizer.step()
-    optimizer.zero_grad()
-    return loss
 
 
 def _descend(model: PeftModel, shares: Mapping[Row, float], data: Data, watch: Watch) -> float:

@@ -67,9 +67,14 @@ def using(model: PeftModel, names: Sequence[str]) -> Iterator[None]:
         model.base_model.set_adapter(CANDIDATE)
 
 
+def named_parameters(model: PeftModel) -> dict[str, torch.nn.Parameter]:
+    """What is trained, by name."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
 def parameters(model: PeftModel) -> list[torch.nn.Parameter]:
     """What is trained."""
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return list(named_parameters(model).values())
 
 
 @torch.no_grad()

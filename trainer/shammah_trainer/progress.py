@@ -1,8 +1,9 @@
 """What the trainer says while it works: JSON lines, appended to one file that anyone may read along."""
 
 import json
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,6 +26,8 @@ class Progress:
         self.release: Callable[[], None] = lambda: None
         self._folder = folder
         self._stream = (folder / PROGRESS).open("a", encoding="utf-8", buffering=1)
+        if not _ends_whole(folder / PROGRESS):  # whoever wrote before was killed within a line
+            self._stream.write("\n")
 
     def say(self, event: str, **facts: object) -> None:
         """Append a line."""
@@ -55,6 +58,11 @@ class Progress:
             time.sleep(pause.LOOK_SECONDS)
         self.say("continued")
 
+    def resumed(self, losses: Sequence[float]) -> None:
+        """An earlier process made these steps."""
+        self.losses = [round(loss, 5) for loss in losses]
+        self.say("resumed", step=len(losses))
+
     def step(self, step: Step) -> None:
         """A step was made."""
         self.check()
@@ -75,3 +83,11 @@ class Progress:
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
+
+
+def _ends_whole(file: Path) -> bool:
+    """Whether the last line has its end, or there is none."""
+    with file.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - 1))
+        return stream.read(1) in (b"", b"\n")

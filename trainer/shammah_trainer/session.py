@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -15,10 +16,13 @@ from shammah_convert.opened import OpenBase
 from shammah_trainer import lora, machine
 from shammah_trainer.base import Base, Compute, build, encoder
 from shammah_trainer.budget import Budget, Size, plan
+from shammah_trainer.checkpoint import key_of
 from shammah_trainer.compare import compared, look
 from shammah_trainer.dataset import Row
 from shammah_trainer.evaluate import probes
-from shammah_trainer.fit import Data, fit
+from shammah_trainer.fit import Data, Fitted, fit
+from shammah_trainer.health import Broken
+from shammah_trainer.keeping import Checkpoints, Pace
 from shammah_trainer.material import Material
 from shammah_trainer.progress import Progress
 
@@ -44,8 +48,10 @@ class Opened:
     left_out: tuple[str, ...]
 
 
-def train(folder: Path, progress: Progress) -> Report:
-    """Do a job: train a fresh adapter on the served base, compare it with what is active, write both files.
+def train(folder: Path, progress: Progress, pace: Pace = Pace()) -> Report:  # noqa: B008 -- frozen
+    """Do a job, from its last checkpoint where there is one: train an adapter on the served base, compare, write.
+
+    The adapter starts fresh, is compared with what is active, and both files are whole and on the disk at the end.
 
     Raises:
         BadJob: The folder does not hold one.
@@ -53,35 +59,48 @@ def train(folder: Path, progress: Progress) -> Report:
         BadAdapter: An active adapter cannot be read.
         TooLittleMemory: Nothing fits the memory that is free, or that the job allows.
         NothingToLearn: No example fits the context.
-        Broken: The loss is no number any more.
+        Broken: The loss or the gradient is no number any more, or the loss has exploded.
         Cancelled: Somebody asked it to stop.
+        OSError: A file cannot be written.
     """
     started = time.monotonic()
     opened = _open(folder, Job.read(folder), progress)
-    job, base, model = opened.job, opened.base, opened.model
+    job, base, model, data = opened.job, opened.base, opened.model, opened.data
     with lora.using(model, opened.active):
         before = look(model, opened.watched, base.padding, is_adapted=bool(opened.active))
     progress.check()
-    fitted = fit(model, opened.data, job.plan, base.config.hidden_size, job.seed, progress)
+    checkpoints = Checkpoints(folder, key_of(job, [*data.rows, *data.replay]), pace, started)
+    try:
+        fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress, checkpoints)
+    except Broken:
+        checkpoints.drop()  # what led there would lead there again
+        raise
     lora.round_off(model)
     progress.say("evaluating", stopped=fitted.stopped)
-    report = Report(
-        **compared(before, look(model, opened.watched, base.padding)),
-        weight_norm=_weight_norm(model, job, base),
-        losses=tuple(progress.losses),
-        epochs=fitted.epochs,
-        steps=fitted.steps,
-        seconds=round(time.monotonic() - started, 2),
-        stopped=fitted.stopped,
-        probes=probes(model, [*opened.data.aims, *opened.watched[HELD_OUT], *opened.data.general]),
-        tensor_types=base.tensor_types,
-        left_out=opened.left_out,
-    )
+    compare = compared(before, look(model, opened.watched, base.padding))
+    report = replace(_report(opened, fitted, compare, progress), seconds=round(checkpoints.seconds, 2))
     progress.check()
     write_lora(folder / ADAPTER, _adapter(model, job, base, report), base.config)
     report.write(folder)
     progress.say("evaluated", seconds=report.seconds)
     return report
+
+
+def _report(opened: Opened, fitted: Fitted, compare: dict[str, Any], progress: Progress) -> Report:
+    """All that is known but the time it took."""
+    data, watched = opened.data, opened.watched
+    return Report(
+        **compare,
+        weight_norm=_weight_norm(opened.model, opened.job, opened.base),
+        losses=tuple(progress.losses),
+        epochs=fitted.epochs,
+        steps=fitted.steps,
+        seconds=0.0,
+        stopped=fitted.stopped,
+        probes=probes(opened.model, [*data.aims, *watched[HELD_OUT], *data.general]),
+        tensor_types=opened.base.tensor_types,
+        left_out=opened.left_out,
+    )
 
 
 def _open(folder: Path, job: Job, progress: Progress) -> Opened:

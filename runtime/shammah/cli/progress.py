@@ -16,6 +16,7 @@ STAGES = {
     "comparing": "Looking at {examples} examples",
     "paused": "Standing still while a question is answered",
     "continued": "Training",
+    "resumed": "Going on after step {step}",
     "evaluating": "Comparing",
 }
 

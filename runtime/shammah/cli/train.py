@@ -23,6 +23,7 @@ Cancel = Annotated[bool, typer.Option("--cancel", help="Stop the training that i
 MaxMemory = Annotated[
     str | None, typer.Option("--max-memory", metavar="AMOUNT", help="The most that it may take, such as 3GB.")
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the last training, which was cut off.")]
 Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is to learn.")]
 
 
@@ -31,6 +32,7 @@ def train(
     force: Force = False,
     cancel: Cancel = False,
     max_memory: MaxMemory = None,
+    resume: Resume = False,
     model: Model = None,
 ) -> None:
     """Train an adapter on what you corrected; where it is better, it answers from the next question on."""
@@ -45,7 +47,9 @@ def train(
         if cancel:
             _cancel(settings.home, journal)
         elif (running := schedule.open_training(settings.home, journal)) is None:
-            if background:
+            if resume:
+                _finish(_resume(settings, journal, asked, background), settings.home)
+            elif background:
                 _queue(settings, journal, asked)
             else:
                 _finish(_train(settings, journal, asked), settings.home)
@@ -94,8 +98,25 @@ def _queue(settings: config.Settings, journal: "Journal", asked: Asked) -> None:
     say(f"Training {training.number} runs in the background; watch it with `shammah train`.")
 
 
-def _train(settings: config.Settings, journal: "Journal", asked: Asked, queued: "Training | None" = None) -> "Training":
-    """Train in this process's name, a queued training where there is one; Ctrl-C leaves everything as it was."""
+def _resume(settings: config.Settings, journal: "Journal", asked: Asked, is_background: bool) -> "Training":
+    """Go on with the last training, which was cut off."""
+    from shammah import resuming
+
+    if is_background:
+        raise UsageError("--resume trains while you wait", hint="Leave out --background.")
+    if asked.most_memory_bytes:
+        raise UsageError("--resume goes on as it was planned", hint="Leave out --max-memory, or begin a new training.")
+    return _train(settings, journal, asked, cut_off=resuming.last_cut_off(journal, settings.home / "jobs"))
+
+
+def _train(
+    settings: config.Settings,
+    journal: "Journal",
+    asked: Asked,
+    queued: "Training | None" = None,
+    cut_off: "Training | None" = None,
+) -> "Training":
+    """Train in this process's name, what is queued or was cut off, where it is given; Ctrl-C leaves all as it was."""
     from shammah.assembly import Parts
     from shammah.cli.progress import progress
     from shammah.following import outcome
@@ -115,6 +136,8 @@ def _train(settings: config.Settings, journal: "Journal", asked: Asked, queued: 
         try:
             if queued is not None:
                 return trainer.resume(queued)
+            if cut_off is not None:
+                return trainer.take_up(cut_off, asked.is_forced)
             return trainer.start(parts.base, asked.is_forced, asked.most_memory_bytes)
         except KeyboardInterrupt:
             last = journal.trainings.last()

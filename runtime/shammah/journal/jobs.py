@@ -9,6 +9,9 @@ from shammah.database import Database
 from shammah.records import Job
 from shammah.rows import now
 
+MOST_ATTEMPTS = 5
+"""A job that ended its worker, or failed, so often is given up."""
+
 
 class Jobs:
     """The jobs of a home."""
@@ -28,7 +31,7 @@ class Jobs:
         )
         return [_job(row) for row in found]
 
-    def take(self, retry_seconds: float, most_attempts: int) -> Job | None:
+    def take(self, retry_seconds: float, most_attempts: int = MOST_ATTEMPTS) -> Job | None:
         """Start the oldest job that may start; one that kills its worker comes back later, and not for ever."""
         with self._db.write() as db:
             db.execute(
@@ -69,6 +72,16 @@ def insert_job(db: sqlite3.Connection, kind: str, payload: dict[str, Any]) -> No
         " WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE kind = ? AND payload = ? AND state = 'queued')",
         (kind, text, now(), kind, text),
     )
+
+
+def is_waiting(db: sqlite3.Connection, kind: str, payload: dict[str, Any]) -> bool:
+    """Whether work is still to be done within a transaction, also where whoever began it was killed."""
+    text = json.dumps(payload, sort_keys=True)
+    row = db.execute(
+        "SELECT 1 FROM jobs WHERE kind = ? AND payload = ? AND state = 'queued' AND attempts < ?",
+        (kind, text, MOST_ATTEMPTS),
+    ).fetchone()
+    return row is not None
 
 
 def _job(row: sqlite3.Row) -> Job:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from shammah.database import Database
 from shammah.journal.adapters import activate, insert_adapter
-from shammah.journal.jobs import insert_job
+from shammah.journal.jobs import insert_job, is_waiting
 from shammah.records import Adapter, Training, TrainingState
 from shammah.rows import now
 
@@ -111,14 +111,34 @@ class Trainings:
                 (adapter.name, now(), training.number),
             )
 
-    def fail_abandoned(self, but: Training | None = None) -> None:
-        """Close what a killed parent left open; only whoever holds the training lock may say so."""
+    def reopen(self, training: Training, is_forced: bool) -> bool:
+        """Let a training that was cut off be under way again, for somebody who waits; False where another is open."""
         with self._db.write() as db:
-            db.execute(
-                "UPDATE trainings SET state = 'failed', finished = ?, reason = 'its process was killed'"
-                " WHERE state IN ('running', 'evaluated') AND number IS NOT ?",
-                (now(), but.number if but else None),
+            if self.open_one() is not None:
+                return False
+            reopened = db.execute(
+                "UPDATE trainings SET state = 'running', reason = '', finished = NULL, is_automatic = 0,"
+                " is_forced = is_forced OR ? WHERE number = ? AND state IN ('failed', 'cancelled')",
+                (is_forced, training.number),
             )
+        return reopened.rowcount == 1
+
+    def settle_abandoned(self, but: Training | None = None) -> None:
+        """Close what a killed parent left open, or queue it again where a job of the background still waits to do it.
+
+        Only whoever holds the training lock may say so.
+        """
+        with self._db.write() as db:
+            rows = db.execute(
+                "SELECT number FROM trainings WHERE state IN ('running', 'evaluated') AND number IS NOT ?",
+                (but.number if but else None,),
+            ).fetchall()
+            for (number,) in rows:
+                again = is_waiting(db, TRAIN_JOB, {"training": number})
+                values = ("queued", None, "") if again else ("failed", now(), "its process was killed")
+                db.execute(
+                    "UPDATE trainings SET state = ?, finished = ?, reason = ? WHERE number = ?", (*values, number)
+                )
 
     def unseen(self, examples: Sequence[str]) -> int:
         """How many examples, by id, no attempt has learnt from yet."""

@@ -1,0 +1,313 @@
+"""A training that was cut off goes on from its checkpoint, with the examples that it froze, or says why it cannot."""
+
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from shammah import config, following, resuming, room, schedule
+from shammah.config import Settings
+from shammah.errors import NothingToResume, TrainingRuns
+from shammah.following import folder_of, outcome
+from shammah.journal import Journal
+from shammah.records import Base, Training
+from shammah.reports import PAGE
+from shammah.worker import Worker
+from shammah_convert.job import (
+    CANCEL,
+    CHECKPOINTS,
+    EXAMPLES,
+    GENERAL,
+    HELD_OUT,
+    JOB,
+    PROGRESS,
+    REPLAY,
+    REPORT,
+    Job,
+    Probe,
+)
+from shammah_convert.opened import OpenBase
+from shammah_convert.shape import lora_values
+from tests.disk_order import Event, published, recorded, without_missing
+from tests.fake_trainer import FakeTrainer
+from tests.runtime.test_training import base, correct, journal, settings, trainer
+from tests.tiny import write_tiny
+
+__all__ = ["base", "journal", "settings"]
+
+CHECKPOINT = "checkpoint-00000001.safetensors"
+
+
+@pytest.fixture
+def cut_off(settings: Settings, journal: Journal, base: Base) -> Training:
+    """A training that was interrupted after its first checkpoint."""
+    correct(journal, "one")
+
+    def hear(line: dict[str, Any]) -> None:
+        if line["event"] == "step":
+            (settings.home / "jobs" / "1" / CHECKPOINT).write_bytes(b"")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer(settings, journal, FakeTrainer(steps=500, pause=0.02), hear=hear).start(base, is_forced=False)
+    last = journal.trainings.last()
+    assert last is not None
+    return last
+
+
+def kill(journal: Journal, training: Training) -> Training:
+    """What SIGKILL leaves in the journal."""
+    journal._db.execute("UPDATE trainings SET state = 'running', finished = NULL, reason = ''")
+    return journal.trainings.at(training.number)
+
+
+def take_up(settings: Settings, journal: Journal, **more: Any) -> Training:
+    last = resuming.last_cut_off(journal, settings.home / "jobs")
+    return trainer(settings, journal, FakeTrainer(), **more).take_up(last, is_forced=False)
+
+
+def test_an_interrupted_training_goes_on_under_its_number_with_what_it_froze(
+    settings: Settings, journal: Journal, cut_off: Training
+) -> None:
+    folder = folder_of(settings.home, cut_off)
+    progress, frozen = (folder / PROGRESS).read_text(), (folder / EXAMPLES).read_text()
+    assert "`shammah train --resume` goes on" in outcome(settings.home, cut_off)
+    correct(journal, "two")
+    (folder / CANCEL).touch()
+    ended = take_up(settings, journal)
+    assert (ended.number, ended.state, ended.adapter) == (cut_off.number, "promoted", "corrections-v1")
+    assert (folder / PROGRESS).read_text().startswith(progress), "what is told is appended"
+    assert (folder / EXAMPLES).read_text() == frozen
+    adapter = journal.adapters.find("corrections-v1")
+    assert adapter is not None
+    assert len(journal.adapters.examples(adapter)) == 1
+    assert list(folder.glob(CHECKPOINTS)) == [], "nobody needs them any more"
+    assert "--resume" not in outcome(settings.home, ended)
+
+
+def test_a_killed_training_is_closed_and_can_be_resumed(
+    settings: Settings, journal: Journal, cut_off: Training
+) -> None:
+    kill(journal, cut_off)
+    assert schedule.open_training(settings.home, journal) is None
+    closed = journal.trainings.at(cut_off.number)
+    assert (closed.state, closed.reason) == ("failed", "its process was killed")
+    assert take_up(settings, journal).state == "promoted"
+
+
+def test_a_training_of_the_background_waits_for_its_worker_which_goes_on(
+    settings: Settings, journal: Journal, cut_off: Training
+) -> None:
+    journal.jobs.enqueue("train", {"training": cut_off.number})
+    kill(journal, cut_off)
+    waiting = schedule.open_training(settings.home, journal)
+    assert waiting is not None
+    assert waiting.state == "queued"
+    assert "goes on with it" in outcome(settings.home, waiting)
+    folder = folder_of(settings.home, cut_off)
+    progress = (folder / PROGRESS).read_text()
+    python = FakeTrainer().write(settings.home)
+    Worker(replace(settings, trainer=replace(settings.trainer, python=python)), journal).work()
+    assert journal.trainings.at(cut_off.number).state == "promoted"
+    assert (folder / PROGRESS).read_text().startswith(progress)
+    assert journal.jobs.waiting() == []
+
+
+def test_a_trainer_that_was_killed_is_resumed_by_the_worker_at_its_next_attempt(
+    settings: Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+    queued = journal.trainings.queue(base.sha256, is_automatic=False, is_forced=False)
+    assert queued is not None
+    python = settings.home / "killed"
+    python.write_text(f'#!/bin/sh\ntouch "$4/{CHECKPOINT}"\necho >> "$4/{PROGRESS}"\nkill -9 $$\n')
+    python.chmod(0o755)
+    for interpreter, state in ((str(python), "queued"), (FakeTrainer().write(settings.home), "promoted")):
+        with_it = replace(settings, trainer=replace(settings.trainer, python=interpreter))
+        Worker(with_it, journal).work()
+        assert journal.trainings.at(queued.number).state == state
+        journal._db.execute("UPDATE jobs SET not_before = 0")
+    assert (folder_of(settings.home, queued) / PROGRESS).read_text().startswith("\n"), "its folder was kept"
+
+
+def test_whoever_watches_hears_that_its_process_was_killed(
+    settings: Settings, journal: Journal, cut_off: Training
+) -> None:
+    journal.jobs.enqueue("train", {"training": cut_off.number})
+    running = kill(journal, cut_off)
+    assert following.watch(settings.home, journal, running, lambda _: None).state == "queued"
+
+
+def drop_an_example(journal: Journal, _: Path) -> None:
+    journal.examples.drop(journal.examples.all()[0].example.id)
+
+
+def replace_the_base(journal: Journal, _: Path) -> None:
+    base = journal.base(journal.trainings.at(1).base)
+    assert base is not None
+    write_tiny(Path(base.path), seed=9)
+
+
+def lose(name: str) -> Callable[[Journal, Path], object]:
+    return lambda _, folder: (folder / name).unlink()
+
+
+def change(name: str) -> Callable[[Journal, Path], object]:
+    return lambda _, folder: (folder / name).write_text("")
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (drop_an_example, "examples that it learnt were changed meanwhile"),
+        (replace_the_base, "the model that was to be trained was replaced"),
+        (lose(CHECKPOINT), "left no checkpoint"),
+        (lose(JOB), "left no checkpoint"),
+        (lose(HELD_OUT), "left no checkpoint"),
+        (change(EXAMPLES), "left no checkpoint"),
+    ],
+)
+def test_what_cannot_go_on_says_why_and_what_to_do(
+    settings: Settings, journal: Journal, cut_off: Training, event: Callable[[Journal, Path], object], words: str
+) -> None:
+    event(journal, folder_of(settings.home, cut_off))
+    with pytest.raises(NothingToResume, match=words) as raised:
+        take_up(settings, journal)
+    assert "`shammah train`" in raised.value.hint
+    assert journal.trainings.at(cut_off.number) == cut_off
+
+
+def test_a_training_that_ended_is_nothing_to_resume(settings: Settings, journal: Journal, base: Base) -> None:
+    with pytest.raises(NothingToResume, match="no training was cut off"):
+        take_up(settings, journal)
+    correct(journal, "one")
+    assert trainer(settings, journal, FakeTrainer()).start(base, is_forced=False).state == "promoted"
+    with pytest.raises(NothingToResume, match="no training was cut off"):
+        take_up(settings, journal)
+
+
+def test_while_another_is_queued_none_is_resumed(
+    settings: Settings, journal: Journal, base: Base, cut_off: Training
+) -> None:
+    last = resuming.last_cut_off(journal, settings.home / "jobs")
+    assert journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False) is not None
+    with pytest.raises(TrainingRuns):
+        trainer(settings, journal, FakeTrainer()).take_up(last, is_forced=False)
+
+
+def test_where_its_examples_were_changed_the_background_begins_again(
+    settings: Settings, journal: Journal, cut_off: Training
+) -> None:
+    drop_an_example(journal, Path())
+    correct(journal, "two")
+    ended = trainer(settings, journal, FakeTrainer()).resume(kill(journal, cut_off))
+    assert ended.state == "promoted"
+    folder = folder_of(settings.home, ended)
+    assert Job.read(folder).corrections == tuple(e.id for e in journal.examples.live())
+
+
+def test_a_new_training_deletes_the_checkpoints_of_those_before(
+    settings: Settings, journal: Journal, base: Base, cut_off: Training
+) -> None:
+    assert list((settings.home / "jobs").glob(f"*/{CHECKPOINTS}")) != []
+    trainer(settings, journal, FakeTrainer(error="no luck")).start(base, is_forced=False)
+    assert list((settings.home / "jobs").glob(f"*/{CHECKPOINTS}")) == []
+    assert (folder_of(settings.home, cut_off) / JOB).exists()
+
+
+def test_what_llama_cpp_contradicts_is_not_to_be_resumed(
+    settings: Settings, journal: Journal, cut_off: Training
+) -> None:
+    last = resuming.last_cut_off(journal, settings.home / "jobs")
+    liar = FakeTrainer(probes=(Probe((1, 2, 3), ((5, 99.0),)),))
+    ended = trainer(settings, journal, liar).take_up(last, is_forced=False)
+    assert ended.state == "failed"
+    assert "--resume" not in outcome(settings.home, ended)
+
+
+# The disk.
+
+
+def test_a_disk_that_is_too_small_is_told_before_the_model_is_opened(
+    settings: Settings, journal: Journal, base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    correct(journal, "one")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000_000))
+    heard: list[dict[str, Any]] = []
+    ended = trainer(settings, journal, FakeTrainer(), hear=heard.append).start(base, is_forced=False)
+    assert ended.state == "failed"
+    assert re.search(r"takes 0\.017 GB, and 0\.010 GB are free in", ended.reason)
+    assert heard == []
+    assert list(folder_of(settings.home, ended).iterdir()) == []
+
+
+def test_the_room_is_that_of_three_checkpoints_and_two_adapters(base: Base) -> None:
+    shape = OpenBase(Path(base.path)).config
+    values = 16 * 2 * (2 * (64 + 64) + 2 * (64 + 32) + 3 * (64 + 128))  # rank, layers, and the seven projections
+    assert lora_values(shape, 16) == values
+    assert room.needed_bytes(shape, 16) == values * (3 * 3 * 4 + 2 * 2) + room.OTHER_BYTES
+
+
+def test_checkpoints_that_are_there_need_no_room(base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = room.needed_bytes(OpenBase(Path(base.path)).config, 16)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=needed - 1000))
+    folder = tmp_path / "job"
+    folder.mkdir()
+    with pytest.raises(Exception, match="GB are free"):
+        room.check(folder, Path(base.path), 16)
+    (folder / CHECKPOINT).write_bytes(bytes(1000))
+    room.check(folder, Path(base.path), 16)
+
+
+def test_a_trainer_that_finds_the_disk_full_is_a_failure_that_says_so_and_can_go_on(
+    settings: Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+    python = settings.home / "full"
+    python.write_text(f'#!/bin/sh\ntouch "$4/{CHECKPOINT}"\nexit 4\n')
+    python.chmod(0o755)
+    full = trainer(settings, journal, FakeTrainer())
+    full = replace(full, settings=replace(settings, trainer=config.TrainerSettings(python=str(python))))
+    ended = full.start(base, is_forced=False)
+    assert ended.state == "failed"
+    assert ended.reason.startswith("the disk is full: ")
+    assert "--resume" in outcome(settings.home, ended)
+    assert take_up(settings, journal).state == "promoted"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_the_job_is_whole_before_its_trainer_starts_and_the_adapter_before_its_row(
+    settings: Settings, journal: Journal, base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    correct(journal, "one")
+    events: list[Event] = recorded(monkeypatch)
+
+    def trace(statement: str) -> None:
+        if statement.startswith(("INSERT INTO adapters", "COMMIT")):
+            events.append(("sql", statement.split()[0]))
+
+    def hear(line: dict[str, Any]) -> None:
+        if line == line | {"event": "step", "step": 1}:
+            events.append(("trainer", "step"))
+            (settings.home / "jobs" / "1" / CHECKPOINT).write_bytes(b"")
+
+    journal._db._connection.set_trace_callback(trace)
+    ended = trainer(settings, journal, FakeTrainer(), hear=hear).start(base, is_forced=False)
+    journal._db._connection.set_trace_callback(None)
+    folder, named = folder_of(settings.home, ended), journal.adapters.find("corrections-v1")
+    assert named is not None
+    told, adapter = without_missing(events), Path(named.path)
+    start = told.index(("trainer", "step"))
+    job = published(folder, HELD_OUT, GENERAL, EXAMPLES, REPLAY, JOB)
+    assert [event for event in told[:start] if event[0] != "sql"][-len(job) :] == job
+    promotion = told[start + 1 :]
+    row = promotion.index(("sql", "INSERT"))
+    files = [*published(adapter.parent, adapter.name), *published(folder, REPORT, PAGE)]
+    assert [event for event in promotion[:row] if event[0] != "sql"] == files
+    assert promotion[row + 1 :] == [("sql", "COMMIT"), ("unlink", CHECKPOINT)]

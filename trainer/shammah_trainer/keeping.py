@@ -1,0 +1,93 @@
+"""When a checkpoint is written, which ones stay, and which one a training goes on from."""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from shammah_convert.job import CHECKPOINT, CHECKPOINTS
+from shammah_trainer.checkpoint import Learner, Reached, Unusable, read, write
+
+GENERATIONS = 2
+"""One that is damaged falls back on the one before."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a checkpoint is written.
+
+    Attributes:
+        seconds: Between two of them within an epoch; the end of an epoch is always a good moment.
+        share: Of the time, at most, that they may take; a large adapter on a slow disk has fewer.
+    """
+
+    seconds: float = 60.0
+    share: float = 0.05
+
+    def is_due(self, seconds_since: float, cost_seconds: float, is_epoch_over: bool) -> bool:
+        """Whether one is due, so long after the last one, which took so long to write."""
+        wanted = 0.0 if is_epoch_over else self.seconds
+        return seconds_since >= max(wanted, cost_seconds / self.share)
+
+
+class Checkpoints:
+    """The checkpoints of a job folder."""
+
+    def __init__(self, folder: Path, key: str, pace: Pace, started: float) -> None:
+        """Keep a training's checkpoints.
+
+        Args:
+            folder: Of the job.
+            key: Of the training; others' checkpoints are not used.
+            pace: How often one is written.
+            started: When this process began with the job, on the monotonic clock.
+        """
+        self._folder, self._key, self._pace, self._started = folder, key, pace, started
+        self._last, self._cost_seconds = time.monotonic(), 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Since the job began, the time between its processes left out."""
+        return time.monotonic() - self._started
+
+    def restore(self, learner: Learner) -> Reached | None:
+        """Set a learner to the newest checkpoint that can be used; None where there is none."""
+        for path in self._found():
+            try:
+                tensors, reached = read(path, self._key)
+                learner.load(tensors)
+            except Unusable as error:
+                _log.warning("%s is not used: %s", path, error)
+                continue
+            self._started -= reached.seconds
+            return reached
+        return None
+
+    def is_due(self, is_epoch_over: bool) -> bool:
+        """Whether to write one now."""
+        return self._pace.is_due(time.monotonic() - self._last, self._cost_seconds, is_epoch_over)
+
+    def keep(self, learner: Learner, reached: Reached) -> None:
+        """Write one, and delete all but the newest.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        began = time.monotonic()
+        path = self._folder / CHECKPOINT.format(len(reached.losses))
+        write(path, learner.tensors(), replace(reached, seconds=self.seconds), self._key)
+        for old in self._found()[GENERATIONS:]:
+            old.unlink()
+        self._last = time.monotonic()
+        self._cost_seconds = self._last - began
+
+    def drop(self) -> None:
+        """Delete all."""
+        for path in self._found():
+            path.unlink()
+
+    def _found(self) -> list[Path]:
+        """The newest first."""
+        return sorted(self._folder.glob(CHECKPOINTS), reverse=True)
