@@ -195,7 +195,7 @@ def record(journal: Journal, adapter: Adapter) -> None:
         UsageError: Another adapter has its name; its file is removed.
     """
     known = journal.adapters.find(adapter.name)
-    if known is not None and known.sha256 != adapter.sha256:
+    if known is not None and (known.sha256, known.base) != (adapter.sha256, adapter.base):
         Path(adapter.path).unlink()
         raise UsageError(
             f"there is another adapter {adapter.name}", hint=f"Delete it first: shammah adapters delete {known.name}"

@@ -29,11 +29,10 @@ def checkpoints(folder: Path) -> list[Path]:
     return list(folder.glob(CHECKPOINTS))
 
 
-def drop_checkpoints(folders: Path, but: Path | None = None) -> None:
-    """Delete the checkpoints of all job folders but one: only the last training can be resumed."""
-    for checkpoint in folders.glob(f"*/{CHECKPOINTS}"):
-        if checkpoint.parent != but:
-            checkpoint.unlink(missing_ok=True)
+def drop_checkpoints(folders: Path) -> None:
+    """Delete the checkpoints of all job folders, also halves that a kill left."""
+    for checkpoint in folders.glob(f"*/{CHECKPOINTS}*"):
+        checkpoint.unlink(missing_ok=True)
 
 
 def left_by(training: Training, folder: Path) -> Work | None:

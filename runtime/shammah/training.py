@@ -86,6 +86,8 @@ class Trainer:
         """
         with self._alone() as lock:
             self.journal.trainings.settle_abandoned(but=training)
+            if (folder_of(self.settings.home, training) / CANCEL).exists():  # whoever was to see it was killed
+                self.journal.trainings.note(training, "cancelled", "it was cancelled")
             return self._run(training, lock)
 
     def take_up(self, training: Training, is_forced: bool) -> Training:
@@ -99,6 +101,7 @@ class Trainer:
             self.journal.trainings.settle_abandoned()
             if not self.journal.trainings.reopen(training, is_forced):
                 raise TrainingRuns("another training is queued")
+            (folder_of(self.settings.home, training) / CANCEL).unlink(missing_ok=True)
             return self._run(training, lock)
 
     @contextlib.contextmanager
@@ -140,21 +143,22 @@ class Trainer:
         work = resuming.left_by(training, folder)
         if work is None or resuming.changes(self.journal, work):
             return None
-        (folder / CANCEL).unlink(missing_ok=True)
         self._open(training, work.frozen)
         base = resuming.base_of(self.journal, training)
         room.check(folder, Path(base.path), work.job.plan.rank)
-        work = replace(work, job=replace(work.job, base_path=base.path))  # the same file may have moved
+        bound = training.most_memory_bytes or work.job.plan.most_memory_bytes
+        plan = replace(work.job.plan, most_memory_bytes=bound)
+        work = replace(work, job=replace(work.job, base_path=base.path, plan=plan))  # the same file may have moved
         work.job.write(folder)
         return work
 
     def _begun(self, training: Training, folder: Path) -> Work:
         """Begin with the examples that are live now."""
         frozen = freeze(self.journal, self.settings.examples.feedback, self.settings.examples.teacher)
+        self._open(training, frozen)
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
         folder.mkdir(parents=True, mode=0o700)
         resuming.drop_checkpoints(folder.parent)
-        self._open(training, frozen)
         base = resuming.base_of(self.journal, training)
         room.check(folder, Path(base.path), Plan().rank)
         return Work(self._prepare(training, base, frozen, folder), frozen)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from shammah import config, following, resuming, room, schedule
+from shammah import child, config, following, resuming, room, schedule
 from shammah.config import Settings
 from shammah.errors import NothingToResume, TrainingRuns
 from shammah.following import folder_of, outcome
@@ -45,8 +45,9 @@ CHECKPOINT = "checkpoint-00000001.safetensors"
 
 
 @pytest.fixture
-def cut_off(settings: Settings, journal: Journal, base: Base) -> Training:
+def cut_off(settings: Settings, journal: Journal, base: Base, monkeypatch: pytest.MonkeyPatch) -> Training:
     """A training that was interrupted after its first checkpoint."""
+    monkeypatch.setattr(child, "GRACE_SECONDS", 0.1)  # the stand-in does not end by itself
     correct(journal, "one")
 
     def hear(line: dict[str, Any]) -> None:

@@ -210,6 +210,18 @@ def test_a_training_whose_process_was_killed_is_closed_by_the_next(
     assert journal.trainings.at(killed.number).state == "failed"
 
 
+def test_a_cancel_that_a_killed_process_did_not_see_still_holds(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+    queued = journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False)
+    assert queued is not None
+    journal.trainings.start(queued, ["gone"])
+    folder_of(settings.home, queued).mkdir(parents=True)
+    (folder_of(settings.home, queued) / CANCEL).touch()
+    assert trainer(settings, journal, FakeTrainer()).resume(queued).state == "cancelled"
+
+
 def test_a_queued_training_begins_again_where_its_process_was_killed(
     settings: config.Settings, journal: Journal, base: Base
 ) -> None:
@@ -219,8 +231,9 @@ def test_a_queued_training_begins_again_where_its_process_was_killed(
     journal.trainings.start(queued, ["gone"])
     stale = folder_of(settings.home, queued)
     stale.mkdir(parents=True)
-    (stale / CANCEL).touch()
+    (stale / "half").touch()
     assert trainer(settings, journal, FakeTrainer()).resume(queued).state == "promoted"
+    assert not (stale / "half").exists()
 
 
 def test_the_job_freezes_all_live_examples_with_their_weights(

@@ -171,3 +171,10 @@ def test_trainings_of_schema_3_have_no_bound(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         kept = journal.trainings.at(7)
     assert (kept.base, kept.state, kept.is_automatic, kept.most_memory_bytes) == ("base", "queued", True, 0)
+
+
+def test_what_a_training_that_is_over_would_learn_does_not_count_as_seen(journal: Journal) -> None:
+    training = begun(journal)
+    journal.trainings.note(training, "cancelled")
+    assert not journal.trainings.start(training, ["a"])
+    assert journal.trainings.unseen(["a"]) == 1

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -140,6 +141,23 @@ def test_two_are_kept_and_none_where_they_are_dropped(new: Callable[..., Learner
     assert len(names(tmp_path)) == GENERATIONS
     checkpoints.drop()
     assert names(tmp_path) == []
+
+
+def test_one_that_took_another_course_and_is_further_does_not_crowd_out_new_ones(
+    new: Callable[..., Learner], tmp_path: Path
+) -> None:
+    for place, steps in enumerate((32, 40)):
+        keeping(tmp_path, "theirs").keep(new(1), Reached((1.0,) * steps))
+        os.utime(max(tmp_path.glob(CHECKPOINTS)), (place, place))
+    for steps in (8, 16):
+        keeping(tmp_path, "mine").keep(new(1), Reached((1.0,) * steps))
+    assert names(tmp_path) == ["checkpoint-00000008.safetensors", "checkpoint-00000016.safetensors"]
+
+
+def test_a_half_that_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-00000008.safetensors.partial").write_bytes(b"half")
+    keeping(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_trainings_checkpoint_is_not_used(new: Callable[..., Learner], tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class Home:
             stdin=subprocess.DEVNULL if data is None else None,
             capture_output=True,
             env=self.environment(),
-            timeout=120,
+            timeout=240,
             check=False,
         )
         out, err = done.stdout.decode(), done.stderr.decode()

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -106,7 +106,9 @@ def key_of(job: Job, rows: Iterable[Row]) -> str:
         job: With the rank that is trained.
         rows: What is learnt and replayed, in order; how much of it fits may differ from run to run.
     """
-    facts = [job.base_sha256, job.examples_sha256, job.seed, asdict(job.plan), job.corrections]
+    # How much memory it may take decides how, not what: the rank and the rows that fit are here by themselves.
+    plan = asdict(replace(job.plan, most_memory_bytes=0))
+    facts = [job.base_sha256, job.examples_sha256, job.seed, plan, job.corrections]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for row in rows:
         digest.update(f"{row.prompt_tokens} {row.tokens}\n".encode())

@@ -9,6 +9,7 @@ from peft import PeftModel
 from shammah_convert.job import EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES, Measure, Move
 from shammah_trainer.dataset import Row
 from shammah_trainer.evaluate import Tally, change, drift, tally
+from shammah_trainer.fit import Data
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,11 @@ class Look:
     drift: Measure
 
 
-def look(model: PeftModel, watched: dict[str, Sequence[Row]], padding: int, is_adapted: bool = True) -> Look:
-    """Look at all that is compared; the bare base has not moved."""
-    tallies = {name: tally(model, rows, padding) for name, rows in watched.items()}
-    return Look(tallies, drift(model, watched[GENERAL], padding) if is_adapted else Measure())
+def look(model: PeftModel, watched: dict[str, Sequence[Row]], data: Data, is_adapted: bool = True) -> Look:
+    """Look at all that is compared, in batches as the training has them; the bare base has not moved."""
+    tallies = {name: tally(model, rows, data.padding, data.batch_tokens) for name, rows in watched.items()}
+    moved = drift(model, watched[GENERAL], data.padding, data.batch_tokens) if is_adapted else Measure()
+    return Look(tallies, moved)
 
 
 def compared(before: Look, after: Look) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from shammah_convert import intervals
 from shammah_convert.job import Change, Measure, Probe, Score
-from shammah_trainer.dataset import Row, collate, in_batches
+from shammah_trainer.dataset import BATCH_TOKENS, Row, collate, in_batches
 from shammah_trainer.kl import divergences
 from shammah_trainer.losses import next_logits, tell
 
@@ -46,12 +46,12 @@ class Tally:
 
 
 @torch.no_grad()
-def tally(model: PeftModel, rows: Sequence[Row], padding: int) -> Tally:
-    """Count the nats, tokens and exact completions of rows."""
+def tally(model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int = BATCH_TOKENS) -> Tally:
+    """Count the nats, tokens and exact completions of rows, so many tokens at a time."""
     nats: list[float] = []
     tokens: list[int] = []
     exact, most = 0, 0.0
-    for part in in_batches(rows):
+    for part in in_batches(rows, batch_tokens):
         told = tell(model, collate(part, padding))
         nats += _sums(told.nats, told.rows, len(part))
         tokens += torch.bincount(told.rows, minlength=len(part)).tolist()
@@ -61,9 +61,9 @@ def tally(model: PeftModel, rows: Sequence[Row], padding: int) -> Tally:
     return Tally(tuple(nats), tuple(tokens), exact, most)
 
 
-def score(model: PeftModel, rows: Sequence[Row], padding: int) -> Score:
+def score(model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int = BATCH_TOKENS) -> Score:
     """Loss, exactness and sureness of the rows' completions."""
-    return tally(model, rows, padding).score
+    return tally(model, rows, padding, batch_tokens).score
 
 
 def change(before: Tally, after: Tally) -> Change:
@@ -72,11 +72,11 @@ def change(before: Tally, after: Tally) -> Change:
     return Change(before.score, after.score, intervals.of_ratio(rises, after.tokens))
 
 
-def drift(model: PeftModel, rows: Sequence[Row], padding: int) -> Measure:
+def drift(model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int = BATCH_TOKENS) -> Measure:
     """How far the adapters that are set, some at least, move the base's answers: KL(base || model), in nats a token."""
     nats: list[float] = []
     tokens: list[int] = []
-    for part in in_batches(rows):
+    for part in in_batches(rows, batch_tokens):
         found, places = divergences(model, collate(part, padding))
         nats += _sums(found, places, len(part))
         tokens += torch.bincount(places, minlength=len(part)).tolist()

@@ -207,7 +207,7 @@ class _Loop:
         epoch = len(running.losses) // self.epoch_steps + 1
         while len(running.losses) < epoch * self.epoch_steps:
             self.step(running, epoch)
-        now = score(self.model, self.data.aims, self.data.padding)
+        now = score(self.model, self.data.aims, self.data.padding, self.data.batch_tokens)
         self.watch.epoch(epoch, now)
         running.stopped = self._why_stop(now, running, epoch)
         if self.keeper and (running.stopped or self.keeper.is_due(is_epoch_over=True)):
@@ -255,7 +255,9 @@ class _Loop:
 
     def _is_near(self) -> bool:
         data = self.data
-        return not data.general or moved(self.model, data.general, data.padding).value <= self.plan.most_drift
+        if not data.general:
+            return True
+        return moved(self.model, data.general, data.padding, data.batch_tokens).value <= self.plan.most_drift
 
 
 def _replayed(data: Data, plan: Plan, chance: torch.Generator) -> list[Row]:

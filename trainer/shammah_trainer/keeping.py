@@ -46,6 +46,8 @@ class Checkpoints:
         """
         self._folder, self._key, self._pace, self._started = folder, key, pace, started
         self._last, self._cost_seconds = time.monotonic(), 0.0
+        for half in folder.glob(f"{CHECKPOINTS}.partial"):  # of a process that was killed within
+            half.unlink()
 
     @property
     def seconds(self) -> float:
@@ -78,7 +80,8 @@ class Checkpoints:
         began = time.monotonic()
         path = self._folder / CHECKPOINT.format(len(reached.losses))
         write(path, learner.tensors(), replace(reached, seconds=self.seconds), self._key)
-        for old in self._found()[GENERATIONS:]:
+        # By age, not by step: one of a training that took another course may be further.
+        for old in sorted(self._found(), key=lambda found: found.stat().st_mtime_ns, reverse=True)[GENERATIONS:]:
             old.unlink()
         self._last = time.monotonic()
         self._cost_seconds = self._last - began

@@ -17,21 +17,23 @@ GPU_SHARE = 0.9
 """Of a GPU's free memory: its own library takes some, and its allocator rounds up."""
 
 
-def device() -> torch.device:
-    """A GPU where torch finds one, CUDA or Metal."""
+def devices() -> tuple[torch.device, ...]:
+    """A GPU where torch finds one, CUDA or Metal, and the processor, which has more memory."""
+    cpu = torch.device("cpu")
     if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device("cuda"), cpu
+    return (torch.device("mps"), cpu) if torch.backends.mps.is_available() else (cpu,)
 
 
-def look(threads: int, most_bytes: int = 0) -> Machine:
-    """Look at the machine.
+def look(device: torch.device, threads: int, most_bytes: int = 0) -> Machine:
+    """Look at a part of the machine.
 
     Args:
+        device: To train on.
         threads: Cores to use.
         most_bytes: That may be taken; 0 allows all that is free.
     """
-    kind = device().type
+    kind = device.type
     free = {"cuda": _free_cuda_bytes, "mps": _free_metal_bytes, "cpu": _free_bytes}[kind]()
     return Machine(
         free_bytes=min(free, most_bytes) if most_bytes else free,

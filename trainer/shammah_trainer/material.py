@@ -49,8 +49,9 @@ class Material:
 
     @property
     def longest_tokens(self) -> int:
-        """Of the longest example that is to be learnt."""
-        lengths = (len(row.tokens) for _, row in self.learnt)
+        """Of the longest example that is to be learnt, or of the base's own answers that are to stay."""
+        rows = [*(row for _, row in self.learnt), *self.others[GENERAL], *self.others[REPLAY]]
+        lengths = (len(row.tokens) for row in rows)
         return max(length for length in lengths if length <= self.most_tokens)
 
     def data(self, corrections: Collection[str], budget: Budget, padding: int) -> Data:

@@ -1,5 +1,6 @@
 """The one path of training: from a job folder to an adapter and a report."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from shammah_convert.norms import weight_norm
 from shammah_convert.opened import OpenBase
 from shammah_trainer import lora, machine
 from shammah_trainer.base import Base, Compute, build, encoder
-from shammah_trainer.budget import Budget, Size, plan
+from shammah_trainer.budget import Budget, Size, TooLittleMemory, plan
 from shammah_trainer.checkpoint import key_of
 from shammah_trainer.compare import compared, look
 from shammah_trainer.dataset import Row
@@ -67,7 +68,7 @@ def train(folder: Path, progress: Progress, pace: Pace = Pace()) -> Report:  # n
     opened = _open(folder, Job.read(folder), progress)
     job, base, model, data = opened.job, opened.base, opened.model, opened.data
     with lora.using(model, opened.active):
-        before = look(model, opened.watched, base.padding, is_adapted=bool(opened.active))
+        before = look(model, opened.watched, data, is_adapted=bool(opened.active))
     progress.check()
     checkpoints = Checkpoints(folder, key_of(job, [*data.rows, *data.replay]), pace, started)
     try:
@@ -77,7 +78,7 @@ def train(folder: Path, progress: Progress, pace: Pace = Pace()) -> Report:  # n
         raise
     lora.round_off(model)
     progress.say("evaluating", stopped=fitted.stopped)
-    compare = compared(before, look(model, opened.watched, base.padding))
+    compare = compared(before, look(model, opened.watched, data))
     report = replace(_report(opened, fitted, compare, progress), seconds=round(checkpoints.seconds, 2))
     progress.check()
     write_lora(folder / ADAPTER, _adapter(model, job, base, report), base.config)
@@ -110,12 +111,12 @@ def _open(folder: Path, job: Job, progress: Progress) -> Opened:
     progress.say("opening", base=job.base_name)
     file = OpenBase(Path(job.base_path))
     material = Material.read(folder, encoder(file), min(job.plan.most_tokens, file.config.context_tokens))
-    budget = _budget(job, file, material)
+    device, budget = _budget(job, file, material)
     progress.budget(budget)
     if budget.is_thrifty:
         machine.return_memory_at_once()
     job = replace(job, plan=job.plan.with_rank(budget.rank))
-    base = build(file, _compute(budget))
+    base = build(file, _compute(device, budget))
     progress.release = base.workspace.release
     model = lora.attach(base.model, job.plan.rank, job.plan.alpha, budget.is_checkpointed)
     data, watched = material.data(job.corrections, budget, base.padding), material.watched(job.corrections, budget)
@@ -132,15 +133,22 @@ def _open(folder: Path, job: Job, progress: Progress) -> Opened:
     )
 
 
-def _budget(job: Job, file: OpenBase, material: Material) -> Budget:
+def _budget(job: Job, file: OpenBase, material: Material) -> tuple[torch.device, Budget]:
+    """Where to train, and how: on a GPU, and where it is too small for that, on the processor."""
     size = Size(file.config, file.rows, file.size_bytes)
-    return plan(machine.look(job.threads, job.plan.most_memory_bytes), size, job.plan.rank, material.longest_tokens)
+    *gpus, cpu = machine.devices()
+    for device in gpus:
+        seen = machine.look(device, job.threads, job.plan.most_memory_bytes)
+        with contextlib.suppress(TooLittleMemory):
+            return device, plan(seen, size, job.plan.rank, material.longest_tokens)
+    seen = machine.look(cpu, job.threads, job.plan.most_memory_bytes)
+    return cpu, plan(seen, size, job.plan.rank, material.longest_tokens)
 
 
-def _compute(budget: Budget) -> Compute:
+def _compute(device: torch.device, budget: Budget) -> Compute:
     return Compute(
         dtype=torch.bfloat16 if budget.is_bfloat16 else torch.float32,
-        device=machine.device(),
+        device=device,
         workspace_values=budget.workspace_values,
         threads=budget.threads,
     )

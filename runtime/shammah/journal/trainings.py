@@ -71,8 +71,9 @@ class Trainings:
                 f"UPDATE trainings SET state = 'running' WHERE number = ? AND state IN ({_MARKS})",
                 (training.number, *OPEN),
             )
-            db.execute("DELETE FROM trained_examples WHERE training = ?", (training.number,))
-            db.executemany("INSERT INTO trained_examples VALUES (?, ?, ?)", rows)
+            if started.rowcount == 1:
+                db.execute("DELETE FROM trained_examples WHERE training = ?", (training.number,))
+                db.executemany("INSERT INTO trained_examples VALUES (?, ?, ?)", rows)
         return started.rowcount == 1
 
     def take_over(self, training: Training, is_forced: bool) -> None:
