@@ -74,11 +74,6 @@ class _Scaling:
         return alpha * math.sqrt(rank) if self.is_rank_stabilized else alpha
 
 
-def is_peft(folder: Path) -> bool:
-    """Whether a folder claims to hold a PEFT adapter."""
-    return (folder / CONFIG).is_file()
-
-
 def read_peft(folder: Path, base: BaseConfig) -> Adapter:
     """Read an adapter, and check that a base of this shape can run it.
 

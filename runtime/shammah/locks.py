@@ -38,14 +38,6 @@ def only_one(file: Path) -> Iterator[Lock | None]:
             lock.name()
 
 
-def is_held(file: Path) -> bool:
-    """Whether some process holds a lock file right now."""
-    if not file.exists():
-        return False
-    with file.open("a") as stream:
-        return not _take(stream)
-
-
 def _take(stream: TextIO) -> bool:
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

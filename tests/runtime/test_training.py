@@ -18,7 +18,7 @@ from shammah.journal import Journal
 from shammah.local import LocalModel
 from shammah.locks import TRAINING, only_one
 from shammah.policy import Reason, Side
-from shammah.records import Adapter, Base, NewAnswer, Rating
+from shammah.records import Adapter, Base, NewAnswer, Rating, Training
 from shammah.reports import PAGE
 from shammah.reports.page import page
 from shammah.training import Trainer
@@ -210,30 +210,32 @@ def test_a_training_whose_process_was_killed_is_closed_by_the_next(
     assert journal.trainings.at(killed.number).state == "failed"
 
 
-def test_a_cancel_that_a_killed_process_did_not_see_still_holds(
-    settings: config.Settings, journal: Journal, base: Base
-) -> None:
+def left_by_a_killed_process(settings: config.Settings, journal: Journal, base: Base) -> Training:
+    """A training of the background whose process was killed before its first checkpoint."""
     correct(journal, "one")
     queued = journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False)
     assert queued is not None
     journal.trainings.start(queued, ["gone"])
     folder_of(settings.home, queued).mkdir(parents=True)
-    (folder_of(settings.home, queued) / CANCEL).touch()
-    assert trainer(settings, journal, FakeTrainer()).resume(queued).state == "cancelled"
+    return queued
+
+
+def test_a_cancel_that_a_killed_process_did_not_see_still_holds(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    left = left_by_a_killed_process(settings, journal, base)
+    (folder_of(settings.home, left) / CANCEL).touch()
+    assert trainer(settings, journal, FakeTrainer()).resume(left).state == "cancelled"
 
 
 def test_a_queued_training_begins_again_where_its_process_was_killed(
     settings: config.Settings, journal: Journal, base: Base
 ) -> None:
-    correct(journal, "one")
-    queued = journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False)
-    assert queued is not None
-    journal.trainings.start(queued, ["gone"])
-    stale = folder_of(settings.home, queued)
-    stale.mkdir(parents=True)
-    (stale / "half").touch()
-    assert trainer(settings, journal, FakeTrainer()).resume(queued).state == "promoted"
-    assert not (stale / "half").exists()
+    left = left_by_a_killed_process(settings, journal, base)
+    half = folder_of(settings.home, left) / "half"
+    half.touch()
+    assert trainer(settings, journal, FakeTrainer()).resume(left).state == "promoted"
+    assert not half.exists()
 
 
 def test_the_job_freezes_all_live_examples_with_their_weights(
