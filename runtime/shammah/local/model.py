@@ -33,6 +33,7 @@ from shammah.local.native import (
     start_engine,
     tokenize,
 )
+from shammah.local.powers import powers
 from shammah.sampler import Sampler
 from shammah_convert.chat import IM_END, IM_START, ChatFormat, Control, Message, Segment, prompt_segments
 from shammah_convert.job import AdapterFile
@@ -98,6 +99,7 @@ class LocalModel:
             raise BadModel(f"{path} does not speak ChatML: it has no {IM_START} and {IM_END} tokens")
         self._visible_controls = {self._tokenize(Control(mark))[0] for mark in (THINK_OPEN, THINK_CLOSE)}
         self._n_vocabulary = ll.llama_vocab_n_tokens(self._vocabulary)
+        self._powers = powers(self._n_vocabulary)
 
     def close(self) -> None:
         """Give back all native memory; the model cannot be used afterwards."""
@@ -192,7 +194,7 @@ class LocalModel:
         self._make_room(len(tokens) + max_tokens)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         finish, written = Finish.LENGTH, 0
-        sampler = Sampler(sampling, self._n_vocabulary)
+        sampler = Sampler(sampling, self._powers)
         if not self._evaluate(tokens, stop):
             finish, max_tokens = Finish.INTERRUPTED, 0
         while written < max_tokens:
