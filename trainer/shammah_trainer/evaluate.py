@@ -66,6 +66,12 @@ def score(model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int
     return tally(model, rows, padding, batch_tokens).score
 
 
+def difficulties(model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int = BATCH_TOKENS) -> list[float]:
+    """Nats a token of each row."""
+    told = tally(model, rows, padding, batch_tokens)
+    return [nats / tokens for nats, tokens in zip(told.nats, told.tokens, strict=True)]
+
+
 def change(before: Tally, after: Tally) -> Change:
     """Two tallies of the same rows; how much the loss rose is told row by row, which says more than either loss."""
     rises = [now - then for then, now in zip(before.nats, after.nats, strict=True)]

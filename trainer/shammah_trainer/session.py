@@ -20,7 +20,7 @@ from shammah_trainer.budget import Budget, Size, TooLittleMemory, plan
 from shammah_trainer.checkpoint import key_of
 from shammah_trainer.compare import compared, look
 from shammah_trainer.dataset import Row
-from shammah_trainer.evaluate import probes
+from shammah_trainer.evaluate import difficulties, probes
 from shammah_trainer.fit import Data, Fitted, fit
 from shammah_trainer.health import Broken
 from shammah_trainer.keeping import Checkpoints, Pace
@@ -52,7 +52,8 @@ class Opened:
 def train(folder: Path, progress: Progress, pace: Pace = Pace()) -> Report:  # noqa: B008 -- frozen
     """Do a job, from its last checkpoint where there is one: train an adapter on the served base, compare, write.
 
-    The adapter starts fresh, is compared with what is active, and both files are whole and on the disk at the end.
+    The adapter starts fresh, or from what is active where the plan says so, and is compared with that; both files are
+    whole and on the disk at the end.
 
     Raises:
         BadJob: The folder does not hold one.
@@ -120,13 +121,18 @@ def _open(folder: Path, job: Job, progress: Progress) -> Opened:
     progress.release = base.workspace.release
     model = lora.attach(base.model, job.plan.rank, job.plan.alpha, budget.is_checkpointed)
     data, watched = material.data(job.corrections, budget, base.padding), material.watched(job.corrections, budget)
+    active = lora.attach_active(model, job.active, base.config)
+    if job.plan.continues:
+        lora.start_from(model, active)
+    if job.plan.is_easy_first:
+        data = replace(data, difficulties=difficulties(model, data.rows, data.padding, data.batch_tokens))
     held_out = len(watched[HELD_OUT]) + len(data.general)
     progress.say("comparing", examples=len(data.rows), replay=len(data.replay), held_out=held_out)
     return Opened(
         job=job,
         base=base,
         model=model,
-        active=lora.attach_active(model, job.active, base.config),
+        active=active,
         data=data,
         watched=watched,
         left_out=material.left_out(budget),
