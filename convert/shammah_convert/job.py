@@ -46,6 +46,7 @@ class Plan:
         most_drift: Corrections that are learnt are not enough while the drift on general questions is above this.
         continues: Start from what is active, instead of afresh.
         is_easy_first: Draw from the easiest examples first, then from all.
+        is_varied: Learn each question in other words, too.
         preference_weight: Of the preference of an answer over the one that was rejected; 0 leaves it off.
     """
 
@@ -61,6 +62,7 @@ class Plan:
     most_drift: float = MOST_DRIFT
     continues: bool = False
     is_easy_first: bool = False
+    is_varied: bool = True
     preference_weight: float = 0.0
 
     def with_rank(self, rank: int) -> Self:

@@ -101,6 +101,9 @@ class TrainerSettings:
         after_examples: So many new ones of any source.
         python: The interpreter of another virtual environment that has the trainer; empty means this one.
         max_memory: That a training may take; empty allows all that is free.
+        continue_active: Whether a training starts from what is active, instead of afresh.
+        easy_first: Whether it learns the easiest examples first.
+        preference: How much a wanted answer is to be preferred to the one that you rejected; 0 leaves that off.
     """
 
     automatic: bool = True
@@ -108,6 +111,9 @@ class TrainerSettings:
     after_examples: int = 100
     python: str = ""
     max_memory: Memory = field(default_factory=Memory)
+    continue_active: bool = False
+    easy_first: bool = False
+    preference: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +259,7 @@ def _check(settings: Settings) -> None:
         "answer.temperature": (settings.answer.temperature, 0, 5),
         "teacher.max_tokens": (settings.teacher.max_tokens, 1, 128_000),
         "teacher.max_usd_per_day": (settings.teacher.max_usd_per_day, 0, 1e9),
+        "trainer.preference": (settings.trainer.preference, 0, 100),
         "examples.feedback": (settings.examples.feedback, 1, 1_000_000),
         "examples.teacher": (settings.examples.teacher, 0, 1_000_000),
         "trainer.after_feedback": (settings.trainer.after_feedback, 1, 1_000_000),

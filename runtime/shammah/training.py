@@ -228,10 +228,19 @@ class Trainer:
             threads=hardware.physical_cores(),
             active=tuple(adapters.active_files(self.journal, base.sha256)),
             corrections=frozen.corrections,
-            plan=Plan(most_memory_bytes=training.most_memory_bytes or self.settings.trainer.max_memory.bytes),
+            plan=self._plan(training),
         )
         job.write(folder)
         return job
+
+    def _plan(self, training: Training) -> Plan:
+        wanted = self.settings.trainer
+        return Plan(
+            most_memory_bytes=training.most_memory_bytes or wanted.max_memory.bytes,
+            continues=wanted.continue_active,
+            is_easy_first=wanted.easy_first,
+            preference_weight=wanted.preference,
+        )
 
     def _name(self, training: Training) -> str:
         """A name for the adapter that no other has, also none that came from another home."""

@@ -14,6 +14,9 @@ from shammah_convert.examples import Example
 IGNORED = -100
 """The label of a token that no loss falls on, as torch's cross entropy and transformers have it."""
 
+SPACE = "\u0120"
+"""A space in a byte-level vocabulary."""
+
 ENCODED_TEXTS = 8192
 BATCH_TOKENS = 2048
 
@@ -108,6 +111,16 @@ class Encoder:
         if not example.rejected or example.rejected == example.completion:
             return None
         return self.row(replace(example, completion=example.rejected))
+
+    def words(self) -> dict[str, int]:
+        """Every token that is a whole lower-case word with a space before it, by the word."""
+        found = {}
+        for token, id in self._tokenizer.get_vocab().items():
+            if token.startswith(SPACE):
+                word = token[1:] if token[1:].isascii() else self._tokenizer.decode([id])[1:]
+                if word.isalpha() and word.islower():
+                    found[word] = id
+        return found
 
     def _encode(self, segment: Segment) -> tuple[int, ...]:
         if isinstance(segment, Control):

@@ -26,6 +26,7 @@ from shammah_trainer.stopping import (
     LEAST_HELD_OUT,
     PATIENCE_EPOCHS,
     SURE,
+    UNDERSTOOD,
     Patience,
 )
 
@@ -53,6 +54,8 @@ class Data:
         general: The base's own answers that are never replayed: how far they have moved is watched.
         held_out: The teacher's answers that are not learnt.
         rejected: Beside each row the same with the answer that was rejected, where one was.
+        variations: Of each row, the same example put otherwise, of which one is drawn; without them the row itself is.
+        unseen: Variations of corrections that are never drawn: most are to be exact before the training ends.
         difficulties: Of each row, nats a token before the training; without them all are drawn from the start.
         batch_tokens: So many at a time, padding counted.
     """
@@ -67,6 +70,8 @@ class Data:
     general: Sequence[Row] = ()
     held_out: Sequence[Row] = ()
     rejected: Sequence[Row | None] = ()
+    variations: Sequence[Sequence[Row]] = ()
+    unseen: Sequence[Row] = ()
     difficulties: Sequence[float] = ()
 
     @property
@@ -78,6 +83,13 @@ class Data:
     def has_enough_held_out(self) -> bool:
         """Whether the teacher's held-out answers can tell when to stop."""
         return len(self.held_out) >= LEAST_HELD_OUT
+
+    def drawn(self, place: int, chance: torch.Generator) -> Row:
+        """What is learnt where an example was drawn."""
+        if not self.variations:
+            return self.rows[place]
+        variations = self.variations[place]
+        return variations[int(torch.randint(len(variations), (), generator=chance))]
 
     def weights_in(self, epoch: int) -> Sequence[float]:
         """The weights that an epoch draws by."""
@@ -259,7 +271,7 @@ class _Loop:
     def _gradients(self, drawn: Sequence[int]) -> tuple[float, float]:
         """The loss on rows drawn, in nats a token, and the norm of all gradients before they are clipped."""
         # A row that was drawn twice is run once and counts twice.
-        counts = Counter(self.data.rows[place] for place in drawn)
+        counts = Counter(self.data.drawn(place, self.learner.chance) for place in drawn)
         shares = {row: count / len(drawn) for row, count in counts.items()}
         loss = _descend(self.model, shares, self.data, self.watch)
         if self.plan.preference_weight:
@@ -276,7 +288,7 @@ class _Loop:
         Replay draws the base's other answers back: corrections that are learnt too early wait for them.
         """
         is_over = f"{self.most_epochs} epochs are over" if epoch >= self.most_epochs else ""
-        is_learnt = not self.data.corrections or (now.least >= SURE and self._is_near())  # then each is exact, too
+        is_learnt = not self.data.corrections or (now.least >= SURE and self._is_understood() and self._is_near())
         if is_learnt and self.data.has_enough_held_out:
             return self._why_held_out(running) or is_over
         if is_learnt and self.data.corrections:
@@ -291,6 +303,14 @@ class _Loop:
             self.learner.remember()
         has_ended = running.held_out.waited >= HELD_OUT_PATIENCE_EPOCHS
         return "the loss on held-out answers falls no more" if has_ended else ""
+
+    def _is_understood(self) -> bool:
+        """Whether questions that were not learnt, and are like those that were, are answered so too."""
+        data = self.data
+        if not data.unseen:
+            return True
+        found = score(self.model, data.unseen, data.padding, data.batch_tokens)
+        return found.exact >= UNDERSTOOD * found.rows
 
     def _is_near(self) -> bool:
         data = self.data

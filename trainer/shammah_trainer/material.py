@@ -1,15 +1,18 @@
 """The examples of a job folder as rows of tokens: what is learnt, what is replayed, and what is only watched."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shammah_convert import examples
 from shammah_convert.examples import Example
 from shammah_convert.job import EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES, REPLAY
+from shammah_trainer.alike import SHORTEST, alike
+from shammah_trainer.base import Base
 from shammah_trainer.budget import Budget
 from shammah_trainer.dataset import Encoder, Row
 from shammah_trainer.fit import Data
+from shammah_trainer.variation import UNSEEN, Variation, words_of
 
 OTHERS = (HELD_OUT, GENERAL, PARAPHRASES, REPLAY)
 
@@ -84,6 +87,29 @@ class Material:
             general=self._short(GENERAL, budget),
             held_out=self._short(HELD_OUT, budget),
             rejected=[self._rejected(example, budget) for example, _ in fitting],
+        )
+
+    def varied(self, data: Data, budget: Budget, base: Base, seed: int) -> Data:
+        """The same data with each question put otherwise, too, and strangers beside what is replayed."""
+        fitting = self._fitting(budget)
+        tokens = base.encoder.words()
+        asked = [word for example, _ in fitting for word in words_of(example.prompt[-1].content)]
+        variation = Variation(
+            encoder=base.encoder,
+            alike=alike(asked, tokens, base.model.model.embed_tokens),
+            words=[word for word in tokens if len(word) > SHORTEST],
+            most_tokens=min(budget.most_tokens, budget.batch_tokens),
+            seed=seed,
+        )
+        made = [variation.variations(example) for example, _ in fitting]
+        corrections = set(data.corrections)
+        return replace(
+            data,
+            variations=[rows[:-UNSEEN] or [row] for rows, (_, row) in zip(made, fitting, strict=True)],
+            unseen=[
+                row for rows, (_, of) in zip(made, fitting, strict=True) if of in corrections for row in rows[-UNSEEN:]
+            ],
+            replay=[*data.replay, *(row for example, _ in fitting for row in variation.strangers(example))],
         )
 
     def watched(self, corrections: Collection[str], budget: Budget) -> dict[str, Sequence[Row]]:

@@ -124,6 +124,8 @@ def _open(folder: Path, job: Job, progress: Progress) -> Opened:
     active = lora.attach_active(model, job.active, base.config)
     if job.plan.continues:
         lora.start_from(model, active)
+    if job.plan.is_varied:
+        data = material.varied(data, budget, base, job.seed)
     if job.plan.is_easy_first:
         data = replace(data, difficulties=difficulties(model, data.rows, data.padding, data.batch_tokens))
     held_out = len(watched[HELD_OUT]) + len(data.general)

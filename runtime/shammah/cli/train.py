@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +24,13 @@ Cancel = Annotated[bool, typer.Option("--cancel", help="Stop the training that i
 MaxMemory = Annotated[
     str | None, typer.Option("--max-memory", metavar="AMOUNT", help="The most that it may take, such as 3GB.")
 ]
+Continue = Annotated[
+    bool | None, typer.Option("--continue/--afresh", help="Start from what is active, or afresh.", show_default=False)
+]
+EasyFirst = Annotated[
+    bool | None,
+    typer.Option("--easy-first/--all-at-once", help="Learn the easiest examples first, or all.", show_default=False),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the last training, which was cut off.")]
 Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is to learn.")]
 
@@ -32,6 +40,8 @@ def train(
     force: Force = False,
     cancel: Cancel = False,
     max_memory: MaxMemory = None,
+    continue_active: Continue = None,
+    easy_first: EasyFirst = None,
     resume: Resume = False,
     model: Model = None,
 ) -> None:
@@ -39,7 +49,13 @@ def train(
     from shammah import schedule
     from shammah.journal import Journal
 
-    settings = config.load(model__path=model, trainer__max_memory=max_memory)
+    settings = config.load(
+        model__path=model,
+        trainer__max_memory=max_memory,
+        trainer__continue_active=continue_active,
+        trainer__easy_first=easy_first,
+    )
+    _check_ways([continue_active, easy_first], background, resume)
     asked = Asked(force, settings.trainer.max_memory.bytes if max_memory else 0)
     with Journal(settings.home) as journal:
         for notice in journal.take_notices():
@@ -63,6 +79,15 @@ def train(
             raise TrainingRuns(f"training {running.number} is under way without --force")
         else:
             _finish(_attach(settings, journal, running), settings.home)
+
+
+def _check_ways(ways: Sequence[bool | None], is_background: bool, is_resumed: bool) -> None:
+    """Refuse to say how to learn where this process is not the one that plans it."""
+    if (is_background or is_resumed) and any(way is not None for way in ways):
+        raise UsageError(
+            f"{'--background' if is_background else '--resume'} goes by what config.toml says of how to learn",
+            hint="Set `trainer.continue_active` or `trainer.easy_first` there, or leave the flag out.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

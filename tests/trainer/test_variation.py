@@ -1,0 +1,134 @@
+"""A question in other words."""
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from shammah.bases import SEEDLING
+from shammah_convert.chat import Message
+from shammah_trainer.alike import LEAST_COSINE, NEAREST, alike
+from shammah_trainer.base import Base, open_base
+from shammah_trainer.dataset import IGNORED
+from shammah_trainer.variation import STRANGERS, VARIATIONS, Variation, can_vary, stranger, vary, words_of
+from tests.job_folders import example
+
+QUESTION = "How do I start our staging server on port 8443, but not in /srv/old?"
+
+
+@pytest.fixture(scope="module")
+def base() -> Base:
+    return open_base(SEEDLING)
+
+
+@pytest.fixture(scope="module")
+def near(base: Base) -> dict[str, tuple[str, ...]]:
+    found = alike(words_of(QUESTION), base.encoder.words(), base.model.model.embed_tokens)
+    return {word: tuple(others) for word, others in found.items()}
+
+
+def texts(near: dict[str, tuple[str, ...]], count: int = 300) -> list[str]:
+    chance = Random(1)
+    return [vary(QUESTION, near, chance) for _ in range(count)]
+
+
+def test_words_of_like_meaning_come_from_the_models_own_embeddings(near: dict[str, tuple[str, ...]]) -> None:
+    assert {"starting", "begin"} <= set(near["start"])
+    assert {"servers", "host"} <= set(near["server"])
+    assert all(word not in others and len(others) <= NEAREST for word, others in near.items())
+    assert LEAST_COSINE > 0
+
+
+def test_a_word_that_is_no_token_has_no_neighbours(base: Base) -> None:
+    words = base.encoder.words()
+    assert "qwertyuiop" not in words
+    assert alike(["qwertyuiop", "it"], words, base.model.model.embed_tokens) == {}
+
+
+def test_names_numbers_paths_and_negations_stay(near: dict[str, tuple[str, ...]]) -> None:
+    for text in texts(near):
+        assert {"8443,", "not", "but", "/srv/old?"} <= set(text.split()), text
+
+
+def test_most_are_another_question_and_some_are_the_same(near: dict[str, tuple[str, ...]]) -> None:
+    made = texts(near)
+    assert 0.2 < made.count(QUESTION) / len(made) < 0.4
+    assert len(set(made)) > 100
+    assert any("begin" in text.split() for text in made), "a word was replaced"
+    assert any("our" not in text.split() for text in made), "a word was left out"
+
+
+def test_a_weighty_word_stays() -> None:
+    chance = Random(2)
+    for _ in range(200):
+        assert {"run", "tests"} & set(vary("how do we run the tests", {}, chance).split())
+
+
+@pytest.mark.parametrize(
+    ("text", "is_so"),
+    [
+        ("how do i start", True),
+        ("undo it", False),
+        ("what does `ls` do here", False),
+        ("explain this log please\nerror 1", False),
+        ("word " * 41, False),
+        ("", False),
+    ],
+)
+def test_only_one_line_of_some_plain_words_is_varied(text: str, is_so: bool) -> None:
+    assert can_vary(text) is is_so
+    assert is_so or words_of(text) == []
+
+
+@pytest.fixture
+def variation(base: Base, near: dict[str, tuple[str, ...]]) -> Variation:
+    return Variation(base.encoder, near, ("violin", "castle", "orange"), most_tokens=60, seed=3)
+
+
+def test_an_examples_variations_are_of_its_last_message_alone(base: Base, variation: Variation) -> None:
+    told = Message("system", "you are terse"), Message("user", QUESTION)
+    original = example("1", *told, answer="make staging-up")
+    row = base.encoder.row(original)
+    made = variation.variations(original)
+    assert 1 < len(set(made)) < len(made) <= VARIATIONS
+    assert row in made
+    head = base.encoder.row(example("1", told[0], "x")).tokens[:10]
+    for varied in made:
+        assert varied.tokens[:10] == head
+        assert varied.tokens[varied.prompt_tokens :] == row.tokens[row.prompt_tokens :]
+
+
+def test_what_is_too_long_is_left_out(base: Base, variation: Variation) -> None:
+    original = example("1", QUESTION)
+    limit = len(base.encoder.row(original).tokens) - 3
+    made = replace(variation, most_tokens=limit).variations(original)
+    assert made
+    assert max(len(row.tokens) for row in made) <= limit
+    assert len(made) < len(variation.variations(original))
+
+
+def test_the_same_seed_makes_the_same_variations(variation: Variation) -> None:
+    original = example("1", QUESTION)
+    assert variation.variations(original) == variation.variations(original)
+    assert variation.variations(original) != replace(variation, seed=4).variations(original)
+
+
+def test_what_cannot_be_varied_has_no_variations(variation: Variation) -> None:
+    assert variation.variations(example("1", "x\ny")) == variation.strangers(example("1", "x\ny")) == []
+
+
+def test_strangers_share_little_words_alone() -> None:
+    chance = Random(4)
+    made = [stranger("how do we run the tests", ["violin", "castle"], chance).split() for _ in range(50)]
+    for words in made:
+        assert set(words) <= {"how", "do", "we", "the", "violin", "castle"}
+        assert len([word for word in words if word in ("violin", "castle")]) == 2
+    assert len({len(words) for words in made}) > 1, "little words are left out, now and then"
+
+
+def test_strangers_are_prompts_without_a_target(base: Base, variation: Variation) -> None:
+    rows = variation.strangers(example("1", QUESTION))
+    assert STRANGERS // 2 < len(rows) <= STRANGERS
+    for row in rows:
+        assert row.prompt_tokens == len(row.tokens)
+        assert set(row.labels) == {IGNORED}

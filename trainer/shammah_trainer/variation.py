@@ -1,0 +1,134 @@
+"""A question as others might put it: words left out, and words of like meaning in the place of others, by chance.
+
+What is learnt for one wording alone is answered for that wording alone. The words of like meaning come from the model's
+own embeddings, so that nothing is needed but the file that is trained.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from shammah_convert.chat import Message
+from shammah_convert.examples import Example
+from shammah_trainer.dataset import Encoder, Row
+
+VARIATIONS, UNSEEN = 64, 2
+"""Of each question, made before the training: a step draws one; the last ones are kept to see what was understood."""
+STRANGERS = 80
+"""Questions with the same little words and others for the rest, which are to be answered as ever."""
+MOST_WORDS = 40
+"""A longer question holds more than a wish: a text, a log, a program, whose words all count."""
+UNCHANGED, UNOPENED, OPENED = 0.3, 0.5, 0.5
+DROPPED, LITTLE_DROPPED, REPLACED, STRANGERS_DROPPED = 0.4, 0.6, 0.3, 0.3
+_LITTLE_WORDS = """
+a an the my our i we you do does did to of in for is are it that this can could me some please with on at
+how what which where who when why from here there command want need show tell
+"""
+_LITTLE = frozenset(_LITTLE_WORDS.split())
+_WEIGHTY_WORDS = "not no never none nothing without except but only unless until before after than more less"
+_WEIGHTY = frozenset(_WEIGHTY_WORDS.split())
+_OPENINGS = (
+    "how do i", "how can i", "how would i", "how to", "what's the command to", "command to", "i want to", "i need to",
+    "show me how to", "help me", "please", "what do i run to", "where do i find", "which is", "who knows",
+)  # fmt: skip
+_MARKS = ".,;:?!"
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """What questions are put otherwise with.
+
+    Attributes:
+        encoder: Of the base.
+        alike: Words of like meaning, by word.
+        words: Of all the base's words, those that strangers are made of.
+        most_tokens: What becomes longer is left out.
+        seed: Of the chance; the same one makes the same.
+    """
+
+    encoder: Encoder
+    alike: Mapping[str, Sequence[str]]
+    words: Sequence[str]
+    most_tokens: int
+    seed: int
+
+    def variations(self, example: Example) -> list[Row]:
+        """An example with its question put otherwise, and now and then as it is; none where it cannot be varied."""
+        chance = Random(f"{self.seed} {example.id}")
+        text = example.prompt[-1].content
+        texts = [vary(text, self.alike, chance) for _ in range(VARIATIONS)] if can_vary(text) else []
+        return self._rows(example, texts)
+
+    def strangers(self, example: Example) -> list[Row]:
+        """Prompts that share no more than little words with an example's, without a completion."""
+        chance = Random(f"{self.seed} {example.id} strangers")
+        text = example.prompt[-1].content
+        texts = [stranger(text, self.words, chance) for _ in range(STRANGERS)] if can_vary(text) else []
+        rows = self._rows(example, texts)
+        return [Row(row.tokens[: row.prompt_tokens], row.prompt_tokens) for row in rows]
+
+    def _rows(self, example: Example, texts: Sequence[str]) -> list[Row]:
+        *before, last = example.prompt
+        rows = {
+            text: self.encoder.row(replace(example, prompt=(*before, Message(last.role, text))))
+            for text in dict.fromkeys(texts)
+        }
+        return [rows[text] for text in texts if len(rows[text].tokens) <= self.most_tokens]
+
+
+def can_vary(text: str) -> bool:
+    """Whether a question is one line of some plain words."""
+    return "\n" not in text.strip() and "`" not in text and 2 < len(text.split()) <= MOST_WORDS
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a question that may be varied, as they are looked up."""
+    plain = [_plain(word) for word in text.split() if _may_change(word)] if can_vary(text) else []
+    return [word for word in plain if word not in _LITTLE]
+
+
+def vary(text: str, alike: Mapping[str, Sequence[str]], chance: Random) -> str:
+    """Put a question otherwise; at least one of its weightier words stays, and so do names, numbers and negations."""
+    if chance.random() < UNCHANGED:
+        return text
+    words = _opened_otherwise(text.split(), chance)
+    kept = [word for word in words if not _is_dropped(word, chance)]
+    weighty = [word for word in text.split() if _plain(word) not in _LITTLE] or words
+    if not set(kept) & set(weighty):
+        kept = [chance.choice(weighty)]
+    return " ".join(_reworded(word, alike, chance) for word in kept)
+
+
+def stranger(text: str, words: Sequence[str], chance: Random) -> str:
+    """Put other words, by chance, in the place of all that matter."""
+    kept = [word for word in text.split() if not (_plain(word) in _LITTLE and chance.random() < STRANGERS_DROPPED)]
+    return " ".join(word if _plain(word) in _LITTLE else chance.choice(words) for word in kept)
+
+
+def _opened_otherwise(words: list[str], chance: Random) -> list[str]:
+    """Without the little words that it begins with, or with others."""
+    if chance.random() >= UNOPENED:
+        return words
+    start = next((place for place, word in enumerate(words) if _plain(word) not in _LITTLE), 0)
+    opening = chance.choice(_OPENINGS).split() if chance.random() < OPENED else []
+    return [*opening, *words[start:]]
+
+
+def _is_dropped(word: str, chance: Random) -> bool:
+    plain = _plain(word)
+    return _may_change(word) and chance.random() < (LITTLE_DROPPED if plain in _LITTLE else DROPPED)
+
+
+def _reworded(word: str, alike: Mapping[str, Sequence[str]], chance: Random) -> str:
+    others = alike.get(_plain(word), ()) if _may_change(word) and _plain(word) not in _LITTLE else ()
+    return chance.choice(others) if others and chance.random() < REPLACED else word
+
+
+def _may_change(word: str) -> bool:
+    """Whether it is an ordinary word: no name, number, path or abbreviation, and nothing that turns a meaning round."""
+    bare = word.strip(_MARKS)
+    return bare.isalpha() and bare[1:].islower() | (len(bare) == 1) and bare.lower() not in _WEIGHTY
+
+
+def _plain(word: str) -> str:
+    return word.strip(_MARKS).lower()
