@@ -2,7 +2,8 @@
 
 Both sides take the same steps with peft's LoRA on the same file: `packed` is Shammah's trainer, `bf16` and `float32`
 are what everybody else does, the file unpacked. Steps are taken when a line arrives on stdin, so that two
-sides can take turns; each answers with the seconds that it took and its loss.
+sides can take turns; each answers with the seconds that it took, how many of them passed before the step began (at the
+first: until all was imported and open), and its loss.
 """
 
 import argparse
@@ -46,13 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _tell(step: Step, since: float, device: str) -> None:
     import torch
 
-    processor = time.process_time()
+    processor, ready = time.process_time(), time.time() - since
     loss = step()
     seconds, processor = time.time() - since, time.process_time() - processor
     print(
         json.dumps(
             {
                 "seconds": seconds,
+                "ready_seconds": ready,
                 "processor_seconds": processor,
                 "loss": loss,
                 "peak_bytes": peak_bytes(),
