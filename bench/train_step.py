@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--thrifty", action="store_true", help="let the allocator keep nothing")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args(arguments)
+    if options.side == "packed":
+        _import_as_the_trainer()
     import torch
 
     torch.set_num_threads(options.threads)
@@ -42,6 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _tell(step, STARTED, options.device)
     for _ in sys.stdin:
         _tell(step, time.time(), options.device)
+
+
+def _import_as_the_trainer() -> None:
+    """What `python -m shammah_trainer` imports, and how."""
+    from shammah_trainer.collector import resting
+
+    with resting():
+        from shammah_trainer import fit, progress, session  # noqa: F401
 
 
 def _tell(step: Step, since: float, device: str) -> None:
