@@ -28,7 +28,7 @@ from bench.loop import corrections
 from bench.measure import Pairs, Row, alternate, watching
 from shammah import child, locks
 from shammah.bases import SEEDLING
-from shammah.errors import Interrupted
+from shammah.errors import ShammahError
 from shammah.generation import Sampling
 from shammah.hardware import physical_cores
 from shammah.local import LocalModel
@@ -117,8 +117,8 @@ class Training:
             with locks.only_one(self._lock) as lock:
                 assert lock is not None, "nobody else knows the folder"
                 child.run(sys.executable, self._folder, lock, self.lines.append)
-        except Interrupted:
-            return
+        except ShammahError as error:  # also our own cancelling; whoever measures reads it
+            self.lines.append({"event": "ended", "error": str(error)})
 
     def _process(self) -> psutil.Process:
         self._check()
