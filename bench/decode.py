@@ -68,7 +68,7 @@ def measure(name: str, model_file: Path, max_tokens: int, rounds: int, threads: 
         with _bare(model_file, model) as bare:
             pairs = alternate(
                 lambda: (
-                    repeats * (tokens - 1) / sum(_stream_seconds(model, messages, sampling) for _ in range(repeats))
+                    repeats * (tokens - 1) / sum(stream_seconds(model, messages, sampling)[1] for _ in range(repeats))
                 ),
                 lambda: repeats * (tokens - 1) / sum(bare.seconds(prompt, tokens) for _ in range(repeats)),
                 rounds,
@@ -95,11 +95,11 @@ def _bare(file: Path, like: LocalModel) -> Iterator[Bare]:
         bare.close()
 
 
-def _stream_seconds(model: LocalModel, messages: list[Message], sampling: Sampling) -> float:
-    """From the first token of an answer to its last, as a caller sees them."""
+def stream_seconds(model: LocalModel, messages: list[Message], sampling: Sampling) -> tuple[int, float]:
+    """How many tokens an answer has, and the time from the first to the last, as a caller sees them."""
     times: list[float] = []
     chunks: Any = model.stream(messages, sampling)
     for chunk in chunks:
         if chunk.logprob is not None:
             times.append(time.perf_counter())
-    return times[-1] - times[0]
+    return len(times), times[-1] - times[0]

@@ -2,7 +2,8 @@
 
 Both sides take the same steps with peft's LoRA on the same file: `packed` is Shammah's trainer, `bf16` and `float32`
 are what everybody else does, the file unpacked. Steps are taken when a line arrives on stdin, so that two
-sides can take turns; each answers with the seconds that it took and its loss.
+sides can take turns; each answers with the seconds that it took, how many of them passed before the step began (at the
+first: until all was imported and open), and its loss.
 """
 
 import argparse
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--thrifty", action="store_true", help="let the allocator keep nothing")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args(arguments)
+    if options.side == "packed":
+        _import_as_the_trainer()
     import torch
 
     torch.set_num_threads(options.threads)
@@ -43,16 +46,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _tell(step, time.time(), options.device)
 
 
+def _import_as_the_trainer() -> None:
+    """What `python -m shammah_trainer` imports, and how."""
+    from shammah_trainer.collector import resting
+
+    with resting():
+        from shammah_trainer import fit, progress, session  # noqa: F401
+
+
 def _tell(step: Step, since: float, device: str) -> None:
     import torch
 
-    processor = time.process_time()
+    processor, ready = time.process_time(), time.time() - since
     loss = step()
     seconds, processor = time.time() - since, time.process_time() - processor
     print(
         json.dumps(
             {
                 "seconds": seconds,
+                "ready_seconds": ready,
                 "processor_seconds": processor,
                 "loss": loss,
                 "peak_bytes": peak_bytes(),

@@ -1,7 +1,8 @@
 """Steps, memory and start of training on packed blocks, beside peft on the same file unpacked.
 
 `python -m bench.training 0.5b` takes ten minutes. Each side is a process of its own (`bench.train_step`); they take
-their steps in turn, on the same tokens.
+their steps in turn, on the same tokens. `python -m bench.training 7b` runs our side alone, for its memory: peft on
+bfloat16 would take 15 GB for the weights.
 """
 
 import argparse
@@ -19,9 +20,10 @@ from typing import Any, Self
 
 from bench import shapes, table
 from bench.measure import Row, watching
+from bench.train_step import RANK
 from shammah.child import ENVIRONMENT
 from shammah.hardware import physical_cores
-from shammah_trainer.budget import Size
+from shammah_trainer.budget import Machine, Size, plan
 
 GIGABYTE = 1e9
 
@@ -42,6 +44,18 @@ PEERS = {
     "float32": Aims(speed=2.0),
 }
 START_AIM = 0.3
+ALONE = {"7b": 1_800_000_000}
+"""Shapes without a peer: what our side may take beyond the file, by its own planner and in truth."""
+ALONE_TOKENS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What each side does: steps of so many tokens."""
+
+    tokens: int
+    rounds: int
+    threads: int
 
 
 class Side:
@@ -81,8 +95,9 @@ class Side:
         return answer
 
 
-def measure(name: str, file: Path, tokens: int, rounds: int, threads: int, workspace: int = 0) -> Iterator[Row]:
+def measure(name: str, file: Path, work: Work, workspace: int = 0) -> Iterator[Row]:
     """Every figure of one file, beside each peer."""
+    tokens, rounds, threads = work.tokens, work.rounds, work.threads
     with ExitStack() as stack, watching() as others:
         sides = {"packed": stack.enter_context(Side("packed", file, tokens, threads, "--workspace", str(workspace)))}
         for peer in PEERS:
@@ -98,8 +113,31 @@ def measure(name: str, file: Path, tokens: int, rounds: int, threads: int, works
             yield _at_most(f"train, {name}, peak by {peer}", last["packed"], last[peer], aims.memory, others.cores)
     first = {who: side.first["seconds"] for who, side in sides.items()}
     yield _at_most(f"train, {name}, start by bf16", first["packed"], first["bf16"], START_AIM, others.cores, "s")
-    spare = (last["packed"] - file.stat().st_size) / GIGABYTE
-    yield Row(f"train, {name}, peak less the file", spare, spare, spare, "GB", None, None, f"{file.name}", others.cores)
+    ready = {who: side.first["ready_seconds"] for who, side in sides.items()}
+    yield _at_most(f"train, {name}, opened by bf16", ready["packed"], ready["bf16"], START_AIM, others.cores, "s")
+    yield _spare(name, file, last["packed"], others.cores)
+
+
+def measure_alone(name: str, file: Path, size: Size, work: Work, most_bytes: int) -> Iterator[Row]:
+    """Our side within so much memory beyond the file, as the trainer itself plans it."""
+    machine = Machine(size.file_bytes + most_bytes, work.threads, is_fast_in_bfloat16=True, is_bounded=True)
+    budget = plan(machine, size, RANK, work.tokens)
+    options = ["--workspace", str(budget.workspace_values)]
+    options += ["--thrifty"] * budget.is_thrifty + ["--no-checkpoints"] * (not budget.is_checkpointed)
+    with watching() as others, Side("packed", file, budget.batch_tokens, work.threads, *options) as side:
+        turns = [side.step() for _ in range(work.rounds)]
+    speeds = [budget.batch_tokens / turn["seconds"] for turn in turns]
+    low, high, middle = min(speeds), max(speeds), statistics.median(speeds)
+    detail = f"{budget.batch_tokens} tokens a step, {budget.needed_bytes / GIGABYTE:.2f} GB planned"
+    yield Row(f"train, {name}, tokens/s", middle, low, high, "/s", None, None, detail, others.cores)
+    yield _spare(name, file, turns[-1]["peak_bytes"], others.cores, most_bytes)
+
+
+def _spare(name: str, file: Path, peak: int, others: float, most: int | None = None) -> Row:
+    spare = (peak - file.stat().st_size) / GIGABYTE
+    aim, is_reached = (f"<= {most / GIGABYTE:g}", spare <= most / GIGABYTE) if most else (None, None)
+    detail = f"{peak / GIGABYTE:.2f} GB, {file.name}"
+    return Row(f"train, {name}, peak less the file", spare, spare, spare, "GB", aim, is_reached, detail, others)
 
 
 def _speed(name: str, times: Sequence[tuple[float, float]], tokens: int, least: float, others: float) -> Row:
@@ -120,14 +158,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table of one shape."""
     parser = argparse.ArgumentParser(prog="python -m bench.training", description=main.__doc__)
     parser.add_argument("shape", choices=sorted(shapes.SHAPES), nargs="?", default="0.5b")
-    parser.add_argument("--tokens", type=int, default=TOKENS, help="a step")
+    parser.add_argument("--tokens", type=int, help=f"a step; {TOKENS}, and {ALONE_TOKENS} of 7b, if not given")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--threads", type=int, default=physical_cores())
     options = parser.parse_args(arguments)
     file, config = shapes.cached(options.shape), shapes.SHAPES[options.shape]
-    layer = Size(config, shapes.VOCABULARY_SIZE, file.stat().st_size).layer_values
-    name = f"{options.shape} shape"
-    table.show(measure(name, file, options.tokens, options.rounds, options.threads, layer), options.threads)
+    size, name = Size(config, shapes.rows_of(options.shape), file.stat().st_size), f"{options.shape} shape"
+    work = Work(options.tokens or (ALONE_TOKENS if options.shape in ALONE else TOKENS), options.rounds, options.threads)
+    if options.shape in ALONE:
+        print("Our side alone: the peers would hold all weights in bfloat16, 15 GB.")
+        table.show(measure_alone(name, file, size, work, ALONE[options.shape]), work.threads)
+    else:
+        table.show(measure(name, file, work, size.layer_values), work.threads)
 
 
 if __name__ == "__main__":

@@ -73,8 +73,8 @@ def write_base(
     partial = path.with_name(path.name + ".partial")
     writer = gguf.GGUFWriter(partial, config.architecture)
     try:
-        _add_about(writer, about, quantization)
-        _add_config(writer, config)
+        add_about(writer, about, _FILE_TYPES[quantization])
+        add_config(writer, config)
         add_vocabulary(writer, vocabulary, rows)
         _write_header(writer, {gguf_name(config.architecture, config.layers, name): tensors[name] for name in names})
         for name, tensor in tensors.items():  # one at a time: they may not fit into memory together
@@ -152,13 +152,18 @@ def _check_names(weights: Mapping[str, NDArray[Any]], names: list[str], tokens: 
     return rows
 
 
-def _add_about(writer: gguf.GGUFWriter, about: About, quantization: Quantization) -> None:
+def add_about(writer: gguf.GGUFWriter, about: About, file_type: gguf.LlamaFileType) -> None:
+    """Write what a file says of itself into its header.
+
+    Raises:
+        BadBase: A key of our own is none.
+    """
     writer.add_type(gguf.GGUFType.MODEL)
     writer.add_name(about.name)
     writer.add_license(about.license)
     if about.description:
         writer.add_description(about.description)
-    writer.add_file_type(_FILE_TYPES[quantization])
+    writer.add_file_type(file_type)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_chat_template(about.chat_template)
     for key, value in about.extra.items():
@@ -180,7 +185,8 @@ def _kind(value: Extra) -> gguf.GGUFValueType:
             return kinds.STRING
 
 
-def _add_config(writer: gguf.GGUFWriter, config: BaseConfig) -> None:
+def add_config(writer: gguf.GGUFWriter, config: BaseConfig) -> None:
+    """Write a shape into a file's header."""
     writer.add_context_length(config.context_tokens)
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.layers)

@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import gguf
 import numpy as np
 from numpy.typing import NDArray
 
 from shammah_convert.files import whole
+from shammah_convert.mapped import MappedFile
 from shammah_convert.names import UnknownName, gguf_name, hf_name
 from shammah_convert.shape import BaseConfig, shape_of
 
@@ -144,24 +144,24 @@ def read_lora(path: Path, base: BaseConfig) -> Adapter:
         adapter = _parse(path, base)
     except BadAdapter:
         raise
-    except Exception as error:  # gguf-py raises IndexError, UnicodeError, RecursionError, MemoryError and more
+    except (OSError, ValueError, TypeError, NotImplementedError) as error:  # of a header or a type
         raise NoAdapterFile(f"{path} is cut off or broken: {error!r}") from error
     check(adapter, base)
     return adapter
 
 
 def _parse(path: Path, base: BaseConfig) -> Adapter:
-    reader = gguf.GGUFReader(path)
-    _check_kind(reader, path)
+    file = MappedFile(path)
+    _check_kind(file, path)
     halves: dict[str, dict[str, Matrix]] = defaultdict(dict)
-    for tensor in reader.tensors:
-        stem, dot, half = str(tensor.name).rpartition(".")
+    for tensor in file.tensors.values():
+        stem, dot, half = tensor.name.rpartition(".")
         if dot + half not in (LORA_A, LORA_B):
             raise WrongTensors(f"{path} holds {tensor.name!r}, which is no half of a LoRA pair")
         halves[_module(stem, base)][dot + half] = np.array(
-            gguf.quants.dequantize(tensor.data, tensor.tensor_type), dtype=np.float32
+            gguf.quants.dequantize(tensor.data, tensor.kind), dtype=np.float32
         )
-    return Adapter(_card(reader, path), _text(reader, "general.architecture"), _alpha(reader), _pairs(halves))
+    return Adapter(_card(file, path), _text(file, "general.architecture"), _alpha(file), _pairs(halves))
 
 
 def check(adapter: Adapter, base: BaseConfig) -> None:
@@ -204,13 +204,13 @@ def _check_magic(path: Path) -> None:
         raise NoAdapterFile(f"{path} is no GGUF file")
 
 
-def _check_kind(reader: Any, path: Path) -> None:
-    kind, adapter_kind = _text(reader, "general.type"), _text(reader, "adapter.type")
+def _check_kind(file: MappedFile, path: Path) -> None:
+    kind, adapter_kind = _text(file, "general.type"), _text(file, "adapter.type")
     if kind != "adapter":
         raise WrongKind(f"{path} holds a {kind or 'nameless thing'}, not an adapter")
     if adapter_kind != "lora":
         raise WrongKind(f"{path} is an adapter of type {adapter_kind or 'none'}, not lora")
-    if reader.get_field(INVOCATION) is not None:
+    if file.value(INVOCATION) is not None:
         raise WrongKind(f"{path} is an activated LoRA, which works behind its own invocation tokens only")
 
 
@@ -228,35 +228,31 @@ def _pairs(halves: Mapping[str, Mapping[str, Matrix]]) -> dict[str, tuple[Matrix
     return {module: (found[LORA_A], found[LORA_B]) for module, found in halves.items()}
 
 
-def _alpha(reader: Any) -> float:
-    field = reader.get_field("adapter.lora.alpha")
-    try:
-        return float(field.contents())
-    except (AttributeError, TypeError, ValueError):
-        return math.nan
+def _alpha(file: MappedFile) -> float:
+    value = file.value("adapter.lora.alpha")
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
-def _text(reader: Any, key: str) -> str:
-    field = reader.get_field(key)
-    value = field.contents() if field is not None else ""
+def _text(file: MappedFile, key: str) -> str:
+    value = file.value(key)
     return value if isinstance(value, str) else ""
 
 
-def _card(reader: Any, path: Path) -> Card:
+def _card(file: MappedFile, path: Path) -> Card:
     try:
-        scores = json.loads(_text(reader, SCORES) or "{}")
+        scores = json.loads(_text(file, SCORES) or "{}")
         scores = {str(name): float(value) for name, value in scores.items()}
     except (ValueError, TypeError, AttributeError):
         scores = {}
     return Card(
-        name=_text(reader, "general.name") or path.stem,
-        base_name=_text(reader, "general.base_model.0.name"),
-        base_sha256=_text(reader, BASE_SHA256),
-        examples_sha256=_text(reader, EXAMPLES_SHA256),
-        parent=_text(reader, PARENT),
+        name=_text(file, "general.name") or path.stem,
+        base_name=_text(file, "general.base_model.0.name"),
+        base_sha256=_text(file, BASE_SHA256),
+        examples_sha256=_text(file, EXAMPLES_SHA256),
+        parent=_text(file, PARENT),
         scores=scores,
-        version=_version(_text(reader, "general.version")),
-        size_label=_text(reader, "general.size_label"),
+        version=_version(_text(file, "general.version")),
+        size_label=_text(file, "general.size_label"),
     )
 
 

@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import gguf
 import numpy as np
+from gguf import GGMLQuantizationType
 from numpy.typing import NDArray
 
 from shammah_convert.ggml import check_packs, pack, unpack
 from shammah_convert.lora import Adapter, BadValues, Matrix, check
+from shammah_convert.mapped import Tensor
 from shammah_convert.names import gguf_name
 from shammah_convert.opened import OpenBase
 from shammah_convert.parts import Parts
@@ -82,15 +83,15 @@ class _Merger:
     pool: ThreadPoolExecutor
     roundings: list[Rounding]
 
-    def change(self, name: str, tensor: gguf.ReaderTensor) -> NDArray[np.uint8] | None:
+    def change(self, name: str, tensor: Tensor) -> NDArray[np.uint8] | None:
         """The packed rows of a changed matrix, (rows, bytes a row); None for another tensor."""
         if name not in self.factors:
             return None
         lora_a, lora_b = self.factors[name]
-        blocks = tensor.data.view(np.uint8).reshape(len(lora_b), -1)
+        blocks = tensor.data
 
         def merge(rows: slice) -> tuple[NDArray[np.uint8], Rounding]:
-            return _merge(blocks[rows], tensor.tensor_type, lora_b[rows] @ lora_a)
+            return _merge(blocks[rows], tensor.kind, lora_b[rows] @ lora_a)
 
         chunks = list(self.pool.map(merge, _chunks(len(lora_b), columns=lora_a.shape[1])))
         self.roundings.extend(rounding for _, rounding in chunks)
@@ -111,9 +112,9 @@ def _check_types(parts: Parts, factors: Factors) -> None:
     """Before a byte is written: a type that cannot be packed would end the process."""
     for name, (lora_a, lora_b) in factors.items():
         tensor = parts.tensors.get(name)
-        if tensor is None or tuple(tensor.shape) != (lora_a.shape[1], lora_b.shape[0]):
+        if tensor is None or tensor.shape != (len(lora_b), lora_a.shape[1]):
             raise BadBase(f"the file lacks {name}, or holds it in another shape than its configuration says")
-        check_packs(tensor.tensor_type)
+        check_packs(tensor.kind)
 
 
 def _chunks(rows: int, columns: int) -> Iterator[slice]:
@@ -121,9 +122,7 @@ def _chunks(rows: int, columns: int) -> Iterator[slice]:
     yield from (slice(first, first + step) for first in range(0, rows, step))
 
 
-def _merge(
-    blocks: NDArray[np.uint8], kind: gguf.GGMLQuantizationType, change: Matrix
-) -> tuple[NDArray[np.uint8], Rounding]:
+def _merge(blocks: NDArray[np.uint8], kind: GGMLQuantizationType, change: Matrix) -> tuple[NDArray[np.uint8], Rounding]:
     values = unpack(blocks, kind)
     values += change
     packed = pack(values, kind)

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import gguf
 import numpy as np
+from gguf import GGMLQuantizationType
 from numpy.typing import NDArray
 
 from shammah_convert.chat import ChatFormat
@@ -31,25 +31,25 @@ class OpenBase:
         """
         try:
             self.parts = open_parts(path)
-            self._reader, self._tensors = self.parts.header, self.parts.tensors
+            self._file, self._tensors = self.parts.header, self.parts.tensors
             self.architecture = str(self._value("general.architecture"))
             self.config = self._read_config()
+            self.name = str(self._value("general.name") or stem_of(path))
+            self.chat_format = ChatFormat.of(self.architecture, self._value("tokenizer.chat_template"))
         except BadBase:
             raise
-        except Exception as error:  # gguf-py raises IndexError, UnicodeError, RecursionError, MemoryError and more
+        except (OSError, ValueError, TypeError, ArithmeticError) as error:  # a BadHeader, or a value of another type
             raise BadBase(f"{path} cannot be read as a Qwen: {error!r}") from error
-        self.name = str(self._value("general.name") or stem_of(path))
-        self.chat_format = ChatFormat.of(self.architecture, self._value("tokenizer.chat_template"))
 
     @property
     def parameters(self) -> int:
         """How many values all tensors hold."""
-        return sum(int(tensor.n_elements) for tensor in self._tensors.values())
+        return sum(tensor.values for tensor in self._tensors.values())
 
     @property
     def size_bytes(self) -> int:
         """What all tensors take in the file."""
-        return sum(int(tensor.n_bytes) for tensor in self._tensors.values())
+        return sum(tensor.data.nbytes for tensor in self._tensors.values())
 
     @property
     def size_label(self) -> str:
@@ -59,12 +59,25 @@ class OpenBase:
     @property
     def tensor_types(self) -> tuple[str, ...]:
         """Every type that a tensor is stored in."""
-        return tuple(sorted({str(tensor.tensor_type.name) for tensor in self._tensors.values()}))
+        return tuple(sorted({tensor.kind.name for tensor in self._tensors.values()}))
 
     @property
     def rows(self) -> int:
         """Rows of the embedding; at least as many as there are tokens."""
-        return int(self._tensors["token_embd.weight"].shape[1])
+        return self._tensors["token_embd.weight"].shape[0]
+
+    @property
+    def padding(self) -> int:
+        """The token that fills batches: the one that ends an answer, where no other is named.
+
+        Raises:
+            BadBase: The file names neither.
+        """
+        named = (self._value(f"tokenizer.ggml.{kind}_token_id") for kind in ("padding", "eos"))
+        found = next((token for token in named if isinstance(token, int)), None)
+        if found is None:
+            raise BadBase("the file names no token that ends an answer")
+        return found
 
     def vocabulary(self) -> Vocabulary:
         """The tokenizer's vocabulary.
@@ -72,7 +85,7 @@ class OpenBase:
         Raises:
             BadBase: It is no byte-level BPE with Qwen2's split.
         """
-        return Vocabulary.from_gguf(self._reader)
+        return Vocabulary.from_gguf(self._file)
 
     def names(self) -> list[str]:
         """All tensors, by their Hugging Face names."""
@@ -87,7 +100,7 @@ class OpenBase:
         packed, kind = self.packed(hf_name)
         return unpack(packed, kind)
 
-    def packed(self, hf_name: str) -> tuple[NDArray[np.uint8], gguf.GGMLQuantizationType]:
+    def packed(self, hf_name: str) -> tuple[NDArray[np.uint8], GGMLQuantizationType]:
         """A tensor's blocks as they lie in the mapped file, (rows, bytes a row) or (bytes,), and their type.
 
         Raises:
@@ -97,21 +110,22 @@ class OpenBase:
         if name not in self._tensors:
             raise BadBase(f"the file lacks {name}")
         tensor = self._tensors[name]
-        shape = tuple(int(length) for length in reversed(tensor.shape))
-        if shape != (wanted := shape_of(self.config, hf_name, self.rows)):
-            raise BadBase(f"{name} is of shape {shape}, not {wanted}")
-        return tensor.data.view(np.uint8).reshape(*shape[:-1], -1), tensor.tensor_type
+        if tensor.shape != (wanted := shape_of(self.config, hf_name, self.rows)):
+            raise BadBase(f"{name} is of shape {tensor.shape}, not {wanted}")
+        return tensor.data, tensor.kind
 
     def _read_config(self) -> BaseConfig:
         if self.architecture not in ("qwen2", "qwen3"):
             raise BadBase(f"its architecture is {self.architecture!r}, not qwen2 or qwen3")
-        heads = int(self._of("attention.head_count"))
+        heads, layers = int(self._of("attention.head_count")), int(self._of("block_count"))
+        if not 0 < layers <= len(self._tensors):  # names are made for each
+            raise BadBase(f"it says that it has {layers:,} layers, and holds {len(self._tensors)} tensors")
         width = int(self._of("embedding_length"))
         return BaseConfig(
             architecture=self.architecture,
             hidden_size=width,
             intermediate_size=int(self._of("feed_forward_length")),
-            layers=int(self._of("block_count")),
+            layers=layers,
             heads=heads,
             kv_heads=int(self._of("attention.head_count_kv", heads)),
             head_size=int(self._of("attention.key_length", width // heads)),
@@ -129,8 +143,7 @@ class OpenBase:
         return default if value is None else value
 
     def _value(self, key: str) -> Any:
-        field = self._reader.get_field(key)
-        return None if field is None else field.contents()
+        return self._file.value(key)
 
 
 def size_label(parameters: int) -> str:

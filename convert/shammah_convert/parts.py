@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import gguf
+from gguf import Keys
 
+from shammah_convert.mapped import MappedFile, Tensor
 from shammah_convert.shape import BadBase
 from shammah_convert.split import parts_of
 
@@ -19,8 +20,8 @@ class Parts:
         tensors: Of all files, by GGUF's names, in their order.
     """
 
-    header: gguf.GGUFReader
-    tensors: dict[str, gguf.ReaderTensor]
+    header: MappedFile
+    tensors: dict[str, Tensor]
 
 
 def open_parts(path: Path) -> Parts:
@@ -28,25 +29,26 @@ def open_parts(path: Path) -> Parts:
 
     Raises:
         BadBase: A part is missing, or one of another model, or the tensors of one stand in another.
+        BadHeader: A file is no GGUF, or broken.
+        OSError: One cannot be opened.
     """
     paths = parts_of(path)
     for part in paths if len(paths) > 1 else ():
         if not part.is_file():
             raise BadBase(f"{part} is missing: the model has {len(paths)} parts")
-    # A private mapping: torch wraps no memory that is read-only.
-    readers = [gguf.GGUFReader(part, "c") for part in paths]
-    _check_numbers(paths, readers)
-    tensors = {str(tensor.name): tensor for reader in readers for tensor in reader.tensors}
-    _check_count(path, readers, len(tensors))
-    return Parts(readers[0], tensors)
+    files = [MappedFile(part) for part in paths]
+    _check_numbers(paths, files)
+    tensors = {name: tensor for file in files for name, tensor in file.tensors.items()}
+    _check_count(path, files, len(tensors))
+    return Parts(files[0], tensors)
 
 
-def _check_numbers(paths: Sequence[Path], readers: Sequence[gguf.GGUFReader]) -> None:
+def _check_numbers(paths: Sequence[Path], files: Sequence[MappedFile]) -> None:
     """Each file must be the part that its name says; a whole one says nothing of parts."""
-    for number, (path, reader) in enumerate(zip(paths, readers, strict=True)):
+    for number, (path, file) in enumerate(zip(paths, files, strict=True)):
         said = (
-            _number(reader, gguf.Keys.Split.LLM_KV_SPLIT_NO, 0),
-            max(1, _number(reader, gguf.Keys.Split.LLM_KV_SPLIT_COUNT, 1)),
+            _number(file, Keys.Split.LLM_KV_SPLIT_NO, 0),
+            max(1, _number(file, Keys.Split.LLM_KV_SPLIT_COUNT, 1)),
         )
         if said != (number, len(paths)):
             raise BadBase(
@@ -55,13 +57,17 @@ def _check_numbers(paths: Sequence[Path], readers: Sequence[gguf.GGUFReader]) ->
             )
 
 
-def _check_count(path: Path, readers: Sequence[gguf.GGUFReader], found: int) -> None:
-    stored = sum(len(reader.tensors) for reader in readers)
-    wanted = _number(readers[0], gguf.Keys.Split.LLM_KV_SPLIT_TENSORS_COUNT, stored)
+def _check_count(path: Path, files: Sequence[MappedFile], found: int) -> None:
+    stored = sum(len(file.tensors) for file in files)
+    wanted = _number(files[0], Keys.Split.LLM_KV_SPLIT_TENSORS_COUNT, stored)
     if not found == stored == wanted:
         raise BadBase(f"{path} and its parts hold {found} different tensors of {stored}, not {wanted}")
 
 
-def _number(reader: gguf.GGUFReader, key: str, default: int) -> int:
-    field = reader.get_field(key)
-    return default if field is None else int(field.contents())
+def _number(file: MappedFile, key: str, default: int) -> int:
+    value = file.value(key)
+    if value is None:
+        return default
+    if not isinstance(value, int):
+        raise BadBase(f"{key} is {value!r}, no number")
+    return value

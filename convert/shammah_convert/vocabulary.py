@@ -1,13 +1,16 @@
 """Byte-level BPE vocabularies: from `tokenizer.json`, and to and from a GGUF header."""
 
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import gguf
 
 from shammah_convert.chat import END_OF_TEXT, IM_END
+from shammah_convert.header import BadHeader
+from shammah_convert.mapped import MappedFile
 from shammah_convert.shape import BadBase
 
 QWEN2_SPLIT = (
@@ -74,32 +77,41 @@ class Vocabulary:
         )
 
     @classmethod
-    def from_gguf(cls, reader: gguf.GGUFReader) -> "Vocabulary":
+    def from_gguf(cls, file: MappedFile) -> "Vocabulary":
         """Read the vocabulary of an open GGUF file.
 
         Raises:
             BadBase: It is no byte-level BPE with Qwen2's split.
         """
-        kind, pre = _value(reader, "tokenizer.ggml.model"), _value(reader, "tokenizer.ggml.pre")
+        try:
+            return cls._from_fields(file.value)
+        except (BadHeader, TypeError, IndexError) as error:
+            raise BadBase(f"the tokenizer cannot be read: {error!r}") from error
+
+    @classmethod
+    def _from_fields(cls, value: Callable[[str], Any]) -> "Vocabulary":
+        kind, pre = value("tokenizer.ggml.model"), value("tokenizer.ggml.pre")
         if (kind, pre) != ("gpt2", "qwen2"):
             raise BadBase(f"the tokenizer is {kind}/{pre}, not gpt2/qwen2")
-        tokens, types = _value(reader, "tokenizer.ggml.tokens"), _value(reader, "tokenizer.ggml.token_type")
-        merges = _value(reader, "tokenizer.ggml.merges")
+        tokens, types = value("tokenizer.ggml.tokens"), value("tokenizer.ggml.token_type")
+        merges = value("tokenizer.ggml.merges")
         if not (tokens and types and merges):
             raise BadBase("the file lacks a tokenizer's tokens, their types or its merges")
-        of_type = {
-            wanted: frozenset(token for token, kind in zip(tokens, types, strict=True) if kind == wanted)
+        if len(tokens) != len(types):
+            raise BadBase(f"the file has {len(tokens):,} tokens, and types of {len(types):,}")
+        controls, defined = (
+            frozenset(itertools.compress(tokens, map(int(wanted).__eq__, types)))
             for wanted in (gguf.TokenType.CONTROL, gguf.TokenType.USER_DEFINED)
-        }
-        by_name = of_type[gguf.TokenType.USER_DEFINED] & CONTROLS_BY_NAME
-        end, padding = _value(reader, "tokenizer.ggml.eos_token_id"), _value(reader, "tokenizer.ggml.padding_token_id")
+        )
+        by_name = defined & CONTROLS_BY_NAME
+        end, padding = value("tokenizer.ggml.eos_token_id"), value("tokenizer.ggml.padding_token_id")
         return cls(
-            tokens=tuple(tokens),
-            controls=of_type[gguf.TokenType.CONTROL] | by_name,
-            merges=tuple(merges),
+            tokens=tokens,
+            controls=controls | by_name,
+            merges=merges,
             end=tokens[end],
             padding=tokens[end if padding is None else padding],
-            defined=of_type[gguf.TokenType.USER_DEFINED] - by_name,
+            defined=defined - by_name,
         )
 
 
@@ -128,8 +140,3 @@ def add_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary, rows: int) -
     writer.add_eos_token_id(vocabulary.tokens.index(vocabulary.end))
     writer.add_pad_token_id(vocabulary.tokens.index(vocabulary.padding))
     writer.add_add_bos_token(False)
-
-
-def _value(reader: gguf.GGUFReader, key: str) -> Any:
-    field = reader.get_field(key)
-    return None if field is None else field.contents()

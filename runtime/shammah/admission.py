@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from shammah.amounts import gigabytes
-from shammah_convert.header import Attention
+from shammah_convert.attention import Attention
 
 # Beside its file and cache, a model takes llama.cpp's buffer for 512 tokens' logits (297 MiB over Qwen's 151,936
 # tokens) and Python with our rooms.

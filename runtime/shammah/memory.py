@@ -13,7 +13,7 @@ from shammah.journal import Journal
 from shammah.records import Base
 from shammah.sides import LocalGenerator, LocalSide
 from shammah_convert import pauses
-from shammah_convert.header import Attention
+from shammah_convert.attention import Attention
 from shammah_convert.shape import BadBase
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from shammah_convert.chat import QWEN25_SYSTEM, ChatFormat
+from shammah_convert.mapped import MappedFile
 from shammah_convert.names import gguf_name, hf_names
 from shammah_convert.opened import OpenBase, size_label
 from shammah_convert.shape import BadBase
@@ -144,7 +145,7 @@ def test_another_tokenizer_is_refused(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.close()
     with pytest.raises(BadBase, match="gpt2/llama-bpe, not gpt2/qwen2"):
-        Vocabulary.from_gguf(gguf.GGUFReader(tmp_path / "x.gguf"))
+        Vocabulary.from_gguf(MappedFile(tmp_path / "x.gguf"))
 
 
 def test_a_missing_tensor_is_named(tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_the_padding_is_the_end_where_no_other_is_named(tmp_path: Path) -> None:
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.close()
-    read = Vocabulary.from_gguf(gguf.GGUFReader(tmp_path / "x.gguf"))
+    read = Vocabulary.from_gguf(MappedFile(tmp_path / "x.gguf"))
     assert (read.end, read.padding, read.controls) == ("<|im_end|>", "<|im_end|>", frozenset({"<|im_end|>"}))
 
 

@@ -17,7 +17,7 @@ from shammah.admission import (
     model_bytes,
     training_bytes,
 )
-from shammah_convert.header import Attention
+from shammah_convert.attention import Attention
 
 GB = 10**9
 TRAINING = Running(3, 2_100_000_000)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from shammah_convert.files import is_full
 from shammah_convert.job import CANCELLED, DISK_FULL
+from shammah_trainer.collector import resting
 
 DONE, FAILED = 0, 1
 
@@ -29,9 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(folder: Path) -> int:
     # The rooms below take seconds to import; the parent is watched before that.
-    from shammah_trainer.fit import Cancelled
-    from shammah_trainer.progress import Progress
-    from shammah_trainer.session import train
+    with resting():
+        from shammah_trainer.fit import Cancelled
+        from shammah_trainer.progress import Progress
+        from shammah_trainer.session import train
 
     progress = Progress(folder)
     try:

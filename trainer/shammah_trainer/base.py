@@ -62,26 +62,26 @@ def open_base(path: Path, compute: Compute | None = None) -> Base:
     Raises:
         BadBase: It is none, a tensor is missing or has another shape, or is of a type that cannot be unpacked.
     """
-    return build(OpenBase(path), compute or Compute())
+    file = OpenBase(path)
+    return build(file, encoder(file), compute or Compute())
 
 
-def build(file: OpenBase, compute: Compute) -> Base:
-    """Make a model of an open file.
+def build(file: OpenBase, encoder: Encoder, compute: Compute) -> Base:
+    """Make a model of an open file, whose encoder may have been of use before.
 
     Raises:
         BadBase: A tensor is missing or has another shape, or is of a type that cannot be unpacked.
     """
-    vocabulary = file.vocabulary()
     workspace = Workspace(compute.workspace_values, compute.dtype, compute.device, compute.threads)
     return Base(
         model=_model(file, compute, workspace),
         workspace=workspace,
-        encoder=encoder(file),
+        encoder=encoder,
         config=file.config,
         name=file.name,
         size_label=file.size_label,
         tensor_types=file.tensor_types,
-        padding=vocabulary.tokens.index(vocabulary.padding),
+        padding=file.padding,
     )
 
 
@@ -91,7 +91,7 @@ def encoder(file: OpenBase) -> Encoder:
     Raises:
         BadBase: The vocabulary is no byte-level BPE with Qwen2's split.
     """
-    return Encoder(tokenizer(file.vocabulary()), file.chat_format)
+    return Encoder(tokenizer(file.vocabulary()), file.chat_format, is_shared=False)
 
 
 def _model(file: OpenBase, compute: Compute, workspace: Workspace) -> PreTrainedModel:

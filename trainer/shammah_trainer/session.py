@@ -111,13 +111,14 @@ def _open(folder: Path, job: Job, progress: Progress) -> Opened:
     torch.manual_seed(job.seed)
     progress.say("opening", base=job.base_name)
     file = OpenBase(Path(job.base_path))
-    material = Material.read(folder, encoder(file), min(job.plan.most_tokens, file.config.context_tokens))
+    encodes = encoder(file)
+    material = Material.read(folder, encodes, min(job.plan.most_tokens, file.config.context_tokens))
     device, budget = _budget(job, file, material)
     progress.budget(budget)
     if budget.is_thrifty:
         machine.return_memory_at_once()
     job = replace(job, plan=job.plan.with_rank(budget.rank))
-    base = build(file, _compute(device, budget))
+    base = build(file, encodes, _compute(device, budget))
     progress.release = base.workspace.release
     model = lora.attach(base.model, job.plan.rank, job.plan.alpha, budget.is_checkpointed)
     data, watched = material.data(job.corrections, budget, base.padding), material.watched(job.corrections, budget)
