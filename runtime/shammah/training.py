@@ -204,11 +204,9 @@ class Trainer:
         """Write all that the trainer needs into the job folder."""
         if not frozen.learnt:
             raise TrainingError("there is nothing to learn yet")
-        # What a user corrected is neither to stay as it was, nor right.
-        general_held_out, replay = (
-            [example for example in part if example.prompt not in frozen.corrected]
-            for part in self._general(base, (folder / CANCEL).exists)
-        )
+        held_out, replayed = self._general(base, (folder / CANCEL).exists)
+        stays = set(general.staying([*held_out, *replayed], frozen))
+        general_held_out, replay = ([e for e in part if e in stays] for part in (held_out, replayed))
         text = examples.write(frozen.learnt)
         parts = {HELD_OUT: examples.write(frozen.held_out), GENERAL: examples.write(general_held_out)}
         parts |= {EXAMPLES: text, REPLAY: examples.write(replay)}

@@ -9,10 +9,12 @@ import pytest
 
 from shammah import general
 from shammah.errors import Interrupted
-from shammah.general import HELD_OUT, MOST_TOKENS, REPLAY, answers, prompts
+from shammah.freezing import Frozen
+from shammah.general import HELD_OUT, MOST_TOKENS, REPLAY, answers, prompts, staying
 from shammah.generation import Chunk, Finish, Sampling, Stop, never
 from shammah.sides import LocalGenerator
 from shammah_convert.chat import Message
+from shammah_convert.examples import Example
 from tests.scripted import Scripted
 
 BASE = "ab" * 32
@@ -157,3 +159,32 @@ def test_a_slow_base_replays_less_but_answers_all_that_is_held_out(home: Path, m
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0 + 10 * len(asked.asked))
     held_out, replay = answers(home, BASE, Opener(asked))
     assert (len(held_out), len(replay)) == (HELD_OUT_COUNT, general.LEAST_REPLAY)
+
+
+# What of them is to stay.
+
+
+def own(place: int, question: str, answer: str, rejected: str | None = None) -> Example:
+    refused = (Message("assistant", rejected),) if rejected else None
+    return Example(f"{place}", (Message("user", question),), (Message("assistant", answer),), refused, 1.0, "self", "")
+
+
+def frozen(*corrections: Example) -> Frozen:
+    return Frozen(corrections, (), tuple(e.id for e in corrections), frozenset(e.prompt for e in corrections))
+
+
+def test_what_a_user_corrected_is_not_to_stay() -> None:
+    answers = [own(1, "undo the commit", "git reset"), own(2, "list files", "ls")]
+    assert staying(answers, frozen(own(9, "undo the commit", "git revert"))) == answers[1:]
+
+
+def test_another_question_with_the_rejected_answer_is_not_to_stay() -> None:
+    answers = [own(place, f"question {place}", f"answer {place}") for place in range(200)]
+    answers += [own(200, "take the last commit back", "git reset"), own(201, "drop my commit", "git reset")]
+    kept = staying(answers, frozen(own(999, "undo the commit", "git revert", rejected="git reset")))
+    assert kept == answers[:200]
+
+
+def test_an_answer_that_many_questions_share_stays() -> None:
+    answers = [own(place, f"question {place}", "I do not know") for place in range(10)]
+    assert staying(answers, frozen(own(999, "who is on call", "Ruth", rejected="I do not know"))) == answers

@@ -385,6 +385,16 @@ def test_where_nobody_is_asked_there_are_no_other_words(
     assert not (folder_of(settings.home, ended) / PARAPHRASES).exists()
 
 
+def test_the_job_says_how_it_is_to_be_learnt(settings: config.Settings, journal: Journal, base: Base) -> None:
+    correct(journal, "one")
+    ways = replace(settings.trainer, continue_active=True, easy_first=True, preference=0.5)
+    for wanted in (settings, replace(settings, trainer=ways)):
+        ended = trainer(wanted, journal, FakeTrainer()).start(base, is_forced=False)
+        plan = Job.read(folder_of(settings.home, ended)).plan
+        told = (plan.continues, plan.is_easy_first, plan.preference_weight)
+        assert told == (wanted.trainer.continue_active, wanted.trainer.easy_first, wanted.trainer.preference)
+
+
 def test_the_job_says_how_much_memory_it_may_take(settings: config.Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     settings = replace(settings, trainer=replace(settings.trainer, max_memory=Memory(3 * 10**9)))

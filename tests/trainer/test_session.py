@@ -207,6 +207,29 @@ def test_what_is_active_is_what_the_candidate_is_compared_with(ended: Ended, job
     assert read_lora(tmp_path / ADAPTER, KIND.config).card.parent == "corrections-v3"
 
 
+def test_a_training_may_continue_from_what_is_active(ended: Ended, job: Job, tmp_path: Path) -> None:
+    folder, _ = ended["whole"]
+    active = (AdapterFile("corrections-v3", str(folder / ADAPTER), ""),)
+    still = replace(PLAN, most_epochs=1, learning_rate=1e-12, is_varied=False)
+    again = replace(job, name="corrections-v4", active=active, plan=replace(still, continues=True))
+    report = trained(prepare(tmp_path, again))
+    assert report.learnt.after.loss == pytest.approx(report.learnt.before.loss, rel=1e-2), "nothing was learnt since"
+    assert report.drift.after.value == pytest.approx(report.drift.before.value, rel=0.05)
+
+
+def test_easy_examples_may_come_first(job: Job, tmp_path: Path) -> None:
+    learnt = [
+        example(letter, "say", answer=answer) for letter, answer in zip("abc", ("a", "bcd", "x" * 60), strict=True)
+    ]
+    easy = replace(PLAN, is_easy_first=True, is_varied=False, batch_rows=8, most_epochs=3, learning_rate=1e-12)
+    folder = prepare(tmp_path, replace(job, plan=easy, corrections=()), learnt)
+    report = trained(folder)
+    by_epoch = [report.losses[start : start + 8] for start in (0, 8, 16)]
+    assert len(set(by_epoch[0])) == 1, "one of three is drawn again and again"
+    assert len(set(by_epoch[2])) > 2
+    assert max(by_epoch[0]) < max(by_epoch[2])
+
+
 def test_paraphrases_are_told_before_and_after(job: Job, tmp_path: Path) -> None:
     folder = prepare(tmp_path, replace(job, plan=replace(PLAN, most_epochs=1)))
     others = [example(str(place), text) for place, text in enumerate(("show files", "which files are here"))]
