@@ -18,6 +18,7 @@ from shammah_trainer.evaluate import drift as moved
 from shammah_trainer.evaluate import score
 from shammah_trainer.health import Broken, fault
 from shammah_trainer.losses import drift, tell
+from shammah_trainer.spread import ALONE, Spread
 
 # AdamW's step is to shrink as matrices grow wider (muP): 1e-3 at 256, 1.7e-4 at 1536, 7e-5 at 3584.
 RATE_BY_WIDTH = 0.256
@@ -139,9 +140,16 @@ class Fitted:
 
 
 def fit(
-    model: PeftModel, data: Data, plan: Plan, width: int, seed: int, watch: Watch, keeper: Keeper | None = None
+    model: PeftModel,
+    data: Data,
+    plan: Plan,
+    width: int,
+    seed: int,
+    watch: Watch,
+    keeper: Keeper | None = None,
+    spread: Spread = ALONE,
 ) -> Fitted:
-    """Train the candidate adapter, from where a keeper says that it stood.
+    """Train the candidate adapter, from where a keeper says that it stood, with all processes that there are.
 
     Raises:
         Broken: The loss or the gradient is no number any more, or the loss has exploded.
@@ -152,7 +160,7 @@ def fit(
     reached = (keeper.restore(learner) if keeper else None) or Reached()
     if reached.losses:
         watch.resumed(reached.losses)
-    loop = _Loop(model, data, plan, learner, watch, keeper)
+    loop = _Loop(model, data, plan, learner, watch, keeper, spread)
     running = _Running(list(reached.losses), reached.best, reached.waited, reached.stopped)
     while not running.stopped:
         loop.epoch(running)
@@ -192,6 +200,7 @@ class _Loop:
     learner: Learner
     watch: Watch
     keeper: Keeper | None
+    spread: Spread
 
     @property
     def epoch_steps(self) -> int:
@@ -207,9 +216,9 @@ class _Loop:
         epoch = len(running.losses) // self.epoch_steps + 1
         while len(running.losses) < epoch * self.epoch_steps:
             self.step(running, epoch)
-        now = score(self.model, self.data.aims, self.data.padding, self.data.batch_tokens)
+        now = self.spread.same(score(self.model, self.data.aims, self.data.padding, self.data.batch_tokens))
         self.watch.epoch(epoch, now)
-        running.stopped = self._why_stop(now, running, epoch)
+        running.stopped = self.spread.same(self._why_stop(now, running, epoch))
         if self.keeper and (running.stopped or self.keeper.is_due(is_epoch_over=True)):
             self.keeper.keep(self.learner, running.reached())
 
@@ -235,12 +244,15 @@ class _Loop:
         # A row that was drawn twice is run once and counts twice.
         counts = Counter(self.data.rows[place] for place in drawn)
         shares = {row: count / len(drawn) for row, count in counts.items()}
-        loss = _descend(self.model, shares, self.data, self.watch)
+        loss = self.spread.sum(_descend(self.model, shares, self.data, self.watch, self.spread))
         replayed = _replayed(self.data, self.plan, self.learner.chance)
         for part in _in_batches(replayed, self.data, self.watch):
-            share = self.plan.replay_weight * len(part) / len(replayed)
-            torch.autograd.backward(share * drift(self.model, collate(part, self.data.padding)))
-        return loss, float(nn.utils.clip_grad_norm_(list(self.learner.parameters.values()), CLIP))
+            own, weighs = self.spread.own(part)
+            share = self.plan.replay_weight * len(part) / len(replayed) * (weighs * _tokens(own) / _tokens(part))
+            torch.autograd.backward(share * drift(self.model, collate(own, self.data.padding)))
+        parameters = list(self.learner.parameters.values())
+        self.spread.add_up([parameter.grad for parameter in parameters if parameter.grad is not None])
+        return loss, float(nn.utils.clip_grad_norm_(parameters, CLIP))
 
     def _why_stop(self, now: Score, running: _Running, epoch: int) -> str:
         """Why an epoch was the last; empty where another is worth while.
@@ -266,15 +278,21 @@ def _replayed(data: Data, plan: Plan, chance: torch.Generator) -> list[Row]:
     return [data.replay[place] for place in torch.randperm(len(data.replay), generator=chance)[:count].tolist()]
 
 
-def _descend(model: PeftModel, shares: Mapping[Row, float], data: Data, watch: Watch) -> float:
-    """Add the gradient of a sum over rows, each with its share, of their mean nats a token; that sum."""
+def _descend(model: PeftModel, shares: Mapping[Row, float], data: Data, watch: Watch, spread: Spread) -> float:
+    """Add the gradient of a sum over this process's rows, each with its share, of their mean nats a token; that sum."""
     total = 0.0
     for part in _in_batches(list(shares), data, watch):
-        losses = tell(model, collate(part, data.padding)).row_losses(len(part))
-        loss = losses @ losses.new_tensor([shares[row] for row in part])
+        own, weighs = spread.own(part)
+        losses = tell(model, collate(own, data.padding)).row_losses(len(own))
+        loss = losses @ losses.new_tensor([weighs * shares[row] for row in own])
         torch.autograd.backward(loss)
         total += float(loss.detach())
     return total
+
+
+def _tokens(rows: Sequence[Row]) -> int:
+    """Of all rows together."""
+    return sum(len(row.tokens) for row in rows)
 
 
 def _in_batches(rows: Sequence[Row], data: Data, watch: Watch) -> Iterator[list[Row]]:

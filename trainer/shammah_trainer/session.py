@@ -23,9 +23,10 @@ from shammah_trainer.dataset import Row
 from shammah_trainer.evaluate import probes
 from shammah_trainer.fit import Data, Fitted, fit
 from shammah_trainer.health import Broken
-from shammah_trainer.keeping import Checkpoints, Pace
+from shammah_trainer.keeping import Checkpoints, Pace, Shared
 from shammah_trainer.material import Material
 from shammah_trainer.progress import Progress
+from shammah_trainer.spread import ALONE, Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,16 @@ class Opened:
     left_out: tuple[str, ...]
 
 
-def train(folder: Path, progress: Progress, pace: Pace = Pace()) -> Report:  # noqa: B008 -- frozen
+def train(
+    folder: Path,
+    progress: Progress,
+    pace: Pace = Pace(),  # noqa: B008 -- frozen
+    spread: Spread = ALONE,
+) -> Report:
     """Do a job, from its last checkpoint where there is one: train an adapter on the served base, compare, write.
 
     The adapter starts fresh, is compared with what is active, and both files are whole and on the disk at the end.
+    Of several processes, all come to the same report, and the first one writes.
 
     Raises:
         BadJob: The folder does not hold one.
@@ -65,24 +72,26 @@ def train(folder: Path, progress: Progress, pace: Pace = Pace()) -> Report:  # n
         OSError: A file cannot be written.
     """
     started = time.monotonic()
-    opened = _open(folder, Job.read(folder), progress)
+    opened = _open(folder, Job.read(folder), progress, spread)
     job, base, model, data = opened.job, opened.base, opened.model, opened.data
     with lora.using(model, opened.active):
         before = look(model, opened.watched, data, is_adapted=bool(opened.active))
     progress.check()
     checkpoints = Checkpoints(folder, key_of(job, [*data.rows, *data.replay]), pace, started)
+    keeper = checkpoints if spread.is_alone else Shared(checkpoints, spread)
     try:
-        fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress, checkpoints)
+        fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress, keeper, spread)
     except Broken:
-        checkpoints.drop()  # what led there would lead there again
+        keeper.drop()  # what led there would lead there again
         raise
     lora.round_off(model)
     progress.say("evaluating", stopped=fitted.stopped)
     compare = compared(before, look(model, opened.watched, data))
     report = replace(_report(opened, fitted, compare, progress), seconds=round(checkpoints.seconds, 2))
     progress.check()
-    write_lora(folder / ADAPTER, _adapter(model, job, base, report), base.config)
-    report.write(folder)
+    if spread.is_first:
+        write_lora(folder / ADAPTER, _adapter(model, job, base, report), base.config)
+        report.write(folder)
     progress.say("evaluated", seconds=report.seconds)
     return report
 
@@ -104,14 +113,14 @@ def _report(opened: Opened, fitted: Fitted, compare: dict[str, Any], progress: P
     )
 
 
-def _open(folder: Path, job: Job, progress: Progress) -> Opened:
+def _open(folder: Path, job: Job, progress: Progress, spread: Spread) -> Opened:
     """Read what is to be learnt, see what fits, and open the base accordingly."""
-    torch.set_num_threads(job.threads)
+    torch.set_num_threads(spread.threads(job.threads))
     torch.manual_seed(job.seed)
     progress.say("opening", base=job.base_name)
     file = OpenBase(Path(job.base_path))
     material = Material.read(folder, encoder(file), min(job.plan.most_tokens, file.config.context_tokens))
-    device, budget = _budget(job, file, material)
+    device, budget = _budget(job, file, material, spread)
     progress.budget(budget)
     if budget.is_thrifty:
         machine.return_memory_at_once()
@@ -133,16 +142,20 @@ def _open(folder: Path, job: Job, progress: Progress) -> Opened:
     )
 
 
-def _budget(job: Job, file: OpenBase, material: Material) -> tuple[torch.device, Budget]:
-    """Where to train, and how: on a GPU, and where it is too small for that, on the processor."""
-    size = Size(file.config, file.rows, file.size_bytes)
-    *gpus, cpu = machine.devices()
+def _budget(job: Job, file: OpenBase, material: Material, spread: Spread) -> tuple[torch.device, Budget]:
+    """Where to train, and how: on a GPU, and where it is too small for that, on the processor; all processes alike."""
+    *gpus, cpu = machine.devices(spread)
     for device in gpus:
-        seen = machine.look(device, job.threads, job.plan.most_memory_bytes)
         with contextlib.suppress(TooLittleMemory):
-            return device, plan(seen, size, job.plan.rank, material.longest_tokens)
-    seen = machine.look(cpu, job.threads, job.plan.most_memory_bytes)
-    return cpu, plan(seen, size, job.plan.rank, material.longest_tokens)
+            return device, _plan(job, file, material, device, spread)
+    return cpu, _plan(job, file, material, cpu, spread)
+
+
+def _plan(job: Job, file: OpenBase, material: Material, device: torch.device, spread: Spread) -> Budget:
+    """What fits a device of each process."""
+    held = machine.held_bytes(file.size_bytes, file.largest_bytes, device, spread)
+    seen = spread.agreed(machine.look(device, job.threads, job.plan.most_memory_bytes, spread))
+    return plan(seen, Size(file.config, file.rows, held), job.plan.rank, material.longest_tokens)
 
 
 def _compute(device: torch.device, budget: Budget) -> Compute:
