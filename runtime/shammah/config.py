@@ -101,6 +101,7 @@ class TrainerSettings:
         after_examples: So many new ones of any source.
         python: The interpreter of another virtual environment that has the trainer; empty means this one.
         max_memory: That a training may take; empty allows all that is free.
+        launch: A launcher's command, such as "accelerate launch --num_processes 2"; empty trains with one process.
     """
 
     automatic: bool = True
@@ -108,6 +109,7 @@ class TrainerSettings:
     after_examples: int = 100
     python: str = ""
     max_memory: Memory = field(default_factory=Memory)
+    launch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,8 @@ class Trainer:
     def _make(self, training: Training, lock: Lock) -> None:
         folder = folder_of(self.settings.home, training)
         work = self._left(training, folder) or self._begun(training, folder)
-        child.run(self.settings.trainer.python or sys.executable, folder, lock, self.hear)
+        trainer = self.settings.trainer
+        child.run(trainer.python or sys.executable, folder, lock, self.hear, trainer.launch)
         self.journal.trainings.note(training, "evaluated")
         try:
             self._judge(training, work, folder)

@@ -30,6 +30,10 @@ PATIENCE = timedelta(days=7)
 BACKENDS = "cpu:gloo,cuda:nccl"
 
 
+class LeftAlone(RuntimeError):
+    """A launcher was asked for several processes, and started one; the text says what helps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spread:
     """This process among those of the training.
@@ -75,9 +79,15 @@ class Spread:
         """Meet the others; what all of them can write a word into, None without others.
 
         Raises:
+            LeftAlone: There were to be others.
             RuntimeError: They cannot be reached.
         """
         if self.is_alone:
+            if _is_left_alone():
+                raise LeftAlone(
+                    "`accelerate launch --cpu` starts one process, whatever --num_processes says, and leaves the others"
+                    " to MPI (--mpirun_hostfile); with --multi_gpu instead of --cpu it starts all, also without a GPU"
+                )
             return None
         for name, value in (("RANK", self.rank), ("WORLD_SIZE", self.size)):  # MPI has names of its own for these
             os.environ.setdefault(name, str(value))
@@ -152,6 +162,12 @@ class Spread:
             threads=min(each.threads for each in all_of_them),
             is_fast_in_bfloat16=all(each.is_fast_in_bfloat16 for each in all_of_them),
         )
+
+
+def _is_left_alone() -> bool:
+    """Whether accelerate was asked for several processes on the processor: it leaves starting those to MPI."""
+    is_asked = parse_flag_from_env("ACCELERATE_USE_CPU") and "MASTER_ADDR" in os.environ
+    return is_asked and "TORCHELASTIC_RUN_ID" not in os.environ
 
 
 ALONE = Spread()
