@@ -30,7 +30,8 @@ def devices(spread: Spread = ALONE) -> tuple[torch.device, ...]:
     if torch.cuda.is_available():
         torch.cuda.set_device(spread.local_rank % torch.cuda.device_count())
         return torch.device("cuda", torch.cuda.current_device()), cpu
-    return (torch.device("mps"), cpu) if torch.backends.mps.is_available() else (cpu,)
+    is_metal = torch.backends.mps.is_available() and not spread.is_sharded  # FSDP does not reach it
+    return (torch.device("mps"), cpu) if is_metal else (cpu,)
 
 
 def look(device: torch.device, threads: int, most_bytes: int = 0, spread: Spread = ALONE) -> Machine:

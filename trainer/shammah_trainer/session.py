@@ -26,6 +26,7 @@ from shammah_trainer.health import Broken
 from shammah_trainer.keeping import Checkpoints, Pace, Shared
 from shammah_trainer.material import Material
 from shammah_trainer.progress import Progress
+from shammah_trainer.sharded import held_bytes, shard
 from shammah_trainer.spread import ALONE, Spread
 
 
@@ -125,9 +126,13 @@ def _open(folder: Path, job: Job, progress: Progress, spread: Spread) -> Opened:
     if budget.is_thrifty:
         machine.return_memory_at_once()
     job = replace(job, plan=job.plan.with_rank(budget.rank))
-    base = build(file, _compute(device, budget))
+    base = build(file, _compute(device, budget, spread.is_sharded))
     progress.release = base.workspace.release
     model = lora.attach(base.model, job.plan.rank, job.plan.alpha, budget.is_checkpointed)
+    active = lora.attach_active(model, job.active, base.config)
+    if spread.is_sharded:
+        shard(model, device, spread)
+        progress.say("sharded", processes=spread.size, bytes_each=held_bytes(model), bytes=file.size_bytes)
     data, watched = material.data(job.corrections, budget, base.padding), material.watched(job.corrections, budget)
     held_out = len(watched[HELD_OUT]) + len(data.general)
     progress.say("comparing", examples=len(data.rows), replay=len(data.replay), held_out=held_out)
@@ -135,7 +140,7 @@ def _open(folder: Path, job: Job, progress: Progress, spread: Spread) -> Opened:
         job=job,
         base=base,
         model=model,
-        active=lora.attach_active(model, job.active, base.config),
+        active=active,
         data=data,
         watched=watched,
         left_out=material.left_out(budget),
@@ -158,12 +163,13 @@ def _plan(job: Job, file: OpenBase, material: Material, device: torch.device, sp
     return plan(seen, Size(file.config, file.rows, held), job.plan.rank, material.longest_tokens)
 
 
-def _compute(device: torch.device, budget: Budget) -> Compute:
+def _compute(device: torch.device, budget: Budget, is_sharded: bool) -> Compute:
     return Compute(
         dtype=torch.bfloat16 if budget.is_bfloat16 else torch.float32,
         device=device,
         workspace_values=budget.workspace_values,
         threads=budget.threads,
+        is_sharded=is_sharded,
     )
 
 
