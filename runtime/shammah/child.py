@@ -81,7 +81,7 @@ def _judge(code: int, status: int, error: str, folder: Path) -> None:
     if code == CANCELLED:
         raise Interrupted(error)
     if code < 0:
-        raise TrainerKilled(f"the trainer was killed by signal {-status}")
+        raise TrainerKilled(f"the trainer was killed{f' by signal {-status}' if status < 0 else ''}")
     if code == DISK_FULL:
         raise TrainingError(f"the disk is full: {error or f'nothing more could be written into {folder}'}")
     if code != 0:
