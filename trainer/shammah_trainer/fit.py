@@ -216,9 +216,10 @@ class _Loop:
         epoch = len(running.losses) // self.epoch_steps + 1
         while len(running.losses) < epoch * self.epoch_steps:
             self.step(running, epoch)
-        now = self.spread.same(score(self.model, self.data.aims, self.data.padding, self.data.batch_tokens))
+        data = self.data
+        now = self.spread.same(score(self.model, data.aims, data.padding, data.batch_tokens, self.spread))
         self.watch.epoch(epoch, now)
-        running.stopped = self.spread.same(self._why_stop(now, running, epoch))
+        running.stopped = self._why_stop(now, running, epoch)
         if self.keeper and (running.stopped or self.keeper.is_due(is_epoch_over=True)):
             self.keeper.keep(self.learner, running.reached())
 
@@ -269,7 +270,8 @@ class _Loop:
         data = self.data
         if not data.general:
             return True
-        return moved(self.model, data.general, data.padding, data.batch_tokens).value <= self.plan.most_drift
+        drifted = moved(self.model, data.general, data.padding, data.batch_tokens, self.spread)
+        return drifted.value <= self.plan.most_drift
 
 
 def _replayed(data: Data, plan: Plan, chance: torch.Generator) -> list[Row]:

@@ -76,7 +76,7 @@ def train(
     opened = _open(folder, Job.read(folder), progress, spread)
     job, base, model, data = opened.job, opened.base, opened.model, opened.data
     with lora.using(model, opened.active):
-        before = look(model, opened.watched, data, is_adapted=bool(opened.active))
+        before = look(model, opened.watched, data, bool(opened.active), spread)
     progress.check()
     checkpoints = Checkpoints(folder, key_of(job, [*data.rows, *data.replay]), pace, started)
     keeper = checkpoints if spread.is_alone else Shared(checkpoints, spread)
@@ -87,7 +87,7 @@ def train(
         raise
     lora.round_off(model)
     progress.say("evaluating", stopped=fitted.stopped)
-    compare = compared(before, look(model, opened.watched, data))
+    compare = compared(before, look(model, opened.watched, data, spread=spread))
     report = replace(_report(opened, fitted, compare, progress), seconds=round(checkpoints.seconds, 2))
     progress.check()
     if spread.is_first:
