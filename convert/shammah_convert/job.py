@@ -48,6 +48,9 @@ class Plan:
         most_tokens: Longer examples are left out, and named.
         most_memory_bytes: That a training may take; 0 allows all that is free.
         most_drift: Corrections that are learnt are not enough while the drift on general questions is above this.
+        continues: Start from what is active, instead of afresh.
+        is_easy_first: Draw from the easiest examples first, then from all.
+        preference_weight: Of the preference of an answer over the one that was rejected; 0 leaves it off.
     """
 
     rank: int = 16
@@ -60,6 +63,9 @@ class Plan:
     most_tokens: int = 2048
     most_memory_bytes: int = 0
     most_drift: float = MOST_DRIFT
+    continues: bool = False
+    is_easy_first: bool = False
+    preference_weight: float = 0.0
 
     def with_rank(self, rank: int) -> Self:
         """The same with another rank; alpha / rank stays."""

@@ -24,7 +24,7 @@ from tests.qwens import Kind
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
 ALWAYS = Pace(seconds=0.0, share=math.inf)
-REACHED = Reached((2.5, 1 / 3), 0.1, 2, 12.5, "")
+REACHED = Reached((2.5, 1 / 3), 0.1, 2, seconds=12.5, stopped="")
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,19 @@ def test_a_learner_comes_back_bit_by_bit_and_goes_on_as_if_nothing_had_been(
         walk(learner, 2)
     torch.set_rng_state(kept.tensors()["torch"])
     assert same(kept, restored)
+
+
+def test_what_did_best_comes_back_too(new: Callable[..., Learner], tmp_path: Path) -> None:
+    learner, other, path = new(1), new(2), tmp_path / "checkpoint"
+    walk(learner, 1)
+    learner.remember()
+    best = [parameter.clone() for parameter in learner.parameters.values()]
+    walk(learner, 2)
+    write(path, learner.tensors(), REACHED, "key")
+    other.load(read(path, "key")[0])
+    assert same(learner, other)
+    other.go_back()
+    assert all(torch.equal(*both) for both in zip(best, other.parameters.values(), strict=True))
 
 
 def test_the_chance_that_nobody_named_comes_back_too(new: Callable[..., Learner], tmp_path: Path) -> None:

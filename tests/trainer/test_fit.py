@@ -15,21 +15,14 @@ from peft import PeftModel
 from shammah_convert.job import Plan, Score
 from shammah_trainer import lora
 from shammah_trainer.base import Base, open_base
+from shammah_trainer.checkpoint import Learner
 from shammah_trainer.dataset import Row, collate
 from shammah_trainer.evaluate import score
-from shammah_trainer.fit import (
-    EPOCHS_WITHOUT_CORRECTIONS,
-    LEAST_EPOCH_STEPS,
-    PATIENCE_EPOCHS,
-    SURE,
-    Cancelled,
-    Data,
-    Fitted,
-    Step,
-    fit,
-)
+from shammah_trainer.fit import LEAST_EPOCH_STEPS, Cancelled, Data, Fitted, Step, fit
 from shammah_trainer.health import EXPLODED_STEPS, Broken
 from shammah_trainer.losses import drift, next_logits, tell
+from shammah_trainer.preference import log_probabilities
+from shammah_trainer.stopping import EPOCHS_WITHOUT_CORRECTIONS, LEAST_HELD_OUT, PATIENCE_EPOCHS, SURE
 from tests.job_folders import example
 from tests.qwens import Kind
 
@@ -241,6 +234,68 @@ def test_without_corrections_it_reads_all_three_times(model: PeftModel, base: Ba
     fitted = run(model, base, data(base, rows), Plan(batch_rows=3), notes)
     assert fitted == Fitted(3, 3 * LEAST_EPOCH_STEPS, "3 epochs are over")
     assert {aims.rows for _, aims in notes.epochs} == {3}, "all rows are watched"
+
+
+@pytest.fixture
+def overlearnt(base: Base) -> Data:
+    """One answer to learn, and enough held-out ones that at first profit from it, and then suffer."""
+    learnt = [row(base, "which?", "AB")] * 4
+    held_out = [row(base, "which?", "AC" if place % 4 else "AB") for place in range(LEAST_HELD_OUT)]
+    return replace(data(base, learnt), held_out=held_out)
+
+
+def test_held_out_answers_say_when_to_stop_and_where_to_go_back_to(
+    model: PeftModel, base: Base, overlearnt: Data
+) -> None:
+    plan = Plan(batch_rows=4, learning_rate=2e-3, most_epochs=60)
+    fitted = run(model, base, overlearnt, plan)
+    assert fitted.stopped == "the loss on held-out answers falls no more"
+    assert fitted.epochs > EPOCHS_WITHOUT_CORRECTIONS
+    kept = score(model, overlearnt.held_out, base.padding).loss
+    learner = Learner.fresh(model, 2e-3, seed=1)
+    for _ in range(20):
+        torch.autograd.backward(tell(model, collate(overlearnt.rows[:1], base.padding)).nats.mean())
+        learner.optimizer.step()
+        learner.optimizer.zero_grad()
+    assert score(model, overlearnt.held_out, base.padding).loss > kept, "more of the same does harm"
+
+
+def test_with_few_held_out_answers_it_does_not_listen_to_them(model: PeftModel, base: Base, overlearnt: Data) -> None:
+    few = replace(overlearnt, held_out=overlearnt.held_out[1:])
+    fitted = run(model, base, few, Plan(batch_rows=4, learning_rate=2e-3))
+    assert fitted.stopped == f"{EPOCHS_WITHOUT_CORRECTIONS} epochs are over"
+
+
+def test_corrections_are_learnt_before_held_out_answers_are_listened_to(
+    model: PeftModel, base: Base, overlearnt: Data
+) -> None:
+    both = replace(overlearnt, corrections=overlearnt.rows[:1])
+    fitted = run(model, base, both, Plan(batch_rows=4))
+    assert fitted.stopped == "the loss on held-out answers falls no more"
+    assert score(model, both.corrections, base.padding).least >= SURE
+
+
+def test_easy_examples_are_drawn_first(model: PeftModel, base: Base) -> None:
+    rows, notes = [row(base, "x", answer) for answer in "abcdef"], Notes()
+    what = replace(data(base, rows), difficulties=[6.0, 5.0, 4.0, 3.0, 2.0, 1.0])
+    run(model, base, what, Plan(batch_rows=64, learning_rate=NO_CHANGE), notes)
+    drawn = [{place for step in notes.steps if step.epoch == epoch for place in step.drawn} for epoch in (1, 2, 3)]
+    assert drawn == [{4, 5}, {2, 3, 4, 5}, {0, 1, 2, 3, 4, 5}]
+
+
+def test_a_rejected_answer_becomes_less_likely_than_without_the_preference(path: Path) -> None:
+    margins = []
+    for weight in (0.0, 3.0):
+        torch.manual_seed(0)
+        base = open_base(path)
+        model = lora.attach(base.model, rank=4, alpha=8.0)
+        wanted, rejected = row(base, "which?", "A"), row(base, "which?", "B")
+        what = replace(data(base, [wanted]), rejected=[rejected])
+        run(model, base, what, Plan(batch_rows=2, preference_weight=weight, most_epochs=1))
+        with torch.no_grad():
+            likely = log_probabilities(model, [wanted, rejected], base.padding)
+        margins.append(float(likely[0] - likely[1]))
+    assert margins[1] > margins[0] + 0.5
 
 
 def test_a_loss_that_is_no_number_names_step_and_examples(model: PeftModel, base: Base) -> None:

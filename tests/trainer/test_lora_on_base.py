@@ -199,3 +199,44 @@ def test_rounded_off_it_is_what_its_file_keeps(model: PeftModel, kind: Kind, tmp
     for module, pair in read_lora(tmp_path / "a.gguf", kind.config).pairs.items():
         for kept, mine in zip(pair, before[module], strict=True):
             np.testing.assert_array_equal(kept, mine)
+
+
+@pytest.mark.parametrize("rank", [RANK, 2 * RANK], ids=["as many ranks", "ranks to spare"])
+def test_a_candidate_starts_as_what_is_active(path: Path, kind: Kind, tmp_path: Path, rank: int) -> None:
+    ranks = dict.fromkeys(modules(), RANK // 2)
+    files = [written(tmp_path / f"{seed}.gguf", kind, ranks, scale=0.5 + seed, seed=seed) for seed in range(2)]
+    model = lora.attach(open_base(path).model, rank, ALPHA)
+    names = lora.attach_active(model, files, kind.config)
+    with lora.using(model, names), torch.no_grad():
+        wanted = logits(model)
+    bare = logits(model)
+    lora.start_from(model, names)
+    np.testing.assert_allclose(logits(model), wanted, atol=1e-3)
+    assert np.abs(bare - wanted).max() > MOVED
+    assert all(parameter.requires_grad for parameter in lora.parameters(model))
+    assert all(np.abs(half).max() > 0 for pair in lora.pairs(model).values() for half in pair)
+
+
+def test_with_too_few_ranks_it_starts_as_near_as_they_allow(path: Path, kind: Kind, tmp_path: Path) -> None:
+    files = [written(tmp_path / "one.gguf", kind, dict.fromkeys(modules(), RANK))]
+    pairs = read_lora(tmp_path / "one.gguf", kind.config).pairs
+    whole = {module: lora_b @ lora_a * ALPHA / RANK for module, (lora_a, lora_b) in pairs.items()}
+    gaps = []
+    for rank in (1, RANK - 1, RANK):
+        model = lora.attach(open_base(path).model, rank, ALPHA)
+        lora.start_from(model, lora.attach_active(model, files, kind.config))
+        near = {module: b @ a * ALPHA / rank for module, (a, b) in lora.pairs(model).items()}
+        gaps.append(sum(float(np.square(whole[module] - near[module]).sum()) for module in whole))
+    assert gaps[0] > gaps[1] > gaps[2]
+    assert gaps[2] == pytest.approx(0, abs=1e-4)
+
+
+def test_modules_that_nothing_active_changes_start_afresh(path: Path, kind: Kind, tmp_path: Path) -> None:
+    first, *others = modules()
+    model = lora.attach(open_base(path).model, RANK, ALPHA)
+    fresh = lora.pairs(model)
+    names = lora.attach_active(model, [written(tmp_path / "one.gguf", kind, {first: RANK})], kind.config)
+    lora.start_from(model, names)
+    for module in others:
+        for was, now in zip(fresh[module], lora.pairs(model)[module], strict=True):
+            np.testing.assert_array_equal(was, now)

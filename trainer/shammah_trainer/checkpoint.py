@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -35,6 +35,8 @@ class Reached:
         losses: Nats a token, one for each step that was made.
         best: The least loss of an epoch.
         waited: Epochs since it fell.
+        best_held_out: The least loss of an epoch on the teacher's held-out answers.
+        waited_held_out: Epochs since that fell.
         seconds: That it took, in all its processes.
         stopped: Why it ended; empty while it goes on.
     """
@@ -42,6 +44,8 @@ class Reached:
     losses: tuple[float, ...] = ()
     best: float = math.inf
     waited: int = 0
+    best_held_out: float = math.inf
+    waited_held_out: int = 0
     seconds: float = 0.0
     stopped: str = ""
 
@@ -53,11 +57,13 @@ class Learner:
     Attributes:
         parameters: By name.
         chance: Which examples are drawn.
+        best: The parameters as they were when they did best on what is held out; empty where nothing was.
     """
 
     parameters: Mapping[str, nn.Parameter]
     optimizer: torch.optim.AdamW
     chance: torch.Generator
+    best: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def fresh(cls, model: PeftModel, learning_rate: float, seed: int) -> Self:
@@ -66,11 +72,23 @@ class Learner:
         optimizer = torch.optim.AdamW(list(parameters.values()), lr=learning_rate, weight_decay=0.0)
         return cls(parameters, optimizer, torch.Generator().manual_seed(seed))
 
+    @torch.no_grad()
+    def remember(self) -> None:
+        """Keep the parameters as they are, to go back to."""
+        self.best.update({name: parameter.detach().clone() for name, parameter in self.parameters.items()})
+
+    @torch.no_grad()
+    def go_back(self) -> None:
+        """Become what was remembered last, if anything was."""
+        for name, value in self.best.items():
+            self.parameters[name].copy_(value)
+
     def tensors(self) -> dict[str, Tensor]:
         """All of it by name: parameters, AdamW's state of each, and both random generators."""
         found = {f"lora.{name}": parameter.detach() for name, parameter in self.parameters.items()}
         for name, parameter in self.parameters.items():
             found |= {f"adamw.{kind}.{name}": value for kind, value in self.optimizer.state[parameter].items()}
+        found |= {f"best.{name}": value for name, value in self.best.items()}
         return found | {_CHANCE: self.chance.get_state(), _TORCH: torch.get_rng_state()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
@@ -90,6 +108,8 @@ class Learner:
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 parameter.copy_(tensors[f"lora.{name}"])
+                if (best := tensors.get(f"best.{name}")) is not None:
+                    self.best[name] = best.to(parameter.device)
                 self.optimizer.state[parameter] = {
                     # AdamW counts its steps on the CPU, wherever the rest is.
                     kind: value if kind == "step" else value.to(parameter.device)

@@ -1,7 +1,7 @@
 """Examples as rows of token ids whose loss falls on the completion alone, drawn by weight, padded to batches."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -98,6 +98,16 @@ class Encoder:
         prompt = self.tokens(prompt_segments(example.prompt, self._format))
         completion = self.tokens(completion_segments(example.completion[0].content))
         return Row((*prompt, *completion), len(prompt))
+
+    def rejected_row(self, example: Example) -> Row | None:
+        """The same prompt with the answer that was rejected; None where none was, or it is the one that is wanted.
+
+        Raises:
+            UnknownControl: The tokenizer lacks a control token.
+        """
+        if not example.rejected or example.rejected == example.completion:
+            return None
+        return self.row(replace(example, completion=example.rejected))
 
     def _encode(self, segment: Segment) -> tuple[int, ...]:
         if isinstance(segment, Control):

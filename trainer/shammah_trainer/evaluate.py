@@ -64,7 +64,7 @@ def tally(
     model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int = BATCH_TOKENS, spread: Spread = ALONE
 ) -> Tally:
     """Count the nats, tokens and exact completions of rows, so many tokens at a time."""
-    seen = _row_by_row(rows, batch_tokens, spread, lambda own: _see(model, own, padding))
+    seen = row_by_row(rows, batch_tokens, spread, lambda own: _see(model, own, padding))
     return Tally(
         nats=tuple(row.nats for row in seen),
         tokens=tuple(row.tokens for row in seen),
@@ -82,7 +82,7 @@ def _see(model: PeftModel, rows: Sequence[Row], padding: int) -> list[_Seen]:
     return [_Seen(*values) for values in zip(*columns, strict=True)]
 
 
-def _row_by_row(
+def row_by_row(
     rows: Sequence[Row], batch_tokens: int, spread: Spread, see: Callable[[Sequence[Row]], list[T]]
 ) -> list[T]:
     """What is seen of each row, in order; each process looks at its share of every batch."""
@@ -106,6 +106,14 @@ def score(
     return tally(model, rows, padding, batch_tokens, spread).score
 
 
+def difficulties(
+    model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int = BATCH_TOKENS, spread: Spread = ALONE
+) -> list[float]:
+    """Nats a token of each row."""
+    told = tally(model, rows, padding, batch_tokens, spread)
+    return [nats / tokens for nats, tokens in zip(told.nats, told.tokens, strict=True)]
+
+
 def change(before: Tally, after: Tally) -> Change:
     """Two tallies of the same rows; how much the loss rose is told row by row, which says more than either loss."""
     rises = [now - then for then, now in zip(before.nats, after.nats, strict=True)]
@@ -122,7 +130,7 @@ def drift(
         counts: list[int] = torch.bincount(places, minlength=len(own)).tolist()
         return list(zip(_sums(found, places, len(own)), counts, strict=True))
 
-    seen = _row_by_row(rows, batch_tokens, spread, see)
+    seen = row_by_row(rows, batch_tokens, spread, see)
     nats, tokens = [row[0] for row in seen], [row[1] for row in seen]
     return Measure(sum(nats) / max(1, sum(tokens)), intervals.of_ratio(nats, tokens))
 

@@ -12,24 +12,29 @@ from peft import PeftModel
 from torch import nn
 
 from shammah_convert.job import Plan, Score
+from shammah_trainer import curriculum
 from shammah_trainer.checkpoint import Learner, Reached
 from shammah_trainer.dataset import BATCH_TOKENS, Row, collate, draw, in_batches
 from shammah_trainer.evaluate import drift as moved
 from shammah_trainer.evaluate import score
 from shammah_trainer.health import Broken, fault
 from shammah_trainer.losses import drift, tell
+from shammah_trainer.preference import Pair, log_probabilities, pulls
 from shammah_trainer.spread import ALONE, Spread
+from shammah_trainer.stopping import (
+    EPOCHS_WITHOUT_CORRECTIONS,
+    HELD_OUT_PATIENCE_EPOCHS,
+    LEAST_HELD_OUT,
+    PATIENCE_EPOCHS,
+    SURE,
+    Patience,
+)
 
 # AdamW's step is to shrink as matrices grow wider (muP): 1e-3 at 256, 1.7e-4 at 1536, 7e-5 at 3584.
 RATE_BY_WIDTH = 0.256
 LEAST_EPOCH_STEPS = 8
 WARM_STEPS = 10
 CLIP = 1.0
-SURE = 0.8
-"""The least probability of any target token at which a correction counts as learnt: well clear of being outvoted."""
-PATIENCE_EPOCHS = 5
-LEAST_GAIN = 0.01
-EPOCHS_WITHOUT_CORRECTIONS = 3
 
 
 class Cancelled(RuntimeError):
@@ -47,6 +52,9 @@ class Data:
         corrections: Rows that a user rated: learning them is the aim. Without any, all rows are.
         replay: The base's own answers to other questions, which are to stay as they are.
         general: The base's own answers that are never replayed: how far they have moved is watched.
+        held_out: The teacher's answers that are not learnt.
+        rejected: Beside each row the same with the answer that was rejected, where one was.
+        difficulties: Of each row, nats a token before the training; without them all are drawn from the start.
         batch_tokens: So many at a time, padding counted.
     """
 
@@ -58,11 +66,23 @@ class Data:
     padding: int
     batch_tokens: int = BATCH_TOKENS
     general: Sequence[Row] = ()
+    held_out: Sequence[Row] = ()
+    rejected: Sequence[Row | None] = ()
+    difficulties: Sequence[float] = ()
 
     @property
     def aims(self) -> Sequence[Row]:
         """The rows whose learning ends the training."""
         return self.corrections or self.rows
+
+    @property
+    def has_enough_held_out(self) -> bool:
+        """Whether the teacher's held-out answers can tell when to stop."""
+        return len(self.held_out) >= LEAST_HELD_OUT
+
+    def weights_in(self, epoch: int) -> Sequence[float]:
+        """The weights that an epoch draws by."""
+        return curriculum.weights(self.weights, self.difficulties, epoch) if self.difficulties else self.weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +181,7 @@ def fit(
     if reached.losses:
         watch.resumed(reached.losses)
     loop = _Loop(model, data, plan, learner, watch, keeper, spread)
-    running = _Running(list(reached.losses), reached.best, reached.waited, reached.stopped)
+    running = _Running(reached)
     while not running.stopped:
         loop.epoch(running)
     return Fitted(len(running.losses) // loop.epoch_steps, len(running.losses), running.stopped)
@@ -170,15 +190,11 @@ def fit(
 class _Running:
     """How far the loop is, as it goes on."""
 
-    def __init__(self, losses: list[float], best: float, waited: int, stopped: str) -> None:
-        self.losses, self.best, self.waited, self.stopped = losses, best, waited, stopped
-        self._started, self._first = time.monotonic(), len(losses)
-
-    def has_stalled(self, loss: float) -> bool:
-        """Whether an epoch's loss falls no more."""
-        self.waited = 0 if loss < self.best * (1 - LEAST_GAIN) else self.waited + 1
-        self.best = min(self.best, loss)
-        return self.waited >= PATIENCE_EPOCHS
+    def __init__(self, reached: Reached) -> None:
+        self.losses, self.stopped = list(reached.losses), reached.stopped
+        self.aims = Patience(reached.best, reached.waited)
+        self.held_out = Patience(reached.best_held_out, reached.waited_held_out)
+        self._started, self._first = time.monotonic(), len(self.losses)
 
     def seconds_left(self, steps: int) -> float:
         """Until so many steps are made in all, at this process's own speed."""
@@ -187,7 +203,14 @@ class _Running:
 
     def reached(self) -> Reached:
         """What a checkpoint keeps of it."""
-        return Reached(tuple(self.losses), self.best, self.waited, stopped=self.stopped)
+        return Reached(
+            losses=tuple(self.losses),
+            best=self.aims.best,
+            waited=self.aims.waited,
+            best_held_out=self.held_out.best,
+            waited_held_out=self.held_out.waited,
+            stopped=self.stopped,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +232,8 @@ class _Loop:
     @property
     def most_epochs(self) -> int:
         most = self.plan.most_epochs
-        return most if self.data.corrections else min(most, EPOCHS_WITHOUT_CORRECTIONS)
+        knows_when = self.data.corrections or self.data.has_enough_held_out
+        return most if knows_when else min(most, EPOCHS_WITHOUT_CORRECTIONS)
 
     def epoch(self, running: _Running) -> None:
         """Go on to the end of an epoch, and see whether it was the last."""
@@ -220,12 +244,14 @@ class _Loop:
         now = self.spread.same(score(self.model, data.aims, data.padding, data.batch_tokens, self.spread))
         self.watch.epoch(epoch, now)
         running.stopped = self._why_stop(now, running, epoch)
+        if running.stopped:
+            self.learner.go_back()
         if self.keeper and (running.stopped or self.keeper.is_due(is_epoch_over=True)):
             self.keeper.keep(self.learner, running.reached())
 
     def step(self, running: _Running, epoch: int) -> None:
         """Draw, descend, and look whether all is well before anything changes."""
-        drawn = draw(self.data.weights, self.plan.batch_rows, self.learner.chance)
+        drawn = draw(self.data.weights_in(epoch), self.plan.batch_rows, self.learner.chance)
         loss, norm = self._gradients(drawn)
         running.losses.append(loss)
         step, steps = len(running.losses), self.most_epochs * self.epoch_steps
@@ -246,6 +272,9 @@ class _Loop:
         counts = Counter(self.data.rows[place] for place in drawn)
         shares = {row: count / len(drawn) for row, count in counts.items()}
         loss = self.spread.sum(_descend(self.model, shares, self.data, self.watch, self.spread))
+        if self.plan.preference_weight:
+            pairs = _pairs(drawn, self.data, self.plan.preference_weight)
+            _prefer(self.model, pairs, self.data, self.watch, self.spread)
         replayed = _replayed(self.data, self.plan, self.learner.chance)
         for part in _in_batches(replayed, self.data, self.watch):
             own, weighs = self.spread.own(part)
@@ -260,11 +289,22 @@ class _Loop:
 
         Replay draws the base's other answers back: corrections that are learnt too early wait for them.
         """
-        if self.data.corrections and now.least >= SURE and self._is_near():  # then each is exact, too
+        is_over = f"{self.most_epochs} epochs are over" if epoch >= self.most_epochs else ""
+        is_learnt = not self.data.corrections or (now.least >= SURE and self._is_near())  # then each is exact, too
+        if is_learnt and self.data.has_enough_held_out:
+            return self._why_held_out(running) or is_over
+        if is_learnt and self.data.corrections:
             return "every correction is learnt"
-        if running.has_stalled(now.loss):
-            return f"no gain in {PATIENCE_EPOCHS} epochs"
-        return f"{self.most_epochs} epochs are over" if epoch >= self.most_epochs else ""
+        running.aims.sees(now.loss)
+        return f"no gain in {PATIENCE_EPOCHS} epochs" if running.aims.waited >= PATIENCE_EPOCHS else is_over
+
+    def _why_held_out(self, running: _Running) -> str:
+        """Learnt is learnt: go on only while that helps with what is held out, and go back to where it helped most."""
+        now = score(self.model, self.data.held_out, self.data.padding, self.data.batch_tokens, self.spread)
+        if running.held_out.sees(now.loss):
+            self.learner.remember()
+        has_ended = running.held_out.waited >= HELD_OUT_PATIENCE_EPOCHS
+        return "the loss on held-out answers falls no more" if has_ended else ""
 
     def _is_near(self) -> bool:
         data = self.data
@@ -295,6 +335,21 @@ def _descend(model: PeftModel, shares: Mapping[Row, float], data: Data, watch: W
 def _tokens(rows: Sequence[Row]) -> int:
     """Of all rows together."""
     return sum(len(row.tokens) for row in rows)
+
+
+def _pairs(drawn: Sequence[int], data: Data, weight: float) -> dict[Pair, float]:
+    """What was drawn and has a rejected answer, with its share of the weight."""
+    counts = Counter((data.rows[place], data.rejected[place]) for place in drawn)
+    return {(row, other): weight * count / len(drawn) for (row, other), count in counts.items() if other is not None}
+
+
+def _prefer(model: PeftModel, shares: Mapping[Pair, float], data: Data, watch: Watch, spread: Spread) -> None:
+    """Add the gradient of a sum over pairs, each with its share, of their preference, for this process's rows."""
+    pulled = pulls(model, shares, data.padding, data.batch_tokens, spread) if shares else {}
+    for part in _in_batches(list(pulled), data, watch):
+        own, weighs = spread.own(part)
+        likely = log_probabilities(model, own, data.padding)
+        torch.autograd.backward(-likely @ likely.new_tensor([weighs * pulled[row] for row in own]))
 
 
 def _in_batches(rows: Sequence[Row], data: Data, watch: Watch) -> Iterator[list[Row]]:

@@ -15,6 +15,8 @@ from shammah_convert.lora import TARGETS, Matrix, read_lora
 from shammah_convert.shape import BaseConfig
 
 CANDIDATE = "candidate"
+LEAST_SINGULAR = 1e-6
+"""Of the largest: what is smaller is rounding."""
 _PREFIX = "base_model.model."
 
 
@@ -51,6 +53,35 @@ def attach_active(model: PeftModel, active: Sequence[AdapterFile], config: BaseC
         model.add_adapter(name, _config(adapter.pairs, rank, adapter.alpha * file.scale))
         _fill(model, name, adapter.pairs)
     return names
+
+
+@torch.no_grad()
+def start_from(model: PeftModel, names: Sequence[str]) -> None:
+    """Make the candidate what these adapters are together, as far as its rank holds that, instead of a fresh one.
+
+    Up to the candidate's rank the sum is exact, and rows that are left over stay fresh; above it, it is the nearest
+    matrix of that rank (truncated singular value decomposition).
+    """
+    for _, layer in _layers(model, CANDIDATE):
+        present = [name for name in names if name in layer.lora_A]
+        if not present:
+            continue
+        lora_a = torch.cat([layer.lora_A[name].weight.float() for name in present])  # (ranks together, in)
+        lora_b = torch.cat([layer.lora_B[name].weight.float() * layer.scaling[name] for name in present], dim=1)
+        _put(layer, lora_a, lora_b / layer.scaling[CANDIDATE])
+
+
+def _put(layer: LoraLayer, lora_a: torch.Tensor, lora_b: torch.Tensor) -> None:
+    """Write a product of any rank, lora_b (out, rank) by lora_a (rank, in), into the candidate's matrices."""
+    a, b = layer.lora_A[CANDIDATE].weight, layer.lora_B[CANDIDATE].weight
+    # Of b @ a the singular values are those of a small matrix, rank by rank, between two orthogonal ones.
+    left, of_b = torch.linalg.qr(lora_b)
+    right, of_a = torch.linalg.qr(lora_a.T)
+    u, values, v = torch.linalg.svd(of_b @ of_a.T)
+    kept = min(len(a), int((values > values.max() * LEAST_SINGULAR).sum()))
+    roots = values[:kept].sqrt()  # balanced, so that both matrices learn alike
+    b.zero_()[:, :kept] = left @ u[:, :kept] * roots
+    a[:kept] = roots[:, None] * (right @ v[:kept].T).T
 
 
 @contextmanager

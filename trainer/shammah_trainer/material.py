@@ -24,11 +24,13 @@ class Material:
 
     Attributes:
         learnt: Examples to learn, each with its row.
+        rejected: By the example's id, its row with the answer that was rejected, where one was.
         others: By their file's name; those that are too long are left out.
         most_tokens: That the plan and the model's context allow.
     """
 
     learnt: Sequence[tuple[Example, Row]]
+    rejected: Mapping[str, Row]
     others: Mapping[str, Sequence[Row]]
     most_tokens: int
 
@@ -45,7 +47,8 @@ class Material:
         others = {
             name: [row for _, row in _rows(folder / name, encoder) if len(row.tokens) <= most_tokens] for name in OTHERS
         }
-        return cls(learnt, others, most_tokens)
+        rejected = {example.id: row for example, _ in learnt if (row := encoder.rejected_row(example)) is not None}
+        return cls(learnt, rejected, others, most_tokens)
 
     @property
     def longest_tokens(self) -> int:
@@ -79,6 +82,8 @@ class Material:
             padding=padding,
             batch_tokens=budget.batch_tokens,
             general=self._short(GENERAL, budget),
+            held_out=self._short(HELD_OUT, budget),
+            rejected=[self._rejected(example, budget) for example, _ in fitting],
         )
 
     def watched(self, corrections: Collection[str], budget: Budget) -> dict[str, Sequence[Row]]:
@@ -95,6 +100,11 @@ class Material:
 
     def _fitting(self, budget: Budget) -> list[tuple[Example, Row]]:
         return [(example, row) for example, row in self.learnt if len(row.tokens) <= budget.most_tokens]
+
+    def _rejected(self, example: Example, budget: Budget) -> Row | None:
+        """What was rejected, where it is short enough to be looked at."""
+        row = self.rejected.get(example.id)
+        return row if row is not None and len(row.tokens) <= budget.most_tokens else None
 
     def _short(self, name: str, budget: Budget) -> list[Row]:
         return [row for row in self.others[name] if len(row.tokens) <= budget.batch_tokens]

@@ -20,7 +20,7 @@ from shammah_trainer.budget import Budget, Size, TooLittleMemory, plan
 from shammah_trainer.checkpoint import key_of
 from shammah_trainer.compare import compared, look
 from shammah_trainer.dataset import Row
-from shammah_trainer.evaluate import probes
+from shammah_trainer.evaluate import difficulties, probes
 from shammah_trainer.fit import Data, Fitted, fit
 from shammah_trainer.health import Broken
 from shammah_trainer.keeping import Checkpoints, Pace, Shared
@@ -59,8 +59,8 @@ def train(
 ) -> Report:
     """Do a job, from its last checkpoint where there is one: train an adapter on the served base, compare, write.
 
-    The adapter starts fresh, is compared with what is active, and both files are whole and on the disk at the end.
-    Of several processes, all come to the same report, and the first one writes.
+    The adapter starts fresh, or from what is active where the plan says so, and is compared with that; both files are
+    whole and on the disk at the end. Of several processes, all come to the same report, and the first one writes.
 
     Raises:
         BadJob: The folder does not hold one.
@@ -130,10 +130,15 @@ def _open(folder: Path, job: Job, progress: Progress, spread: Spread) -> Opened:
     progress.release = base.workspace.release
     model = lora.attach(base.model, job.plan.rank, job.plan.alpha, budget.is_checkpointed)
     active = lora.attach_active(model, job.active, base.config)
+    if job.plan.continues:
+        lora.start_from(model, active)
     if spread.is_sharded:
         shard(model, device, spread)
         progress.say("sharded", processes=spread.size, bytes_each=held_bytes(model), bytes=file.size_bytes)
     data, watched = material.data(job.corrections, budget, base.padding), material.watched(job.corrections, budget)
+    if job.plan.is_easy_first:
+        found = difficulties(model, data.rows, data.padding, data.batch_tokens, spread)
+        data = replace(data, difficulties=found)
     held_out = len(watched[HELD_OUT]) + len(data.general)
     progress.say("comparing", examples=len(data.rows), replay=len(data.replay), held_out=held_out)
     return Opened(
