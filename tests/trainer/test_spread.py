@@ -18,6 +18,7 @@ import torch
 
 from shammah_convert import pauses
 from shammah_convert.base import About, write_base
+from shammah_convert.chat import Message
 from shammah_convert.job import ADAPTER, CANCEL, CANCELLED, CHECKPOINTS, EXIT, JOB, PROGRESS, Job, Report
 from shammah_convert.lora import read_lora
 from shammah_convert.opened import OpenBase
@@ -36,7 +37,12 @@ TOLERANCE = 1e-4
 SECONDS_TO_END = 30.0
 ACCELERATE = (sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2", "--main_process_port", "0")
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-MANY = [*LEARNT[:2], *(example(f"e{place}", f"what is {place}", answer=f"it is {place}") for place in range(7))]
+REJECTED = (Message("assistant", "dir"),)
+MANY = [
+    replace(LEARNT[0], rejected=REJECTED),
+    LEARNT[1],
+    *(example(f"e{place}", f"what is {place}", answer=f"it is {place}") for place in range(7)),
+]
 
 
 @pytest.fixture(scope="module")
@@ -46,25 +52,36 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def job(base: Path) -> Job:
-    return replace(job_on(base), plan=replace(PLAN, most_epochs=3))
+    return replace(job_on(base), plan=replace(PLAN, most_epochs=3, preference_weight=1.0, is_easy_first=True))
 
 
 def by_hand(folders: Sequence[Path]) -> list[int]:
-    """Start a process for each folder, as without a launcher; their exit codes."""
+    """Start a trainer for each folder, as without a launcher; their exit codes."""
+    return meet([command(folder) for folder in folders])
+
+
+def meet(commands: Sequence[Sequence[str]]) -> list[int]:
+    """Start processes that are to meet; their exit codes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(len(folders))}
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(len(commands))}
+    meeting |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}  # as launchers have it: two that spin starve all
     children = [
         subprocess.Popen(
-            command(folder),
+            arguments,
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=os.environ | meeting | {"RANK": str(rank), "LOCAL_WORLD_SIZE": str(len(folders))},
+            env=os.environ | meeting | {"RANK": str(rank), "LOCAL_WORLD_SIZE": str(len(commands))},
         )
-        for rank, folder in enumerate(folders)
+        for rank, arguments in enumerate(commands)
     ]
-    return [child.wait(120) for child in children]
+    try:
+        return [child.wait(100) for child in children]
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
 
 
 def launched(folder: Path, launcher: Sequence[str], *options: str) -> "subprocess.Popen[bytes]":
@@ -144,6 +161,51 @@ def test_two_processes_go_on_from_the_checkpoint_of_one(alone: Path, job: Job, b
     np.testing.assert_allclose(losses(folder), losses(alone)[resumed:], atol=TOLERANCE, rtol=0)
     assert not (elsewhere / ADAPTER).exists(), "the first process alone writes"
     assert not (elsewhere / PROGRESS).exists()
+
+
+# Sharded by FSDP, whatever the base is, and however it is computed.
+
+SHARDED = """
+import os, sys
+from pathlib import Path
+import torch
+from shammah_trainer import lora
+from shammah_trainer.base import Compute, open_base
+from shammah_trainer.dataset import collate
+from shammah_trainer.losses import drift, tell
+from shammah_trainer.sharded import shard
+from shammah_trainer.spread import Spread
+from tests.job_folders import example
+
+def gradients(path, spread, is_sharded, dtype, is_checkpointed):
+    torch.manual_seed(0)
+    base = open_base(path, Compute(dtype=dtype, is_sharded=is_sharded, workspace_values=20_000))
+    model = lora.attach(base.model, 4, 8.0, is_checkpointed)
+    for parameter in lora.parameters(model):
+        torch.nn.init.normal_(parameter, std=0.05)
+    if is_sharded:
+        shard(model, torch.device("cpu"), spread)
+    batch = collate([base.encoder.row(example("own", "say " * (1 + spread.rank)))], base.padding)
+    (tell(model, batch).nats.mean() + drift(model, batch)).backward()
+    return [parameter.grad for parameter in lora.parameters(model)]
+
+spread = Spread.of_environment()
+spread.join()
+for path in map(Path, sys.argv[1:]):
+    for how in ((torch.float32, False), (torch.float32, True), (torch.bfloat16, True)):
+        whole, sharded = (gradients(path, spread, is_sharded, *how) for is_sharded in (False, True))
+        for one, other in zip(whole, sharded, strict=True):
+            assert torch.equal(one, other), (path, how)
+spread.leave()
+os._exit(0)  # as the trainer does
+"""
+
+
+def test_sharded_gradients_are_bit_by_bit_those_of_the_whole_base(tmp_path: Path) -> None:
+    kinds = (Kind("qwen3", "Q8_0"), Kind("qwen2", "F16", is_tied=False))
+    paths = [kind.write(tmp_path / f"{kind}.gguf") for kind in kinds]
+    arguments = [sys.executable, "-W", "ignore", "-c", SHARDED, *map(str, paths)]
+    assert meet([arguments, arguments]) == [0, 0]
 
 
 # What ends one ends both.

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from shammah_convert.files import is_full
 from shammah_convert.job import CANCELLED, DISK_FULL
@@ -102,5 +102,12 @@ def _end_with_launcher(pid: int) -> None:
     os._exit(FAILED)
 
 
+def _leave(code: int) -> NoReturn:
+    """End this process at once: torch's process groups have been seen to spin for ever as the interpreter ended."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())
