@@ -77,7 +77,7 @@ def meet(commands: Sequence[Sequence[str]]) -> list[int]:
         for rank, arguments in enumerate(commands)
     ]
     try:
-        return [child.wait(100) for child in children]
+        return [child.wait(200) for child in children]
     finally:
         for child in children:
             child.kill()

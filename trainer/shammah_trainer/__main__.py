@@ -103,7 +103,7 @@ def _end_with_launcher(pid: int) -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """End this process at once: torch's process groups have been seen to spin for ever as the interpreter ended."""
+    """End this process at once: a group of two was seen to spin once as the interpreter ended."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
