@@ -26,6 +26,10 @@ CANCELLED, DISK_FULL = 3, 4
 """The trainer's exit codes: somebody wanted it to stop, there was no room to write; 0 is done, all else failed."""
 
 
+EXIT, RUNNING = "exit", "-"
+"""Holds the exit code where a launcher stands between, which has one of its own; and what it holds before the end."""
+
+
 class BadJob(ValueError):
     """A file of a job folder does not hold what it should; the text says what."""
 

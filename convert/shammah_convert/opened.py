@@ -52,6 +52,11 @@ class OpenBase:
         return sum(tensor.data.nbytes for tensor in self._tensors.values())
 
     @property
+    def largest_bytes(self) -> int:
+        """What the largest tensor takes in the file."""
+        return max(tensor.data.nbytes for tensor in self._tensors.values())
+
+    @property
     def size_label(self) -> str:
         """The parameters in short, as GGUF file names have it: 11M, 1.5B."""
         return size_label(self.parameters)

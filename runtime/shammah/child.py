@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import subprocess
 import time
@@ -9,32 +10,55 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+import psutil
+
 from shammah import hardware
 from shammah.errors import Interrupted, TrainerKilled, TrainingError
+from shammah.launching import started
 from shammah.locks import Lock
-from shammah_convert.job import CANCELLED, DISK_FULL, PROGRESS
+from shammah_convert.job import CANCELLED, DISK_FULL, EXIT, PROGRESS, RUNNING
 
 POLL_SECONDS = 0.1
+FAMILY_SECONDS = 1.0
+"""Between two looks at which processes a launcher has started."""
+
 GRACE_SECONDS = 5.0
 # OpenMP's threads are to sleep while they wait: beside another process, spinning made a fit 20 to 150 times slower.
 # And transformers has nothing to ask any hub.
-ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000", "HF_HUB_OFFLINE": "1"}
+# A launcher starts interpreters of its own: like ours, they are to import nothing from the job folder.
+ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "1000",
+    "HF_HUB_OFFLINE": "1",
+    "PYTHONSAFEPATH": "1",
+}
+LOG = "trainer.log"
 
 Hear = Callable[[dict[str, Any]], None]
 """Hears each line of progress."""
 
 
-def run(python: str, folder: Path, lock: Lock, hear: Hear) -> None:
+def run(python: str, folder: Path, lock: Lock, hear: Hear, launch: str = "") -> None:
     """Let an interpreter's trainer do the job of a folder, to its end; it ends itself when we do.
 
+    Args:
+        python: The interpreter.
+        folder: Of the job.
+        lock: Names the processes that work.
+        hear: Hears each line of progress.
+        launch: A launcher's command, such as `accelerate launch --num_processes 2`; empty starts one process.
+
     Raises:
+        ConfigError: The launcher's command cannot be run.
         TrainerKilled: A signal ended it.
         TrainingError: It failed; the text says why.
         Interrupted: It was cancelled.
     """
-    with (folder / "trainer.log").open("ab") as log, (folder / PROGRESS).open("a+", encoding="utf-8") as stream:
+    (folder / EXIT).unlink(missing_ok=True)  # of an attempt that was cut off
+    command = started(python, launch, folder)
+    with (folder / LOG).open("ab") as log, (folder / PROGRESS).open("a+", encoding="utf-8") as stream:
         child = subprocess.Popen(
-            [python, "-P", "-m", "shammah_trainer", os.fspath(folder), "--guarded"],
+            command,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -42,27 +66,77 @@ def run(python: str, folder: Path, lock: Lock, hear: Hear) -> None:
             env=os.environ | ENVIRONMENT,
             start_new_session=True,  # Ctrl-C is for us alone
         )
+        family = _Family(child.pid, lock)
         try:
             hardware.give_way(child.pid)
-            lock.name(child.pid)
-            error = _follow(child, stream, hear)
+            error = _follow(child, stream, hear, family)
         finally:
-            _end(child)
+            _end(child, family)
             lock.name()
-    if child.returncode == CANCELLED:
+    _judge(_left_code(folder, launch) if launch else child.returncode, child.returncode, error, folder)
+
+
+def _judge(code: int, status: int, error: str, folder: Path) -> None:
+    """Raise what a trainer's exit code means; the status is that of its launcher, where there is one."""
+    if code == CANCELLED:
         raise Interrupted(error)
-    if child.returncode < 0:
-        raise TrainerKilled(f"the trainer was killed by signal {-child.returncode}")
-    if child.returncode == DISK_FULL:
+    if code < 0:
+        raise TrainerKilled(f"the trainer was killed{f' by signal {-status}' if status < 0 else ''}")
+    if code == DISK_FULL:
         raise TrainingError(f"the disk is full: {error or f'nothing more could be written into {folder}'}")
-    if child.returncode != 0:
-        raise TrainingError(error or f"the trainer ended with code {child.returncode}; see {folder / 'trainer.log'}")
+    if code != 0:
+        raise TrainingError(error or f"the trainer ended with code {code}; see {folder / LOG}")
 
 
-def _follow(child: "subprocess.Popen[bytes]", stream: TextIO, hear: Hear) -> str:
+def _left_code(folder: Path, launch: str) -> int:
+    """The exit code that a launched trainer left, since a launcher has one of its own; -1 where it was killed.
+
+    Raises:
+        TrainingError: It was never started.
+    """
+    try:
+        text = (folder / EXIT).read_text()
+    except FileNotFoundError:
+        raise TrainingError(
+            f"`{launch}`, put before `-m shammah_trainer JOB`, started no trainer; what it said is in {folder / LOG}."
+            " Mend it, or leave trainer.launch empty to train with one process"
+        ) from None
+    if not text:
+        return DISK_FULL
+    return -1 if text == RUNNING else int(text)
+
+
+class _Family:
+    """The trainer's process, and what it has started, as far as it was seen."""
+
+    def __init__(self, pid: int, lock: Lock) -> None:
+        self._lock, self._looked = lock, -math.inf
+        self._members = {pid: psutil.Process(pid)}
+        self._pid = pid
+
+    def look(self) -> None:
+        """Name all of them behind the lock, now and then."""
+        if time.monotonic() - self._looked < FAMILY_SECONDS:
+            return
+        with contextlib.suppress(psutil.Error):
+            self._members |= {child.pid: child for child in self._members[self._pid].children(recursive=True)}
+        self._lock.name(*(pid for pid, process in self._members.items() if process.is_running()))
+        self._looked = time.monotonic()
+
+    def end(self) -> None:
+        """Kill those that do not end themselves, now that nobody holds their stdin, nor is their parent there."""
+        others = [process for pid, process in self._members.items() if pid != self._pid]
+        _, alive = psutil.wait_procs(others, GRACE_SECONDS)
+        for process in alive:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+
+def _follow(child: "subprocess.Popen[bytes]", stream: TextIO, hear: Hear, family: _Family) -> str:
     """Pass progress on while the child lives; what it says of its failure."""
     error = ""
     while True:
+        family.look()
         is_over = child.poll() is not None
         for line in new_lines(stream):
             error = str(line.get("error", error))
@@ -84,8 +158,8 @@ def new_lines(stream: TextIO) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _end(child: "subprocess.Popen[bytes]") -> None:
-    """Make sure that the trainer is gone."""
+def _end(child: "subprocess.Popen[bytes]", family: _Family) -> None:
+    """Make sure that the trainer is gone, and all that it started."""
     assert child.stdin is not None, "its stdin is our pipe"
     child.stdin.close()  # it ends itself when nobody holds the pipe
     try:
@@ -93,3 +167,4 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
+    family.end()

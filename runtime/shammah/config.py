@@ -104,6 +104,7 @@ class TrainerSettings:
         continue_active: Whether a training starts from what is active, instead of afresh.
         easy_first: Whether it learns the easiest examples first.
         preference: How much a wanted answer is to be preferred to the one that you rejected; 0 leaves that off.
+        launch: A launcher's command, such as "accelerate launch --num_processes 2"; empty trains with one process.
     """
 
     automatic: bool = True
@@ -114,6 +115,7 @@ class TrainerSettings:
     continue_active: bool = False
     easy_first: bool = False
     preference: float = 0.0
+    launch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The examples of a training: what is learnt, and what is held out to compare."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from shammah_convert.examples import Example
 
 # A fifth of Claude's plain answers is held out, by question, once there are enough to spare.
 HELD_OUT_PARTS, LEAST_TO_HOLD_OUT = 5, 10
+MOST_SHARED = 0.01
+"""Of all answers; one that more questions have in common is no question's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,19 @@ def freeze(journal: Journal, feedback_limit: int, teacher_limit: int) -> Frozen:
     held_out = [e for e in plain if _is_held_out(e)] if len(plain) >= LEAST_TO_HOLD_OUT else []
     kept = set(corrections) | set(ids(plain)) - set(ids(held_out))
     return Frozen([e for e in live if e.id in kept], held_out, corrections, corrected)
+
+
+def staying(own: Sequence[Example], frozen: Frozen) -> list[Example]:
+    """Those of the base's own answers that are to stay as they are.
+
+    What a user corrected is not, and nor is another question that got the very answer which a user rejected: it is
+    mostly the same question in other words. An answer that many questions have in common, such as "I do not know",
+    says nothing of them.
+    """
+    said = Counter(example.completion for example in own)
+    rejected = {example.rejected for example in frozen.aims if example.rejected}
+    told_apart = {answer for answer in rejected if said[answer] <= MOST_SHARED * len(own)}
+    return [e for e in own if e.prompt not in frozen.corrected and e.completion not in told_apart]
 
 
 def ids(of: Sequence[Example]) -> list[str]:

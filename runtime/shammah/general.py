@@ -3,12 +3,10 @@
 import hashlib
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from shammah.errors import Interrupted
-from shammah.freezing import Frozen
 from shammah.generation import Finish, Sampling, Stop, collect, never
 from shammah.sides import LocalGenerator
 from shammah_convert.chat import Message
@@ -22,8 +20,6 @@ MOST_TOKENS = {HELD_OUT: 256, REPLAY: 96}
 # Of a large model the replay is smaller, so that a first training begins within minutes.
 REPLAY_SECONDS = 120.0
 LEAST_REPLAY = 24
-MOST_SHARED = 0.01
-"""Of all answers; one that more questions have in common is no question's own."""
 
 
 def prompts(name: str) -> list[str]:
@@ -51,19 +47,6 @@ def answers(
         write_whole(file, write(_make(open_model(), hear, stop)))
     made = list(read(file.read_text("utf-8")))
     return [e for e in made if e.id.startswith(HELD_OUT)], [e for e in made if e.id.startswith(REPLAY)]
-
-
-def staying(own: Sequence[Example], frozen: Frozen) -> list[Example]:
-    """Those of the base's own answers that are to stay as they are.
-
-    What a user corrected is not, and nor is another question that got the very answer which a user rejected: it is
-    mostly the same question in other words. An answer that many questions have in common, such as "I do not know",
-    says nothing of them.
-    """
-    said = Counter(example.completion for example in own)
-    rejected = {example.rejected for example in frozen.aims if example.rejected}
-    told_apart = {answer for answer in rejected if said[answer] <= MOST_SHARED * len(own)}
-    return [e for e in own if e.prompt not in frozen.corrected and e.completion not in told_apart]
 
 
 def _make(model: LocalGenerator, hear: Callable[[int, int], None], stop: Stop) -> Iterator[Example]:

@@ -11,7 +11,7 @@ from shammah.errors import ShammahError
 from shammah.journal import Journal
 from shammah.records import Training
 
-LIBRARIES = ("torch", "transformers", "peft", "shammah_trainer")
+LIBRARIES = ("torch", "transformers", "peft", "accelerate", "shammah_trainer")
 AFTER_FAILURE = timedelta(days=1)
 MISSING = 'Nothing is trained: the trainer is not installed. Install it with: pip install "shammah[train]"'
 _LOOK = f"import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, {LIBRARIES!r})))"

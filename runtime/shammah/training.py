@@ -14,7 +14,7 @@ from shammah.child import Hear
 from shammah.config import Settings
 from shammah.errors import Interrupted, ShammahError, TrainerKilled, TrainingError, TrainingRuns
 from shammah.following import folder_of
-from shammah.freezing import Frozen, freeze, ids
+from shammah.freezing import Frozen, freeze, ids, staying
 from shammah.generation import Stop
 from shammah.journal import Journal
 from shammah.locks import Lock, only_one
@@ -129,7 +129,8 @@ class Trainer:
     def _make(self, training: Training, lock: Lock) -> None:
         folder = folder_of(self.settings.home, training)
         work = self._left(training, folder) or self._begun(training, folder)
-        child.run(self.settings.trainer.python or sys.executable, folder, lock, self.hear)
+        trainer = self.settings.trainer
+        child.run(trainer.python or sys.executable, folder, lock, self.hear, trainer.launch)
         self.journal.trainings.note(training, "evaluated")
         try:
             self._judge(training, work, folder)
@@ -205,7 +206,7 @@ class Trainer:
         if not frozen.learnt:
             raise TrainingError("there is nothing to learn yet")
         held_out, replayed = self._general(base, (folder / CANCEL).exists)
-        stays = set(general.staying([*held_out, *replayed], frozen))
+        stays = set(staying([*held_out, *replayed], frozen))
         general_held_out, replay = ([e for e in part if e in stays] for part in (held_out, replayed))
         text = examples.write(frozen.learnt)
         parts = {HELD_OUT: examples.write(frozen.held_out), GENERAL: examples.write(general_held_out)}

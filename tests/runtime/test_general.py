@@ -9,8 +9,8 @@ import pytest
 
 from shammah import general
 from shammah.errors import Interrupted
-from shammah.freezing import Frozen
-from shammah.general import HELD_OUT, MOST_TOKENS, REPLAY, answers, prompts, staying
+from shammah.freezing import Frozen, staying
+from shammah.general import HELD_OUT, MOST_TOKENS, REPLAY, answers, prompts
 from shammah.generation import Chunk, Finish, Sampling, Stop, never
 from shammah.sides import LocalGenerator
 from shammah_convert.chat import Message

@@ -16,9 +16,10 @@ from shammah_convert.job import Plan, Score
 from shammah_trainer import lora
 from shammah_trainer.base import Base, open_base
 from shammah_trainer.checkpoint import Learner
+from shammah_trainer.data import Data
 from shammah_trainer.dataset import Row, collate
 from shammah_trainer.evaluate import score
-from shammah_trainer.fit import LEAST_EPOCH_STEPS, Cancelled, Data, Fitted, Step, fit
+from shammah_trainer.fit import LEAST_EPOCH_STEPS, Cancelled, Fitted, Step, fit
 from shammah_trainer.health import EXPLODED_STEPS, Broken
 from shammah_trainer.losses import drift, next_logits, tell
 from shammah_trainer.preference import log_probabilities

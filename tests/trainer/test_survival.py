@@ -20,7 +20,8 @@ from shammah_convert.lora import Matrix
 from shammah_trainer import lora
 from shammah_trainer.__main__ import DONE
 from shammah_trainer.base import open_base
-from shammah_trainer.fit import LEAST_EPOCH_STEPS, Cancelled, Data, Fitted, fit
+from shammah_trainer.data import Data
+from shammah_trainer.fit import LEAST_EPOCH_STEPS, Cancelled, Fitted, fit
 from shammah_trainer.health import Broken
 from shammah_trainer.keeping import Checkpoints, Pace
 from shammah_trainer.progress import Progress

@@ -27,12 +27,14 @@ class Compute:
         dtype: Of matrix products and of what flows between layers.
         workspace_values: So many unpacked values are kept; the largest matrix fits in any case.
         threads: That unpack.
+        is_sharded: Whether the blocks stay in the file for now: each process will take its share of them.
     """
 
     dtype: torch.dtype = torch.float32
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     workspace_values: int = 0
     threads: int = 1
+    is_sharded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,9 @@ def _model(file: OpenBase, compute: Compute, workspace: Workspace) -> PreTrained
             else:
                 model.set_submodule(module, Norm(values, file.config.rms_epsilon))
             continue
-        packed = Packed.of(data, stored).to(compute.device)
+        packed = Packed.of(data, stored)
+        packed.check(compute.device)
+        packed = packed if compute.is_sharded else packed.to(compute.device)
         if name == EMBEDDING:
             model.model.embed_tokens = PackedEmbedding(packed, compute.dtype)
         if name == HEAD or (name == EMBEDDING and file.config.is_tied):

@@ -7,9 +7,10 @@ from typing import Any
 from peft import PeftModel
 
 from shammah_convert.job import EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES, Measure, Move
+from shammah_trainer.data import Data
 from shammah_trainer.dataset import Row
 from shammah_trainer.evaluate import Tally, change, drift, tally
-from shammah_trainer.fit import Data
+from shammah_trainer.spread import ALONE, Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,17 @@ class Look:
     drift: Measure
 
 
-def look(model: PeftModel, watched: dict[str, Sequence[Row]], data: Data, is_adapted: bool = True) -> Look:
+def look(
+    model: PeftModel,
+    watched: dict[str, Sequence[Row]],
+    data: Data,
+    is_adapted: bool = True,
+    spread: Spread = ALONE,
+) -> Look:
     """Look at all that is compared, in batches as the training has them; the bare base has not moved."""
-    tallies = {name: tally(model, rows, data.padding, data.batch_tokens) for name, rows in watched.items()}
-    moved = drift(model, watched[GENERAL], data.padding, data.batch_tokens) if is_adapted else Measure()
+    how = data.padding, data.batch_tokens, spread
+    tallies = {name: tally(model, rows, *how) for name, rows in watched.items()}
+    moved = drift(model, watched[GENERAL], *how) if is_adapted else Measure()
     return Look(tallies, moved)
 
 

@@ -1,8 +1,9 @@
 """Candidate against what is active: losses, exactness and drift, and probes for the runtime to repeat."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from peft import PeftModel
@@ -13,6 +14,9 @@ from shammah_convert.job import Change, Measure, Probe, Score
 from shammah_trainer.dataset import BATCH_TOKENS, Row, collate, in_batches
 from shammah_trainer.kl import divergences
 from shammah_trainer.losses import next_logits, tell
+from shammah_trainer.spread import ALONE, Spread
+
+T = TypeVar("T")
 
 PROBES, TOP_LOGITS = 8, 20
 
@@ -45,30 +49,68 @@ class Tally:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a model makes of one completion."""
+
+    nats: float
+    tokens: int
+    is_exact: bool
+    most: float
+
+
 @torch.no_grad()
-def tally(model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int = BATCH_TOKENS) -> Tally:
+def tally(
+    model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int = BATCH_TOKENS, spread: Spread = ALONE
+) -> Tally:
     """Count the nats, tokens and exact completions of rows, so many tokens at a time."""
-    nats: list[float] = []
-    tokens: list[int] = []
-    exact, most = 0, 0.0
-    for part in in_batches(rows, batch_tokens):
-        told = tell(model, collate(part, padding))
-        nats += _sums(told.nats, told.rows, len(part))
-        tokens += torch.bincount(told.rows, minlength=len(part)).tolist()
-        missed = torch.bincount(told.rows[~told.is_likeliest], minlength=len(part))
-        exact += int((missed == 0).sum())
-        most = max(most, float(told.nats.max()))
-    return Tally(tuple(nats), tuple(tokens), exact, most)
+    seen = row_by_row(rows, batch_tokens, spread, lambda own: _see(model, own, padding))
+    return Tally(
+        nats=tuple(row.nats for row in seen),
+        tokens=tuple(row.tokens for row in seen),
+        exact=sum(row.is_exact for row in seen),
+        most=max((row.most for row in seen), default=0.0),
+    )
 
 
-def score(model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int = BATCH_TOKENS) -> Score:
+def _see(model: PeftModel, rows: Sequence[Row], padding: int) -> list[_Seen]:
+    told = tell(model, collate(rows, padding))
+    tokens = torch.bincount(told.rows, minlength=len(rows))
+    missed = torch.bincount(told.rows[~told.is_likeliest], minlength=len(rows))
+    most = torch.zeros(len(rows)).scatter_reduce(0, told.rows.cpu(), told.nats.cpu(), "amax")
+    columns = _sums(told.nats, told.rows, len(rows)), tokens.tolist(), (missed == 0).tolist(), most.tolist()
+    return [_Seen(*values) for values in zip(*columns, strict=True)]
+
+
+def row_by_row(
+    rows: Sequence[Row], batch_tokens: int, spread: Spread, see: Callable[[Sequence[Row]], list[T]]
+) -> list[T]:
+    """What is seen of each row, in order; each process looks at its share of every batch."""
+    parts, mine = list(in_batches(rows, batch_tokens)), []
+    for part in parts:
+        own, weighs = spread.own(part)
+        seen = see(own)
+        mine.append(seen if weighs else [])
+    every = spread.every(mine)  # by rank, batch, row
+    return [
+        every[place % spread.size][number][place // spread.size]
+        for number, part in enumerate(parts)
+        for place in range(len(part))
+    ]
+
+
+def score(
+    model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int = BATCH_TOKENS, spread: Spread = ALONE
+) -> Score:
     """Loss, exactness and sureness of the rows' completions."""
-    return tally(model, rows, padding, batch_tokens).score
+    return tally(model, rows, padding, batch_tokens, spread).score
 
 
-def difficulties(model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int = BATCH_TOKENS) -> list[float]:
+def difficulties(
+    model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int = BATCH_TOKENS, spread: Spread = ALONE
+) -> list[float]:
     """Nats a token of each row."""
-    told = tally(model, rows, padding, batch_tokens)
+    told = tally(model, rows, padding, batch_tokens, spread)
     return [nats / tokens for nats, tokens in zip(told.nats, told.tokens, strict=True)]
 
 
@@ -78,14 +120,18 @@ def change(before: Tally, after: Tally) -> Change:
     return Change(before.score, after.score, intervals.of_ratio(rises, after.tokens))
 
 
-def drift(model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int = BATCH_TOKENS) -> Measure:
+def drift(
+    model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int = BATCH_TOKENS, spread: Spread = ALONE
+) -> Measure:
     """How far the adapters that are set, some at least, move the base's answers: KL(base || model), in nats a token."""
-    nats: list[float] = []
-    tokens: list[int] = []
-    for part in in_batches(rows, batch_tokens):
-        found, places = divergences(model, collate(part, padding))
-        nats += _sums(found, places, len(part))
-        tokens += torch.bincount(places, minlength=len(part)).tolist()
+
+    def see(own: Sequence[Row]) -> list[tuple[float, int]]:
+        found, places = divergences(model, collate(own, padding))
+        counts: list[int] = torch.bincount(places, minlength=len(own)).tolist()
+        return list(zip(_sums(found, places, len(own)), counts, strict=True))
+
+    seen = row_by_row(rows, batch_tokens, spread, see)
+    nats, tokens = [row[0] for row in seen], [row[1] for row in seen]
     return Measure(sum(nats) / max(1, sum(tokens)), intervals.of_ratio(nats, tokens))
 
 

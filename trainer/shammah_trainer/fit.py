@@ -2,28 +2,24 @@
 
 import math
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from peft import PeftModel
 from torch import nn
 
 from shammah_convert.job import Plan, Score
-from shammah_trainer import curriculum
 from shammah_trainer.checkpoint import Learner, Reached
-from shammah_trainer.dataset import BATCH_TOKENS, Row, collate, draw, in_batches
-from shammah_trainer.evaluate import drift as moved
-from shammah_trainer.evaluate import score
+from shammah_trainer.data import Data
+from shammah_trainer.dataset import draw
+from shammah_trainer.descent import Descent
+from shammah_trainer.evaluate import drift, score
 from shammah_trainer.health import Broken, fault
-from shammah_trainer.losses import drift, tell
-from shammah_trainer.preference import Pair, log_probabilities, pulls
+from shammah_trainer.spread import ALONE, Spread
 from shammah_trainer.stopping import (
     EPOCHS_WITHOUT_CORRECTIONS,
     HELD_OUT_PATIENCE_EPOCHS,
-    LEAST_HELD_OUT,
     PATIENCE_EPOCHS,
     SURE,
     UNDERSTOOD,
@@ -39,61 +35,6 @@ CLIP = 1.0
 
 class Cancelled(RuntimeError):
     """Somebody asked the training to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """What is drawn from, and what is watched.
-
-    Attributes:
-        rows: All that is learnt.
-        weights: Of each row; it is drawn with probability weight / sum of weights.
-        ids: Of each row's example.
-        corrections: Rows that a user rated: learning them is the aim. Without any, all rows are.
-        replay: The base's own answers to other questions, which are to stay as they are.
-        general: The base's own answers that are never replayed: how far they have moved is watched.
-        held_out: The teacher's answers that are not learnt.
-        rejected: Beside each row the same with the answer that was rejected, where one was.
-        variations: Of each row, the same example put otherwise, of which one is drawn; without them the row itself is.
-        unseen: Variations of corrections that are never drawn: most are to be exact before the training ends.
-        difficulties: Of each row, nats a token before the training; without them all are drawn from the start.
-        batch_tokens: So many at a time, padding counted.
-    """
-
-    rows: Sequence[Row]
-    weights: Sequence[float]
-    ids: Sequence[str]
-    corrections: Sequence[Row]
-    replay: Sequence[Row]
-    padding: int
-    batch_tokens: int = BATCH_TOKENS
-    general: Sequence[Row] = ()
-    held_out: Sequence[Row] = ()
-    rejected: Sequence[Row | None] = ()
-    variations: Sequence[Sequence[Row]] = ()
-    unseen: Sequence[Row] = ()
-    difficulties: Sequence[float] = ()
-
-    @property
-    def aims(self) -> Sequence[Row]:
-        """The rows whose learning ends the training."""
-        return self.corrections or self.rows
-
-    @property
-    def has_enough_held_out(self) -> bool:
-        """Whether the teacher's held-out answers can tell when to stop."""
-        return len(self.held_out) >= LEAST_HELD_OUT
-
-    def drawn(self, place: int, chance: torch.Generator) -> Row:
-        """What is learnt where an example was drawn."""
-        if not self.variations:
-            return self.rows[place]
-        variations = self.variations[place]
-        return variations[int(torch.randint(len(variations), (), generator=chance))]
-
-    def weights_in(self, epoch: int) -> Sequence[float]:
-        """The weights that an epoch draws by."""
-        return curriculum.weights(self.weights, self.difficulties, epoch) if self.difficulties else self.weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +112,16 @@ class Fitted:
 
 
 def fit(
-    model: PeftModel, data: Data, plan: Plan, width: int, seed: int, watch: Watch, keeper: Keeper | None = None
+    model: PeftModel,
+    data: Data,
+    plan: Plan,
+    width: int,
+    seed: int,
+    watch: Watch,
+    keeper: Keeper | None = None,
+    spread: Spread = ALONE,
 ) -> Fitted:
-    """Train the candidate adapter, from where a keeper says that it stood.
+    """Train the candidate adapter, from where a keeper says that it stood, with all processes that there are.
 
     Raises:
         Broken: The loss or the gradient is no number any more, or the loss has exploded.
@@ -184,7 +132,7 @@ def fit(
     reached = (keeper.restore(learner) if keeper else None) or Reached()
     if reached.losses:
         watch.resumed(reached.losses)
-    loop = _Loop(model, data, plan, learner, watch, keeper)
+    loop = _Loop(model, data, plan, learner, watch, keeper, spread)
     running = _Running(reached)
     while not running.stopped:
         loop.epoch(running)
@@ -227,6 +175,7 @@ class _Loop:
     learner: Learner
     watch: Watch
     keeper: Keeper | None
+    spread: Spread
 
     @property
     def epoch_steps(self) -> int:
@@ -243,7 +192,8 @@ class _Loop:
         epoch = len(running.losses) // self.epoch_steps + 1
         while len(running.losses) < epoch * self.epoch_steps:
             self.step(running, epoch)
-        now = score(self.model, self.data.aims, self.data.padding, self.data.batch_tokens)
+        data = self.data
+        now = self.spread.same(score(self.model, data.aims, data.padding, data.batch_tokens, self.spread))
         self.watch.epoch(epoch, now)
         running.stopped = self._why_stop(now, running, epoch)
         if running.stopped:
@@ -269,18 +219,12 @@ class _Loop:
             self.keeper.keep(self.learner, running.reached())
 
     def _gradients(self, drawn: Sequence[int]) -> tuple[float, float]:
-        """The loss on rows drawn, in nats a token, and the norm of all gradients before they are clipped."""
-        # A row that was drawn twice is run once and counts twice.
-        counts = Counter(self.data.drawn(place, self.learner.chance) for place in drawn)
-        shares = {row: count / len(drawn) for row, count in counts.items()}
-        loss = _descend(self.model, shares, self.data, self.watch)
-        if self.plan.preference_weight:
-            _prefer(self.model, _pairs(drawn, self.data, self.plan.preference_weight), self.data, self.watch)
-        replayed = _replayed(self.data, self.plan, self.learner.chance)
-        for part in _in_batches(replayed, self.data, self.watch):
-            share = self.plan.replay_weight * len(part) / len(replayed)
-            torch.autograd.backward(share * drift(self.model, collate(part, self.data.padding)))
-        return loss, float(nn.utils.clip_grad_norm_(list(self.learner.parameters.values()), CLIP))
+        """The loss on what was drawn, in nats a token, and the norm of all gradients before they are clipped."""
+        descent = Descent(self.model, self.data, self.plan, self.watch, self.spread)
+        loss = descent.gradients(drawn, self.learner.chance)
+        parameters = list(self.learner.parameters.values())
+        self.spread.add_up([parameter.grad for parameter in parameters if parameter.grad is not None])
+        return loss, float(nn.utils.clip_grad_norm_(parameters, CLIP))
 
     def _why_stop(self, now: Score, running: _Running, epoch: int) -> str:
         """Why an epoch was the last; empty where another is worth while.
@@ -298,7 +242,7 @@ class _Loop:
 
     def _why_held_out(self, running: _Running) -> str:
         """Learnt is learnt: go on only while that helps with what is held out, and go back to where it helped most."""
-        now = score(self.model, self.data.held_out, self.data.padding, self.data.batch_tokens)
+        now = score(self.model, self.data.held_out, self.data.padding, self.data.batch_tokens, self.spread)
         if running.held_out.sees(now.loss):
             self.learner.remember()
         has_ended = running.held_out.waited >= HELD_OUT_PATIENCE_EPOCHS
@@ -309,49 +253,12 @@ class _Loop:
         data = self.data
         if not data.unseen:
             return True
-        found = score(self.model, data.unseen, data.padding, data.batch_tokens)
+        found = score(self.model, data.unseen, data.padding, data.batch_tokens, self.spread)
         return found.exact >= UNDERSTOOD * found.rows
 
     def _is_near(self) -> bool:
         data = self.data
         if not data.general:
             return True
-        return moved(self.model, data.general, data.padding, data.batch_tokens).value <= self.plan.most_drift
-
-
-def _replayed(data: Data, plan: Plan, chance: torch.Generator) -> list[Row]:
-    """As many of the base's own answers as the plan wants, each as likely as the others."""
-    count = min(plan.replay_rows, len(data.replay))
-    return [data.replay[place] for place in torch.randperm(len(data.replay), generator=chance)[:count].tolist()]
-
-
-def _descend(model: PeftModel, shares: Mapping[Row, float], data: Data, watch: Watch) -> float:
-    """Add the gradient of a sum over rows, each with its share, of their mean nats a token; that sum."""
-    total = 0.0
-    for part in _in_batches(list(shares), data, watch):
-        losses = tell(model, collate(part, data.padding)).row_losses(len(part))
-        loss = losses @ losses.new_tensor([shares[row] for row in part])
-        torch.autograd.backward(loss)
-        total += float(loss.detach())
-    return total
-
-
-def _pairs(drawn: Sequence[int], data: Data, weight: float) -> dict[Pair, float]:
-    """What was drawn and has a rejected answer, with its share of the weight."""
-    counts = Counter((data.rows[place], data.rejected[place]) for place in drawn)
-    return {(row, other): weight * count / len(drawn) for (row, other), count in counts.items() if other is not None}
-
-
-def _prefer(model: PeftModel, shares: Mapping[Pair, float], data: Data, watch: Watch) -> None:
-    """Add the gradient of a sum over pairs, each with its share, of their preference."""
-    pulled = pulls(model, shares, data.padding, data.batch_tokens) if shares else {}
-    for part in _in_batches(list(pulled), data, watch):
-        likely = log_probabilities(model, part, data.padding)
-        torch.autograd.backward(-likely @ likely.new_tensor([pulled[row] for row in part]))
-
-
-def _in_batches(rows: Sequence[Row], data: Data, watch: Watch) -> Iterator[list[Row]]:
-    """As many rows at a time as fit; the watch may let it all stand still before each."""
-    for part in in_batches(rows, data.batch_tokens):
-        watch.breathe()
-        yield part
+        drifted = drift(self.model, data.general, data.padding, data.batch_tokens, self.spread)
+        return drifted.value <= self.plan.most_drift

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from shammah_convert.job import CHECKPOINT, CHECKPOINTS
 from shammah_trainer.checkpoint import Learner, Reached, Unusable, read, write
+from shammah_trainer.spread import Spread
 
 GENERATIONS = 2
 """One that is damaged falls back on the one before."""
@@ -94,3 +95,38 @@ class Checkpoints:
     def _found(self) -> list[Path]:
         """The newest first."""
         return sorted(self._folder.glob(CHECKPOINTS), reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The checkpoints of a training on several processes: the first one reads and writes them, for all."""
+
+    checkpoints: Checkpoints
+    spread: Spread
+
+    def restore(self, learner: Learner) -> Reached | None:
+        """Set each process's learner to the first one's, fresh or restored; how far that is."""
+        reached = self.checkpoints.restore(learner) if self.spread.is_first else None
+        tensors = {name: value.cpu() for name, value in learner.tensors().items()} if self.spread.is_first else {}
+        reached, tensors = self.spread.same((reached, tensors))
+        if not self.spread.is_first:
+            learner.load(tensors)
+        return reached
+
+    def is_due(self, is_epoch_over: bool) -> bool:
+        """Whether this process is to write one now."""
+        return self.spread.is_first and self.checkpoints.is_due(is_epoch_over)
+
+    def keep(self, learner: Learner, reached: Reached) -> None:
+        """Write one.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if self.spread.is_first:
+            self.checkpoints.keep(learner, reached)
+
+    def drop(self) -> None:
+        """Delete all."""
+        if self.spread.is_first:
+            self.checkpoints.drop()

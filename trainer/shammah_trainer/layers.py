@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from shammah_trainer.budget import HEAD_VALUES
-from shammah_trainer.packed import Packed, Workspace
+from shammah_trainer.packed import Blocks, Workspace
 
 
 class _Product(torch.autograd.Function):
@@ -31,12 +31,17 @@ class _Product(torch.autograd.Function):
 class PackedLinear(nn.Linear):
     """A frozen linear layer over packed blocks, on which peft puts its LoRA as on any other."""
 
-    def __init__(self, packed: Packed, workspace: Workspace) -> None:
+    def __init__(self, packed: Blocks, workspace: Workspace) -> None:
         """Take the matrix, (out, in); a bias may be assigned."""
         nn.Module.__init__(self)
         self.in_features, self.out_features = packed.columns, packed.rows
-        self.packed, self._workspace = packed, workspace
+        self._workspace = workspace
+        self.take(packed)
         self.register_parameter("bias", None)
+
+    def take(self, packed: Blocks) -> None:
+        """Hold the matrix so from now on."""
+        self.packed = packed
 
     @property
     def weight(self) -> Tensor:  # type: ignore[override]
@@ -56,10 +61,15 @@ class PackedLinear(nn.Linear):
 class PackedEmbedding(nn.Module):
     """A frozen embedding over packed blocks: the rows that are looked up are unpacked, and no others."""
 
-    def __init__(self, packed: Packed, dtype: torch.dtype) -> None:
+    def __init__(self, packed: Blocks, dtype: torch.dtype) -> None:
         """Take the table, (vocabulary, width)."""
         super().__init__()
-        self.packed, self._dtype = packed, dtype
+        self._dtype = dtype
+        self.take(packed)
+
+    def take(self, packed: Blocks) -> None:
+        """Hold the table so from now on."""
+        self.packed = packed
 
     @property
     def weight(self) -> Tensor:
@@ -106,13 +116,17 @@ class _Normalised(torch.autograd.Function):
 class PackedHead(nn.Module):
     """A frozen output layer over packed blocks, some rows of the vocabulary at a time."""
 
-    def __init__(self, packed: Packed, workspace: Workspace, chunk_values: int = HEAD_VALUES) -> None:
+    def __init__(self, packed: Blocks, workspace: Workspace, chunk_values: int = HEAD_VALUES) -> None:
         """Take the matrix, (vocabulary, width); so many of its values are unpacked at a time."""
         super().__init__()
-        self.packed, self._workspace = packed, workspace
+        self._workspace, self._step = workspace, max(1, chunk_values // packed.columns)
         self.dtype = workspace.dtype
-        step = max(1, chunk_values // packed.columns)
-        self._parts = [(start, packed.part(start, start + step)) for start in range(0, packed.rows, step)]
+        self.take(packed)
+
+    def take(self, packed: Blocks) -> None:
+        """Hold the matrix so from now on."""
+        starts = range(0, packed.rows, self._step)
+        self.packed, self._parts = packed, [(start, packed.part(start, start + self._step)) for start in starts]
 
     @property
     def weight(self) -> Tensor:

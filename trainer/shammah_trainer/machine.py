@@ -1,12 +1,14 @@
 """What there is to train with: memory, cores, a GPU."""
 
 import ctypes
+import math
 import sys
 
 import psutil
 import torch
 
 from shammah_trainer.budget import Machine
+from shammah_trainer.spread import ALONE, Spread
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """As malloc.h numbers them."""
@@ -17,31 +19,52 @@ GPU_SHARE = 0.9
 """Of a GPU's free memory: its own library takes some, and its allocator rounds up."""
 
 
-def devices() -> tuple[torch.device, ...]:
-    """A GPU where torch finds one, CUDA or Metal, and the processor, which has more memory."""
+def devices(spread: Spread = ALONE) -> tuple[torch.device, ...]:
+    """A GPU where torch finds one, CUDA or Metal, and the processor, which has more memory.
+
+    Of several CUDA GPUs, each process of this machine takes its own.
+    """
     cpu = torch.device("cpu")
+    if spread.is_on_cpu:
+        return (cpu,)
     if torch.cuda.is_available():
-        return torch.device("cuda"), cpu
-    return (torch.device("mps"), cpu) if torch.backends.mps.is_available() else (cpu,)
+        torch.cuda.set_device(spread.local_rank % torch.cuda.device_count())
+        return torch.device("cuda", torch.cuda.current_device()), cpu
+    is_metal = torch.backends.mps.is_available() and not spread.is_sharded  # FSDP does not reach it
+    return (torch.device("mps"), cpu) if is_metal else (cpu,)
 
 
-def look(device: torch.device, threads: int, most_bytes: int = 0) -> Machine:
-    """Look at a part of the machine.
+def look(device: torch.device, threads: int, most_bytes: int = 0, spread: Spread = ALONE) -> Machine:
+    """Look at this process's share of a part of the machine.
 
     Args:
         device: To train on.
-        threads: Cores to use.
-        most_bytes: That may be taken; 0 allows all that is free.
+        threads: Cores to use, of all processes of this machine.
+        most_bytes: That may be taken by all of them; 0 allows all that is free.
+        spread: Who shares the machine.
     """
     kind = device.type
     free = {"cuda": _free_cuda_bytes, "mps": _free_metal_bytes, "cpu": _free_bytes}[kind]()
+    sharers = math.ceil(spread.local_size / torch.cuda.device_count()) if kind == "cuda" else spread.local_size
+    free, most_bytes = free // sharers, most_bytes // spread.local_size
     return Machine(
         free_bytes=min(free, most_bytes) if most_bytes else free,
-        threads=threads,
+        threads=spread.threads(threads),
         is_fast_in_bfloat16=_is_fast_in_bfloat16(kind),
         is_gpu=kind == "cuda",
         is_bounded=0 < most_bytes < free,
     )
+
+
+def held_bytes(file_bytes: int, largest_bytes: int, device: torch.device, spread: Spread = ALONE) -> int:
+    """What of a base of so many bytes counts for one process.
+
+    On the processor the file is mapped: its pages are there once for all processes of a machine. Sharded, each holds
+    its share of it, and for a moment the whole of one tensor, of so many bytes at most.
+    """
+    if spread.is_sharded:
+        return file_bytes // spread.size + largest_bytes
+    return file_bytes if device.type == "cuda" else file_bytes // spread.local_size
 
 
 def return_memory_at_once() -> None:

@@ -10,8 +10,8 @@ from shammah_convert.job import EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES, REPLAY
 from shammah_trainer.alike import SHORTEST, alike
 from shammah_trainer.base import Base
 from shammah_trainer.budget import Budget
+from shammah_trainer.data import Data
 from shammah_trainer.dataset import Encoder, Row
-from shammah_trainer.fit import Data
 from shammah_trainer.variation import UNSEEN, Variation, words_of
 
 OTHERS = (HELD_OUT, GENERAL, PARAPHRASES, REPLAY)

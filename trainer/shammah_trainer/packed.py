@@ -4,6 +4,7 @@ import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -26,6 +27,47 @@ _STORED = {
     torch.float16: GGMLQuantizationType.F16,
     torch.bfloat16: GGMLQuantizationType.BF16,
 }
+
+
+class Blocks(Protocol):
+    """A matrix that can be unpacked: in our own memory, or lent by other processes."""
+
+    @property
+    def data(self) -> Tensor:
+        """uint8, (rows, bytes a row)."""
+        ...
+
+    @property
+    def kind(self) -> GGMLQuantizationType:
+        """How it is stored."""
+        ...
+
+    @property
+    def columns(self) -> int:
+        """Values a row."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """Of the matrix."""
+        ...
+
+    @property
+    def values(self) -> int:
+        """Of the matrix."""
+        ...
+
+    def part(self, start: int, stop: int) -> "Blocks":
+        """Some of its rows."""
+        ...
+
+    def picked(self, rows: Tensor) -> "Packed":
+        """These of its rows, copied."""
+        ...
+
+    def floats(self, dtype: torch.dtype, out: Tensor | None = None, threads: int = 1) -> Tensor:
+        """Unpack it: (rows, columns)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,11 +95,19 @@ class Packed:
         Raises:
             BadBase: The type cannot be unpacked there.
         """
+        self.check(device)
+        return Packed(self.data.to(device), self.kind, self.columns)
+
+    def check(self, device: torch.device) -> None:
+        """Check that it can be unpacked on a device.
+
+        Raises:
+            BadBase: It cannot.
+        """
         if device.type == "cpu":
             ggml.unpacker(self.kind)
         elif not blocks.knows(self.kind):
             raise BadBase(f"{self.kind.name} cannot be unpacked on {device.type}")
-        return Packed(self.data.to(device), self.kind, self.columns)
 
     @property
     def rows(self) -> int:
@@ -152,10 +202,10 @@ class Workspace:
         self._values = values
         self._ring = torch.empty(values, dtype=dtype, device=device)
         self._threads = threads
-        self._held: dict[Packed, tuple[int, int]] = {}
+        self._held: dict[Blocks, tuple[int, int]] = {}
         self._place = 0
 
-    def matrix(self, packed: Packed) -> Tensor:
+    def matrix(self, packed: Blocks) -> Tensor:
         """The matrix, (rows, columns); to be used at once, since the next call may write over it."""
         if packed in self._held:
             start, stop = self._held[packed]

@@ -7,8 +7,10 @@ import torch
 from peft import PeftModel
 from torch import Tensor
 
-from shammah_trainer.dataset import Row, collate, in_batches
+from shammah_trainer.dataset import Row, collate
+from shammah_trainer.evaluate import row_by_row
 from shammah_trainer.losses import tell
+from shammah_trainer.spread import ALONE, Spread
 
 BETA = 0.1
 """How many nats of a margin count as one; DPO's usual value."""
@@ -17,7 +19,9 @@ Pair = tuple[Row, Row]
 """The same prompt with the answer that is wanted, and with the one that was rejected."""
 
 
-def pulls(model: PeftModel, shares: Mapping[Pair, float], padding: int, batch_tokens: int) -> dict[Row, float]:
+def pulls(
+    model: PeftModel, shares: Mapping[Pair, float], padding: int, batch_tokens: int, spread: Spread = ALONE
+) -> dict[Row, float]:
     """How strongly each answer is pulled up, or, below 0, pushed down: the gradient of DPO's loss by log-probabilities.
 
     The loss of a pair is -log sigmoid(BETA * margin) (Rafailov et al. 2023, equation 7), where the margin is by how
@@ -29,9 +33,10 @@ def pulls(model: PeftModel, shares: Mapping[Pair, float], padding: int, batch_to
         shares: What each pair's loss counts.
         padding: The token that fills batches.
         batch_tokens: So many at a time.
+        spread: Who looks at them.
     """
     rows = list(dict.fromkeys(row for pair in shares for row in pair))
-    lifted = dict(zip(rows, _lifted(model, rows, padding, batch_tokens).tolist(), strict=True))
+    lifted = dict(zip(rows, _lifted(model, rows, padding, batch_tokens, spread), strict=True))
     found: dict[Row, float] = defaultdict(float)
     for (wanted, rejected), share in shares.items():
         margin = torch.tensor(lifted[wanted] - lifted[rejected])
@@ -48,11 +53,13 @@ def log_probabilities(model: PeftModel, rows: Sequence[Row], padding: int) -> Te
 
 
 @torch.no_grad()
-def _lifted(model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int) -> Tensor:
-    """By how much the adapter raises each row's log-probability, (rows,)."""
-    found = []
-    for part in in_batches(rows, batch_tokens):
+def _lifted(model: PeftModel, rows: Sequence[Row], padding: int, batch_tokens: int, spread: Spread) -> list[float]:
+    """By how much the adapter raises each row's log-probability."""
+
+    def see(own: Sequence[Row]) -> list[float]:
         with model.disable_adapter():
-            reference = log_probabilities(model, part, padding)
-        found.append(log_probabilities(model, part, padding) - reference)
-    return torch.cat(found)
+            reference = log_probabilities(model, own, padding)
+        lifted: list[float] = (log_probabilities(model, own, padding) - reference).tolist()
+        return lifted
+
+    return row_by_row(rows, batch_tokens, spread, see)

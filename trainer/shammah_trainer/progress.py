@@ -6,40 +6,46 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TextIO
 
 from shammah_convert.job import CANCEL, PROGRESS, Score
 from shammah_trainer import pause
 from shammah_trainer.budget import Budget
 from shammah_trainer.fit import Cancelled, Step
+from shammah_trainer.spread import ALONE, Spread
 
 
 class Progress:
-    """Appends to `progress.jsonl`, and looks whether somebody wants it all to stop.
+    """Appends to `progress.jsonl`, in the first process alone, and looks whether somebody wants it all to stop.
 
     Attributes:
         losses: Nats a token, step by step, as they were told.
         release: Gives back memory that can be taken again.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, spread: Spread = ALONE) -> None:
         self.losses: list[float] = []
         self.release: Callable[[], None] = lambda: None
-        self._folder = folder
+        self._folder, self._spread = folder, spread
+        self._stream: TextIO | None = None
+        if not spread.is_first:
+            return
         self._stream = (folder / PROGRESS).open("a", encoding="utf-8", buffering=1)
         if not _ends_whole(folder / PROGRESS):  # whoever wrote before was killed within a line
             self._stream.write("\n")
 
     def say(self, event: str, **facts: object) -> None:
         """Append a line."""
-        self._stream.write(json.dumps({"event": event, "at": round(time.time(), 3), **facts}) + "\n")
+        if self._stream is not None:
+            self._stream.write(json.dumps({"event": event, "at": round(time.time(), 3), **facts}) + "\n")
 
     def budget(self, budget: Budget) -> None:
         """How it is done on this machine."""
         self.say("planned", **asdict(budget))
 
     def check(self) -> None:
-        """Raise Cancelled where the folder holds a file of that name."""
-        if (self._folder / CANCEL).exists():
+        """Raise Cancelled, in all processes, where the folder of one holds a file of that name."""
+        if self._spread.any(self._is_unwanted()):
             raise Cancelled("it was cancelled")
 
     def breathe(self) -> None:
@@ -54,9 +60,15 @@ class Progress:
         self.release()
         pause.give_back()
         while pause.is_asked_for(self._folder):
-            self.check()
+            if self._is_unwanted():
+                if self._spread.is_alone:
+                    raise Cancelled("it was cancelled")
+                break  # several processes stop together, after the step
             time.sleep(pause.LOOK_SECONDS)
         self.say("continued")
+
+    def _is_unwanted(self) -> bool:
+        return (self._folder / CANCEL).exists()
 
     def resumed(self, losses: Sequence[float]) -> None:
         """An earlier process made these steps."""
@@ -82,7 +94,8 @@ class Progress:
 
     def close(self) -> None:
         """Close the file."""
-        self._stream.close()
+        if self._stream is not None:
+            self._stream.close()
 
 
 def _ends_whole(file: Path) -> bool:

@@ -19,13 +19,16 @@ from shammah_trainer.base import Base, Compute, build, encoder
 from shammah_trainer.budget import Budget, Size, TooLittleMemory, plan
 from shammah_trainer.checkpoint import key_of
 from shammah_trainer.compare import compared, look
+from shammah_trainer.data import Data
 from shammah_trainer.dataset import Row
 from shammah_trainer.evaluate import difficulties, probes
-from shammah_trainer.fit import Data, Fitted, fit
+from shammah_trainer.fit import Fitted, fit
 from shammah_trainer.health import Broken
-from shammah_trainer.keeping import Checkpoints, Pace
+from shammah_trainer.keeping import Checkpoints, Pace, Shared
 from shammah_trainer.material import Material
 from shammah_trainer.progress import Progress
+from shammah_trainer.sharded import held_bytes, shard
+from shammah_trainer.spread import ALONE, Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,16 @@ class Opened:
     left_out: tuple[str, ...]
 
 
-def train(folder: Path, progress: Progress, pace: Pace = Pace()) -> Report:  # noqa: B008 -- frozen
+def train(
+    folder: Path,
+    progress: Progress,
+    pace: Pace = Pace(),  # noqa: B008 -- frozen
+    spread: Spread = ALONE,
+) -> Report:
     """Do a job, from its last checkpoint where there is one: train an adapter on the served base, compare, write.
 
     The adapter starts fresh, or from what is active where the plan says so, and is compared with that; both files are
-    whole and on the disk at the end.
+    whole and on the disk at the end. Of several processes, all come to the same report, and the first one writes.
 
     Raises:
         BadJob: The folder does not hold one.
@@ -66,24 +74,26 @@ def train(folder: Path, progress: Progress, pace: Pace = Pace()) -> Report:  # n
         OSError: A file cannot be written.
     """
     started = time.monotonic()
-    opened = _open(folder, Job.read(folder), progress)
+    opened = _open(folder, Job.read(folder), progress, spread)
     job, base, model, data = opened.job, opened.base, opened.model, opened.data
     with lora.using(model, opened.active):
-        before = look(model, opened.watched, data, is_adapted=bool(opened.active))
+        before = look(model, opened.watched, data, bool(opened.active), spread)
     progress.check()
     checkpoints = Checkpoints(folder, key_of(job, [*data.rows, *data.replay]), pace, started)
+    keeper = checkpoints if spread.is_alone else Shared(checkpoints, spread)
     try:
-        fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress, checkpoints)
+        fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress, keeper, spread)
     except Broken:
-        checkpoints.drop()  # what led there would lead there again
+        keeper.drop()  # what led there would lead there again
         raise
     lora.round_off(model)
     progress.say("evaluating", stopped=fitted.stopped)
-    compare = compared(before, look(model, opened.watched, data))
+    compare = compared(before, look(model, opened.watched, data, spread=spread))
     report = replace(_report(opened, fitted, compare, progress), seconds=round(checkpoints.seconds, 2))
     progress.check()
-    write_lora(folder / ADAPTER, _adapter(model, job, base, report), base.config)
-    report.write(folder)
+    if spread.is_first:
+        write_lora(folder / ADAPTER, _adapter(model, job, base, report), base.config)
+        report.write(folder)
     progress.say("evaluated", seconds=report.seconds)
     return report
 
@@ -105,30 +115,34 @@ def _report(opened: Opened, fitted: Fitted, compare: dict[str, Any], progress: P
     )
 
 
-def _open(folder: Path, job: Job, progress: Progress) -> Opened:
+def _open(folder: Path, job: Job, progress: Progress, spread: Spread) -> Opened:
     """Read what is to be learnt, see what fits, and open the base accordingly."""
-    torch.set_num_threads(job.threads)
+    torch.set_num_threads(spread.threads(job.threads))
     torch.manual_seed(job.seed)
     progress.say("opening", base=job.base_name)
     file = OpenBase(Path(job.base_path))
     encodes = encoder(file)
     material = Material.read(folder, encodes, min(job.plan.most_tokens, file.config.context_tokens))
-    device, budget = _budget(job, file, material)
+    device, budget = _budget(job, file, material, spread)
     progress.budget(budget)
     if budget.is_thrifty:
         machine.return_memory_at_once()
     job = replace(job, plan=job.plan.with_rank(budget.rank))
-    base = build(file, encodes, _compute(device, budget))
+    base = build(file, encodes, _compute(device, budget, spread.is_sharded))
     progress.release = base.workspace.release
     model = lora.attach(base.model, job.plan.rank, job.plan.alpha, budget.is_checkpointed)
-    data, watched = material.data(job.corrections, budget, base.padding), material.watched(job.corrections, budget)
     active = lora.attach_active(model, job.active, base.config)
     if job.plan.continues:
         lora.start_from(model, active)
+    data, watched = material.data(job.corrections, budget, base.padding), material.watched(job.corrections, budget)
     if job.plan.is_varied:
         data = material.varied(data, budget, base, job.seed)
+    if spread.is_sharded:
+        shard(model, device, spread)
+        progress.say("sharded", processes=spread.size, bytes_each=held_bytes(model), bytes=file.size_bytes)
     if job.plan.is_easy_first:
-        data = replace(data, difficulties=difficulties(model, data.rows, data.padding, data.batch_tokens))
+        found = difficulties(model, data.rows, data.padding, data.batch_tokens, spread)
+        data = replace(data, difficulties=found)
     held_out = len(watched[HELD_OUT]) + len(data.general)
     progress.say("comparing", examples=len(data.rows), replay=len(data.replay), held_out=held_out)
     return Opened(
@@ -142,24 +156,29 @@ def _open(folder: Path, job: Job, progress: Progress) -> Opened:
     )
 
 
-def _budget(job: Job, file: OpenBase, material: Material) -> tuple[torch.device, Budget]:
-    """Where to train, and how: on a GPU, and where it is too small for that, on the processor."""
-    size = Size(file.config, file.rows, file.size_bytes)
-    *gpus, cpu = machine.devices()
+def _budget(job: Job, file: OpenBase, material: Material, spread: Spread) -> tuple[torch.device, Budget]:
+    """Where to train, and how: on a GPU, and where it is too small for that, on the processor; all processes alike."""
+    *gpus, cpu = machine.devices(spread)
     for device in gpus:
-        seen = machine.look(device, job.threads, job.plan.most_memory_bytes)
         with contextlib.suppress(TooLittleMemory):
-            return device, plan(seen, size, job.plan.rank, material.longest_tokens)
-    seen = machine.look(cpu, job.threads, job.plan.most_memory_bytes)
-    return cpu, plan(seen, size, job.plan.rank, material.longest_tokens)
+            return device, _plan(job, file, material, device, spread)
+    return cpu, _plan(job, file, material, cpu, spread)
 
 
-def _compute(device: torch.device, budget: Budget) -> Compute:
+def _plan(job: Job, file: OpenBase, material: Material, device: torch.device, spread: Spread) -> Budget:
+    """What fits a device of each process."""
+    held = machine.held_bytes(file.size_bytes, file.largest_bytes, device, spread)
+    seen = spread.agreed(machine.look(device, job.threads, job.plan.most_memory_bytes, spread))
+    return plan(seen, Size(file.config, file.rows, held), job.plan.rank, material.longest_tokens)
+
+
+def _compute(device: torch.device, budget: Budget, is_sharded: bool) -> Compute:
     return Compute(
         dtype=torch.bfloat16 if budget.is_bfloat16 else torch.float32,
         device=device,
         workspace_values=budget.workspace_values,
         threads=budget.threads,
+        is_sharded=is_sharded,
     )
 
 

@@ -32,6 +32,10 @@ EasyFirst = Annotated[
     typer.Option("--easy-first/--all-at-once", help="Learn the easiest examples first, or all.", show_default=False),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the last training, which was cut off.")]
+Launch = Annotated[
+    str | None,
+    typer.Option("--launch", metavar="COMMAND", help='Start it by this: "accelerate launch --num_processes 2".'),
+]
 Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is to learn.")]
 
 
@@ -43,6 +47,7 @@ def train(
     continue_active: Continue = None,
     easy_first: EasyFirst = None,
     resume: Resume = False,
+    launch: Launch = None,
     model: Model = None,
 ) -> None:
     """Train an adapter on what you corrected; where it is better, it answers from the next question on."""
@@ -54,9 +59,10 @@ def train(
         trainer__max_memory=max_memory,
         trainer__continue_active=continue_active,
         trainer__easy_first=easy_first,
+        trainer__launch=launch,
     )
     _check_ways([continue_active, easy_first], background, resume)
-    asked = Asked(force, settings.trainer.max_memory.bytes if max_memory else 0)
+    asked = Asked(force, settings.trainer.max_memory.bytes if max_memory else 0, bool(launch))
     with Journal(settings.home) as journal:
         for notice in journal.take_notices():
             say(notice)
@@ -71,8 +77,8 @@ def train(
                 _finish(_train(settings, journal, asked), settings.home)
         elif running.state == "queued" and not background:
             _finish(_take(settings, journal, asked, running), settings.home)
-        elif asked.most_memory_bytes and not _bounds(journal, running, asked):
-            raise TrainingRuns(f"training {running.number} is under way without this --max-memory")
+        elif flag := _ignored(journal, running, asked):
+            raise TrainingRuns(f"training {running.number} is under way without this {flag}")
         elif background:
             say(f"Training {running.number} is {running.state} already; watch it with `shammah train`.")
         elif force and not running.is_forced:
@@ -96,6 +102,14 @@ class Asked:
 
     is_forced: bool
     most_memory_bytes: int
+    is_launched: bool = False
+
+
+def _ignored(journal: "Journal", running: "Training", asked: Asked) -> str:
+    """Which flag an open training does not heed; empty where there is none."""
+    if asked.most_memory_bytes and not _bounds(journal, running, asked):
+        return "--max-memory"
+    return "--launch" if asked.is_launched else ""
 
 
 def _bounds(journal: "Journal", running: "Training", asked: Asked) -> bool:
@@ -114,6 +128,8 @@ def _cancel(home: Path, journal: "Journal") -> None:
 def _queue(settings: config.Settings, journal: "Journal", asked: Asked) -> None:
     from shammah import bases, worker
 
+    if asked.is_launched:
+        raise UsageError("--launch trains while you wait", hint="Leave out --background, or set trainer.launch.")
     _check(settings, journal)
     base = bases.identify(journal, bases.resolve(settings.model.path), say)
     training = journal.trainings.queue(base.sha256, False, asked.is_forced, asked.most_memory_bytes)
@@ -181,9 +197,12 @@ def _take(settings: config.Settings, journal: "Journal", asked: Asked, queued: "
 def _check(settings: config.Settings, journal: "Journal") -> None:
     """Refuse before anything is begun."""
     from shammah import schedule
+    from shammah.launching import words
 
     if not schedule.is_installed(settings):
         raise TrainerMissing("the trainer is not installed")
+    if settings.trainer.launch:
+        words(settings.trainer.python or sys.executable, settings.trainer.launch)
     if not journal.examples.live(settings.examples.feedback, settings.examples.teacher):
         raise TrainingError(
             "there is nothing to learn yet",
