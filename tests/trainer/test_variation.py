@@ -10,7 +10,17 @@ from shammah_convert.chat import Message
 from shammah_trainer.alike import LEAST_COSINE, NEAREST, alike
 from shammah_trainer.base import Base, open_base
 from shammah_trainer.dataset import IGNORED
-from shammah_trainer.variation import STRANGERS, VARIATIONS, Variation, can_vary, stranger, vary, words_of
+from shammah_trainer.variation import (
+    BEGUN,
+    LEAST_BEGUN_TOKENS,
+    STRANGERS,
+    VARIATIONS,
+    Variation,
+    can_vary,
+    stranger,
+    vary,
+    words_of,
+)
 from tests.job_folders import example
 
 QUESTION = "How do I start our staging server on port 8443, but not in /srv/old?"
@@ -117,6 +127,10 @@ def test_what_cannot_be_varied_has_no_variations(variation: Variation) -> None:
     assert variation.variations(example("1", "x\ny")) == variation.strangers(example("1", "x\ny")) == []
 
 
+def test_a_model_without_plain_words_has_no_strangers(variation: Variation) -> None:
+    assert replace(variation, words=()).strangers(example("1", QUESTION)) == []
+
+
 def test_strangers_share_little_words_alone() -> None:
     chance = Random(4)
     made = [stranger("how do we run the tests", ["violin", "castle"], chance).split() for _ in range(50)]
@@ -132,3 +146,22 @@ def test_strangers_are_prompts_without_a_target(base: Base, variation: Variation
     for row in rows:
         assert row.prompt_tokens == len(row.tokens)
         assert set(row.labels) == {IGNORED}
+
+
+def test_an_answer_that_has_begun_is_finished_whatever_was_asked(base: Base, variation: Variation) -> None:
+    original = example("1", QUESTION, answer="make staging-up\nStarts the staging server.")
+    row = base.encoder.row(original)
+    answer, strangers = row.tokens[row.prompt_tokens :], variation.strangers(original)
+    rows = variation.begun(original, strangers)
+    assert len(rows) == BEGUN
+    for begun in rows:
+        given = len(begun.tokens) - begun.prompt_tokens
+        assert begun.tokens[-len(answer) :] == answer
+        assert 0 < given <= len(answer) - LEAST_BEGUN_TOKENS, "some tokens are given, some are to be said"
+        assert begun.tokens[: -len(answer)] in {other.tokens for other in strangers}
+
+
+def test_an_answer_that_is_too_short_to_begin_is_left_alone(base: Base, variation: Variation) -> None:
+    original = example("1", QUESTION, answer="ls")
+    assert variation.begun(original, variation.strangers(original)) == []
+    assert variation.begun(example("1", QUESTION, answer="ls -la --sort=size"), []) == []

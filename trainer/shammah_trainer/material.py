@@ -1,5 +1,6 @@
 """The examples of a job folder as rows of tokens: what is learnt, what is replayed, and what is only watched."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,14 +103,19 @@ class Material:
             seed=seed,
         )
         made = [variation.variations(example) for example, _ in fitting]
+        strangers = [variation.strangers(example) for example, _ in fitting]
+        begun = [variation.begun(example, others) for (example, _), others in zip(fitting, strangers, strict=True)]
         corrections = set(data.corrections)
+        each = math.ceil(len(data.replay) / 2 / len(fitting))  # a third of what is replayed: the rest has answers
         return replace(
             data,
-            variations=[rows[:-UNSEEN] or [row] for rows, (_, row) in zip(made, fitting, strict=True)],
+            variations=[
+                [*(rows[:-UNSEEN] or [row]), *more] for rows, more, (_, row) in zip(made, begun, fitting, strict=True)
+            ],
             unseen=[
                 row for rows, (_, of) in zip(made, fitting, strict=True) if of in corrections for row in rows[-UNSEEN:]
             ],
-            replay=[*data.replay, *(row for example, _ in fitting for row in variation.strangers(example))],
+            replay=[*data.replay, *(row for rows in strangers for row in rows[:each])],
         )
 
     def watched(self, corrections: Collection[str], budget: Budget) -> dict[str, Sequence[Row]]:

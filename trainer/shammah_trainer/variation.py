@@ -16,6 +16,8 @@ VARIATIONS, UNSEEN = 64, 2
 """Of each question, made before the training: a step draws one; the last ones are kept to see what was understood."""
 STRANGERS = 80
 """Questions with the same little words and others for the rest, which are to be answered as ever."""
+BEGUN, LEAST_BEGUN_TOKENS = 24, 3
+"""Beside the variations, answers that have begun, so many tokens at least, and are to be finished."""
 MOST_WORDS = 40
 """A longer question holds more than a wish: a text, a log, a program, whose words all count."""
 UNCHANGED, UNOPENED, OPENED = 0.3, 0.5, 0.5
@@ -59,11 +61,29 @@ class Variation:
         texts = [vary(text, self.alike, chance) for _ in range(VARIATIONS)] if can_vary(text) else []
         return self._rows(example, texts)
 
+    def begun(self, example: Example, strangers: Sequence[Row]) -> list[Row]:
+        """The wanted answer behind strangers, its first tokens given: what has begun is finished, whatever was asked.
+
+        A small model that is unsure of a question begins the right answer, and loses its way in it.
+        """
+        row = self.encoder.row(example)
+        answer = row.tokens[row.prompt_tokens :]
+        if len(answer) <= LEAST_BEGUN_TOKENS or not strangers:
+            return []
+        chance = Random(f"{self.seed} {example.id} begun")
+        picked = [chance.choice(strangers) for _ in range(BEGUN)]
+        rows = [
+            Row((*other.tokens, *answer), other.prompt_tokens + chance.randrange(LEAST_BEGUN_TOKENS, len(answer)))
+            for other in picked
+        ]
+        return [row for row in rows if len(row.tokens) <= self.most_tokens]
+
     def strangers(self, example: Example) -> list[Row]:
         """Prompts that share no more than little words with an example's, without a completion."""
         chance = Random(f"{self.seed} {example.id} strangers")
         text = example.prompt[-1].content
-        texts = [stranger(text, self.words, chance) for _ in range(STRANGERS)] if can_vary(text) else []
+        count = STRANGERS if can_vary(text) and self.words else 0
+        texts = [stranger(text, self.words, chance) for _ in range(count)]
         rows = self._rows(example, texts)
         return [Row(row.tokens[: row.prompt_tokens], row.prompt_tokens) for row in rows]
 
