@@ -17,7 +17,7 @@ from typing import Any
 
 STARTED = time.time()
 RANK, ALPHA, SEED = 16, 32.0, 0
-SIDES = ("packed", "bf16", "float32")
+SIDES = ("packed", "bf16", "float32", "transformers")
 
 Step = Callable[[], float]
 
@@ -126,22 +126,11 @@ def _packed(options: argparse.Namespace) -> Step:
 
 
 def _unpacked(options: argparse.Namespace) -> Step:
-    import torch
     from peft import LoraConfig, get_peft_model
 
     from shammah_convert.lora import TARGETS
-    from shammah_convert.opened import OpenBase
-    from shammah_trainer.base import empty_model
 
-    file, dtype = OpenBase(options.file), torch.bfloat16 if options.side == "bf16" else torch.float32
-    with torch.device("meta"):
-        model = empty_model(file.config, file.rows)
-    for name in file.names():
-        module, _, kind = name.rpartition(".")
-        values = torch.from_numpy(file.tensor(name)).to(options.device, dtype)
-        setattr(model.get_submodule(module), kind, torch.nn.Parameter(values, requires_grad=False))
-    model.tie_weights()
-    model.model.rotary_emb = type(model.model.rotary_emb)(model.config).to(options.device)
+    model = _as_transformers_opens_it(options) if options.side == "transformers" else _unpacked_by_ggml(options)
     model.requires_grad_(False)
     peft_config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=list(TARGETS), task_type="CAUSAL_LM")
     if not options.no_checkpoints:
@@ -149,7 +138,7 @@ def _unpacked(options: argparse.Namespace) -> Step:
         enable({"use_reentrant": False})
     model = get_peft_model(model, peft_config).train()
     optimizer = _optimizer(model)
-    tokens = _tokens(options, file.rows).to(options.device)
+    tokens = _tokens(options, model.config.vocab_size).to(options.device)
 
     def step() -> float:
         loss = model(input_ids=tokens, labels=tokens).loss
@@ -159,6 +148,34 @@ def _unpacked(options: argparse.Namespace) -> Step:
         return float(loss.detach())
 
     return step
+
+
+def _unpacked_by_ggml(options: argparse.Namespace) -> Any:
+    """The quickest way there is: our own reader, and ggml."""
+    import torch
+
+    from shammah_convert.opened import OpenBase
+    from shammah_trainer.base import empty_model
+
+    file, dtype = OpenBase(options.file), torch.float32 if options.side == "float32" else torch.bfloat16
+    with torch.device("meta"):
+        model = empty_model(file.config, file.rows)
+    for name in file.names():
+        module, _, kind = name.rpartition(".")
+        values = torch.from_numpy(file.tensor(name)).to(options.device, dtype)
+        setattr(model.get_submodule(module), kind, torch.nn.Parameter(values, requires_grad=False))
+    model.tie_weights()
+    model.model.rotary_emb = type(model.model.rotary_emb)(model.config).to(options.device)
+    return model
+
+
+def _as_transformers_opens_it(options: argparse.Namespace) -> Any:
+    """What its documentation says to do with a GGUF."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder, name = options.file.parent, options.file.name
+    return AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.bfloat16).to(options.device)
 
 
 if __name__ == "__main__":
