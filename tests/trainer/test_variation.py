@@ -49,6 +49,12 @@ def test_words_of_like_meaning_come_from_the_models_own_embeddings(near: dict[st
     assert LEAST_COSINE > 0
 
 
+def test_the_words_are_in_the_order_of_their_tokens(base: Base) -> None:
+    words = base.encoder.words()
+    assert list(words.values()) == sorted(words.values()), "or each process would vary otherwise"
+    assert len(words) > 5000
+
+
 def test_a_word_that_is_no_token_has_no_neighbours(base: Base) -> None:
     words = base.encoder.words()
     assert "qwertyuiop" not in words

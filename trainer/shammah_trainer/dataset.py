@@ -114,9 +114,10 @@ class Encoder:
         return self.row(replace(example, completion=example.rejected))
 
     def words(self) -> dict[str, int]:
-        """Every token that is a whole lower-case word with a space before it, by the word."""
+        """Every token that is a whole lower-case word with a space before it, by the word, in the order of ids."""
         found = {}
-        for token, id in self._tokenizer.get_vocab().items():
+        # The vocabulary comes as a hash table, in another order in each process.
+        for token, id in sorted(self._tokenizer.get_vocab().items(), key=lambda entry: entry[1]):
             if token.startswith(SPACE):
                 word = token[1:] if token[1:].isascii() else self._tokenizer.decode([id])[1:]
                 if word.isalpha() and word.islower():
