@@ -131,16 +131,34 @@ def test_the_heads_of_another_base_know_none_of_our_lessons(journal: Journal, tm
 
 
 def note_old_version(journal: Journal) -> None:
-    journal._db.execute("UPDATE questions SET feature_version = ?", (features.VERSION + 1,))
+    for table in ("questions", "answers"):
+        journal._db.execute(f"UPDATE {table} SET feature_version = ?", (features.VERSION + 1,))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_lessons_of_another_feature_version_are_passed_over(journal: Journal, name: HeadName) -> None:
+def test_lessons_of_another_feature_version_are_seen_again_from_their_texts(journal: Journal, name: HeadName) -> None:
     teach(journal, 2)
     note_old_version(journal)
     teach(journal, 1, seed=1)
     head = heads(journal).open(name)
-    assert (head.lessons, head.cursor) == (1, journal.last_lesson(name, LINEAGE))
+    assert (head.lessons, head.cursor) == (3, journal.last_lesson(name, LINEAGE))
+
+
+def test_what_an_old_version_saw_makes_no_difference(journal: Journal, tmp_path: Path) -> None:
+    teach(journal, 3, seed=5)
+    note_old_version(journal)
+    before = heads(journal).open("validator")
+    journal._db.execute("UPDATE questions SET features = x'00'")
+    journal._db.execute("UPDATE answers SET features = x'00'")
+    assert_same(relearnt(journal, "validator", tmp_path / "fresh"), before)
+
+
+def test_a_change_of_adapters_between_two_lessons_is_a_swap(journal: Journal) -> None:
+    teach(journal, 2)
+    assert heads(journal).open("router").since_swap == -1
+    journal._db.execute("UPDATE answers SET adapters = '[[\"concise\", 1.0]]' WHERE id = 2")
+    (journal.path.parent / "heads" / LINEAGE[:16] / "router.npz").unlink()
+    assert heads(journal).open("router").since_swap == 1
 
 
 def test_an_unrouted_question_shows_the_heads_nothing(journal: Journal) -> None:
