@@ -51,7 +51,7 @@ def figure(
     return Figure(name, float(np.mean(theirs)), float(np.mean(ours)), gain.gain, gain.half_width, aim, len(ours))
 
 
-def main(about: str | None, figures: Figures) -> None:
+def main(about: str | None, figures: Figures, arguments: Sequence[str] | None = None) -> None:
     """Print a bench's figures as they come."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--data", type=Path, required=True, help="the folder of outcomes")
@@ -59,7 +59,7 @@ def main(about: str | None, figures: Figures) -> None:
     parser.add_argument("--splits", type=int, default=20, help="half-splits offline")
     parser.add_argument("--seeds", type=int, default=5, help="streams online")
     parser.add_argument("--json", action="store_true", dest="as_json", help="write one JSON object")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     measured = figures(options.data, options.first_seed, options.splits, options.seeds)
     if options.as_json:
         rows = [asdict(figure) | {"verdict": figure.verdict} for figure in measured]

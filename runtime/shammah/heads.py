@@ -195,7 +195,9 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _projection(prior: Prior, hand_width: int) -> Vector:
-    """Directions of the waves, float32 (hand, waves / 2), from a fixed draw."""
+    """Directions of the waves, float32 (hand, waves / 2), from a fixed draw; a saved head brings its own."""
+    if not prior.waves:
+        return np.zeros((hand_width, 0), dtype=np.float32)  # numpy.random takes 9 ms to import
     drawn = np.random.default_rng(0).standard_normal((hand_width, prior.waves // 2))
     return (drawn / (prior.wavelength * math.sqrt(hand_width))).astype(np.float32)
 

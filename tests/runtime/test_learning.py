@@ -15,7 +15,7 @@ import pytest
 from shammah import features
 from shammah.divergence import Divergence, Method
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
-from shammah.heads import Head
+from shammah.heads import ROUTER, VALIDATOR, Head
 from shammah.journal import Journal
 from shammah.learning import HeadName, Heads, seen_by_router, seen_by_validator
 from shammah.policy import Reason, Side
@@ -86,7 +86,8 @@ def relearnt(journal: Journal, name: HeadName, home: Path) -> Head:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_opened_head_has_taken_in_every_lesson_in_order(journal: Journal, name: HeadName) -> None:
     teach(journal, 4)
-    expected = Head.fresh("bayes", heads(journal).open(name).hand_width)
+    prior = {"router": ROUTER, "validator": VALIDATOR}[name]
+    expected = Head.fresh("bayes", heads(journal).open(name).hand_width, prior)
     for lesson in journal.lessons(name, LINEAGE, 0):
         assert lesson.answer
         assert lesson.answer.features is not None
@@ -148,8 +149,8 @@ def test_what_an_old_version_saw_makes_no_difference(journal: Journal, tmp_path:
     teach(journal, 3, seed=5)
     note_old_version(journal)
     before = heads(journal).open("validator")
-    journal._db.execute("UPDATE questions SET features = x'00'")
-    journal._db.execute("UPDATE answers SET features = x'00'")
+    journal._db.execute("UPDATE questions SET features = zeroblob(4)")
+    journal._db.execute("UPDATE answers SET features = zeroblob(4)")
     assert_same(relearnt(journal, "validator", tmp_path / "fresh"), before)
 
 
