@@ -271,8 +271,8 @@ def _improvement_figures(folder: Path, seeds: Sequence[int]) -> Iterator[Figure]
     ours = [forwarded(Ours, folder, seed) for seed in seeds]
     names = ("of the improved subjects", "of the others")
     for place, (name, aim) in enumerate(zip(names, (0.1, None), strict=True)):
-        sides = [[run[place] for run in side] for side in (theirs, ours)]
-        yield figure(f"forward share after an improvement, {name}", *sides, aim, is_less_better=True)
+        peer, own = ([run[place] for run in side] for side in (theirs, ours))
+        yield figure(f"forward share after an improvement, {name}", peer, own, aim, is_less_better=True)
 
 
 @cache

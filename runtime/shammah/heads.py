@@ -133,7 +133,8 @@ class Head:
         Rahimi & Recht 2007: their products are those of a Gaussian kernel.
         """
         angles = hand @ self.projection
-        return math.sqrt(2 / max(1, self.prior.waves)) * np.concatenate([np.cos(angles), np.sin(angles)])
+        waves = np.concatenate([np.cos(angles), np.sin(angles)])
+        return (waves * math.sqrt(2 / max(1, self.prior.waves))).astype(np.float32)
 
     def save(self, file: Path) -> None:
         """Write the whole state under a temporary name, then put it in place."""
@@ -141,7 +142,7 @@ class Head:
         counts = [self.lessons, self.cursor, self.with_embedding, self.since_swap, self.applied]
         numbers = np.array([self.version, self.hand_width, *counts])
         state: dict[str, Any] = {"kind": np.array(self.learner.kind), "numbers": numbers}
-        np.savez(buffer, **state, projection=self.projection, **self.learner.arrays())
+        np.savez(buffer, **state | {"projection": self.projection} | dict(self.learner.arrays()))
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, buffer.getvalue())
 
