@@ -149,12 +149,13 @@ def _threshold(count: int, settled: float) -> float:
 
 
 def improving(folder: Path, seed: int) -> tuple[list[Outcome], set[str]]:
-    """The last stream, whose local model reaches the teacher on a third of the subjects half-way."""
+    """The last stream; half-way the local model reaches the teacher on the first file and a third of the subjects."""
     name = outcomes.streams(folder)[-1]
     questions = outcomes.stream(folder, name, seed)
     subjects = sorted({question.subject for question in questions})
     drawn = np.random.default_rng(1000 + seed).permutation(len(subjects))[: max(1, len(subjects) // 3)]
-    better, half = {subjects[n] for n in drawn}, len(questions) // 2
+    first = next(iter(outcomes.questions(folder).values())) if name == MIXED else ()
+    better, half = {subjects[n] for n in drawn} | {question.subject for question in first}, len(questions) // 2
     after = [
         replace(question, local=question.local or question.teacher) if question.subject in better else question
         for question in questions[half:]

@@ -11,7 +11,7 @@ import numpy as np
 from bench.scores import paired
 
 Figures = Callable[[Path, int, int, int], Iterator["Figure"]]
-WIDTHS = (58, 11, 8, 17, 8, 9)
+WIDTHS = (66, 11, 8, 17, 8, 9)
 
 
 @dataclass(frozen=True, slots=True)
