@@ -22,7 +22,7 @@ from shammah.local import Embedder
 CORPUS = Path(__file__).parents[1] / "models" / "seedling" / "corpus"
 AIM_MS = 10.0
 HAND = len(QUESTION_FEATURES)
-# numpy's matrix products would take every core for a matrix of 407 x 407.
+# numpy's matrix products would take every core for a matrix of 670 x 670.
 ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",

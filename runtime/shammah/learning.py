@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import logging
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -16,21 +17,27 @@ import numpy as np
 
 from shammah import features
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES, Features, Vector
-from shammah.heads import Head, Kind, WrongState
+from shammah.generation import Completion, End, Finish
+from shammah.heads import ROUTER, VALIDATOR, Head, WrongState
 from shammah.journal import Journal
+from shammah.learners import Kind
 from shammah.records import Answer, Lesson, Question
 
 HeadName = Literal["router", "validator"]
 
 _WIDTH = {"router": len(QUESTION_FEATURES), "validator": len(QUESTION_FEATURES) + len(ANSWER_FEATURES)}
+_PRIOR = {"router": ROUTER, "validator": VALIDATOR}
 _log = logging.getLogger(__name__)
 
 
 def seen_by_router(question: Question) -> Features | None:
-    """What the router sees of a recorded question; None where nothing of this version was recorded."""
-    if question.features is None or question.feature_version != features.VERSION:
+    """What the router sees of a recorded question, read again where another version saw it; None where none did."""
+    if question.features is None:
         return None
-    return Features(question.features, question.embedding)
+    if question.feature_version == features.VERSION:
+        return Features(question.features, question.embedding)
+    earlier_turns = sum(message.role == "user" for message in question.context) - 1
+    return Features(features.of_question(question.text, earlier_turns), question.embedding)
 
 
 def seen_by_validator(question: Question, answer: Vector) -> Features | None:
@@ -58,7 +65,7 @@ class Heads:
     def catch_up(self, name: HeadName) -> Head:
         """Take in the lessons that are new, one writer at a time, and save."""
         with self._locked():
-            head = self._load(name) or Head.fresh(self._kind, _WIDTH[name])
+            head = self._load(name) or Head.fresh(self._kind, _WIDTH[name], _PRIOR[name])
             before = head.cursor
             for lesson in self._journal.lessons(name, self._lineage, head.cursor):
                 _take_in(head, name, lesson)
@@ -69,7 +76,7 @@ class Heads:
     def _load(self, name: HeadName) -> Head | None:
         file = self._file(name)
         try:
-            head = Head.load(file, self._kind, _WIDTH[name])
+            head = Head.load(file, self._kind, _WIDTH[name], _PRIOR[name])
             if head.cursor > self._journal.last_lesson(name, self._lineage):
                 head.cursor = 0  # of a journal that is gone; what was learnt stays
             return head
@@ -94,8 +101,10 @@ class Heads:
 
 
 def _take_in(head: Head, name: HeadName, lesson: Lesson) -> None:
-    """Learn from a lesson; one of another feature version is passed over."""
+    """Learn from a lesson; one that nothing was seen of is passed over."""
     seen = seen_by_router(lesson.question) if name == "router" else _seen_with_answer(lesson.question, lesson.answer)
+    if lesson.answer is not None:
+        head.note_applied(zlib.crc32(repr(lesson.answer.adapters).encode()))
     if seen is None:
         head.cursor = lesson.id
     else:
@@ -103,6 +112,14 @@ def _take_in(head: Head, name: HeadName, lesson: Lesson) -> None:
 
 
 def _seen_with_answer(question: Question, answer: Answer | None) -> Features | None:
-    if answer is None or answer.features is None or answer.feature_version != features.VERSION:
+    if answer is None or answer.features is None:
         return None
-    return seen_by_validator(question, answer.features)
+    return seen_by_validator(question, _answer_features(question, answer, answer.features))
+
+
+def _answer_features(question: Question, answer: Answer, seen: Vector) -> Vector:
+    """Hand features of an answer; of another version's answer those of its text, as nothing else was kept of it."""
+    if answer.feature_version == features.VERSION:
+        return seen
+    end = End(Finish(answer.finish), answer.prompt_tokens, answer.completion_tokens)
+    return features.of_answer(question.text, Completion(answer.text, end))

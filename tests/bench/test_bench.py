@@ -47,8 +47,8 @@ def test_every_row_with_an_aim_says_whether_it_is_reached(table: dict[str, Any])
 
 
 def test_a_routing_decision_is_measured_with_the_embedding(table: dict[str, Any]) -> None:
-    # 22 hand features, a bias, and MiniLM's 384 numbers.
-    assert "407 inputs" in table["rows"][4]["name"]
+    # 29 hand features, a bias, 256 waves, and MiniLM's 384 numbers.
+    assert "670 inputs" in table["rows"][4]["name"]
 
 
 def test_the_machine_is_named_with_its_load(table: dict[str, Any]) -> None:

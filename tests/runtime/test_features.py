@@ -101,7 +101,69 @@ def test_token_log_probabilities_are_summed_up() -> None:
 
 
 def test_without_log_probabilities_their_features_are_zero() -> None:
-    assert not any(features.of_answer("q", completion("Yes."))[-8:])
+    names = ANSWER_FEATURES[ANSWER_FEATURES.index("has_logprobs") : ANSWER_FEATURES.index("sums")]
+    assert len(names) == 8
+    assert not any(of_answer("q", completion("Yes."))[name] for name in names)
+
+
+def test_choices_are_told_from_the_question() -> None:
+    seen = of_question("What is two and two?\nA. 4\nB. 22\nC. all of these\nAnswer:")
+    stem, lengths = len("What is two and two?"), [1, 2, 12]
+    expected = {
+        "stem": np.log1p(stem) - 5,
+        "choice_length": np.log1p(np.mean(lengths)) - 2,
+        "choice_spread": np.log1p(np.std(lengths)) - 2,
+        "numeric_choices": 2 / 3,
+        "choices_in_stem": 0.0,
+        "distinct_in_choices": 1.0,
+        "catch_all": 1.0,
+    }
+    assert {name: seen[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+
+
+WORKED = "She has 3 * 4 = 12 eggs.\nShe sells 12 - 2 = 10 eggs.\n#### 10"
+
+
+def test_a_worked_answer_shows_its_sums_and_its_end() -> None:
+    seen = of_answer("She has 3 boxes of 4 eggs and keeps 2. How many does she sell?", completion(WORKED))
+    expected = {
+        "has_failing_sum": 0,
+        "holding_sums": 2 / 3,
+        "chained_sums": 1,
+        "final_is_last_result": 1,
+        "final_is_last_said": 1,
+        "final_is_whole": 1,
+        "asked_in_answer": 1,
+        "asked_in_sums": 1,
+        "asked_unused": 0,
+        "marks_final": 1,
+        "ends_in_digit": 1,
+    }
+    assert {name: seen[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("has_failing_sum", WORKED.replace("= 12", "= 13")),
+        ("asked_unused", WORKED.replace("3 * 4", "12 * 1")),
+        ("open_brackets", WORKED + " (as"),
+        ("assumes", "However, " + WORKED),
+        ("percent_added", WORKED + "%"),
+    ],
+)
+def test_what_is_wrong_with_a_worked_answer_is_seen(name: str, answer: str) -> None:
+    question = "She has 3 boxes of 4 eggs and keeps 2. How many does she sell?"
+    assert of_answer(question, completion(answer))[name] > of_answer(question, completion(WORKED))[name]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Wie viele Äpfel sind übrig? 3 + 4 = 7", "\u4e94\u3064\u306e 3 + 4 = 7", "\u0643\u0645 \u0663 + \u0664 = \u0667"],
+    ids=["German", "Japanese", "Arabic, with its own digits"],
+)
+def test_no_language_makes_features_fail(text: str) -> None:
+    assert np.isfinite(features.of_answer(text, completion(text))).all()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from shammah import features
 from shammah.divergence import Divergence, Method
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
-from shammah.heads import Head
+from shammah.heads import ROUTER, VALIDATOR, Head
 from shammah.journal import Journal
 from shammah.learning import HeadName, Heads, seen_by_router, seen_by_validator
 from shammah.policy import Reason, Side
@@ -86,7 +86,8 @@ def relearnt(journal: Journal, name: HeadName, home: Path) -> Head:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_opened_head_has_taken_in_every_lesson_in_order(journal: Journal, name: HeadName) -> None:
     teach(journal, 4)
-    expected = Head.fresh("bayes", heads(journal).open(name).hand_width)
+    prior = {"router": ROUTER, "validator": VALIDATOR}[name]
+    expected = Head.fresh("bayes", heads(journal).open(name).hand_width, prior)
     for lesson in journal.lessons(name, LINEAGE, 0):
         assert lesson.answer
         assert lesson.answer.features is not None
@@ -131,16 +132,34 @@ def test_the_heads_of_another_base_know_none_of_our_lessons(journal: Journal, tm
 
 
 def note_old_version(journal: Journal) -> None:
-    journal._db.execute("UPDATE questions SET feature_version = ?", (features.VERSION + 1,))
+    for table in ("questions", "answers"):
+        journal._db.execute(f"UPDATE {table} SET feature_version = ?", (features.VERSION + 1,))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_lessons_of_another_feature_version_are_passed_over(journal: Journal, name: HeadName) -> None:
+def test_lessons_of_another_feature_version_are_seen_again_from_their_texts(journal: Journal, name: HeadName) -> None:
     teach(journal, 2)
     note_old_version(journal)
     teach(journal, 1, seed=1)
     head = heads(journal).open(name)
-    assert (head.lessons, head.cursor) == (1, journal.last_lesson(name, LINEAGE))
+    assert (head.lessons, head.cursor) == (3, journal.last_lesson(name, LINEAGE))
+
+
+def test_what_an_old_version_saw_makes_no_difference(journal: Journal, tmp_path: Path) -> None:
+    teach(journal, 3, seed=5)
+    note_old_version(journal)
+    before = heads(journal).open("validator")
+    journal._db.execute("UPDATE questions SET features = zeroblob(4)")
+    journal._db.execute("UPDATE answers SET features = zeroblob(4)")
+    assert_same(relearnt(journal, "validator", tmp_path / "fresh"), before)
+
+
+def test_a_change_of_adapters_between_two_lessons_is_a_swap(journal: Journal) -> None:
+    teach(journal, 2)
+    assert heads(journal).open("router").since_swap == -1
+    journal._db.execute("UPDATE answers SET adapters = '[[\"concise\", 1.0]]' WHERE id = 2")
+    (journal.path.parent / "heads" / LINEAGE[:16] / "router.npz").unlink()
+    assert heads(journal).open("router").since_swap == 1
 
 
 def test_an_unrouted_question_shows_the_heads_nothing(journal: Journal) -> None:

@@ -1,0 +1,85 @@
+"""The benches of quality: their scores are what they are called, and they run on any folder of the format."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import outcomes, routing, scores
+from bench.scored import figure, main
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the outcomes' folder ../shared/data is not on this machine")
+
+
+def test_auroc_counts_pairs_and_halves_ties() -> None:
+    chance = np.random.default_rng(0)
+    good, values = chance.random(60) < 0.4, np.round(chance.random(60), 1)
+    gaps = values[good][:, None] - values[~good][None, :]
+    assert scores.auroc(good, values) == pytest.approx((gaps > 0).mean() + 0.5 * (gaps == 0).mean())
+
+
+def test_asking_first_where_the_teacher_alone_is_right_recovers_most() -> None:
+    local, teacher = [1] * 80 + [0] * 20, [1] * 100
+    need = np.array([0.0] * 80 + [1.0] * 20)
+    # The gap closes over the first fifth of the calls: a triangle, then all.
+    assert scores.apgr(need, local, teacher) == pytest.approx(0.9)
+    assert scores.cpt50(need, local, teacher) == pytest.approx(10)
+    assert scores.apgr(-need, local, teacher) == pytest.approx(0.1)
+
+
+def test_a_calibrated_score_has_no_error_and_a_boastful_one_has() -> None:
+    right = np.array([1, 1, 1, 0] * 25)
+    assert scores.calibration_error(right, np.full(100, 0.75)) == pytest.approx(0)
+    assert scores.calibration_error(right, np.full(100, 0.95)) == pytest.approx(0.2)
+
+
+def test_a_paired_interval_is_students() -> None:
+    gain = scores.paired([1.0, 2.0, 3.0], [0.0, 0.0, 0.0])
+    # Mean 2, deviation 1, t = 4.303 with two degrees of freedom.
+    assert [gain.gain, gain.half_width] == pytest.approx([2, 4.303 / np.sqrt(3)])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The first questions of both files, under other names."""
+    for source, name in (("gsm8k_route", "sums_route"), ("mmlu_route", "choices_route")):
+        lines = (DATA / f"{source}.jsonl").read_text("utf-8").splitlines()
+        rows = np.random.default_rng(0).permutation(len(lines))[:160]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines[n] for n in rows), "utf-8")
+        np.save(tmp_path / f"emb_{name}.npy", np.load(DATA / f"emb_{source}.npy")[rows])
+    return tmp_path
+
+
+@needs_data
+def test_routing_runs_on_any_folder_of_the_format(folder: Path) -> None:
+    assert outcomes.streams(folder) == ["choices", "sums", "mixed"]
+    assert len(outcomes.stream(folder, "mixed", 0)) == 320
+    halves = [routing.offline(folder, "sums", seed) for seed in (0, 1)]
+    assert all(0 < value < 1 for half in halves for value in half.values())
+    auroc, error = routing.online(routing.Ours, folder, "mixed", 0)
+    assert 0 < auroc < 1
+    assert 0 <= error < 1
+
+
+@needs_data
+def test_the_same_stream_comes_back_from_the_same_seed_and_no_other() -> None:
+    texts = [[q.text for q in outcomes.stream(DATA, "gsm8k", seed)] for seed in (0, 0, 1)]
+    assert texts[0] == texts[1] != texts[2]
+    assert sorted(texts[0]) == sorted(texts[2])
+
+
+@needs_data
+def test_the_local_model_improves_on_some_subjects_half_way_and_nowhere_else() -> None:
+    name = outcomes.streams(DATA)[-1]
+    before, (after, better) = outcomes.stream(DATA, name, 3), routing.improving(DATA, 3)
+    changed = [n for n, pair in enumerate(zip(before, after, strict=True)) if pair[0].local != pair[1].local]
+    assert min(changed) >= len(before) // 2
+    assert {after[n].subject for n in changed} <= better
+
+
+def test_a_row_is_written_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    main("", lambda *_: iter([figure("it", [0.5, 0.6], [0.7, 0.8], None)]), ["--data", ".", "--json"])
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["name"], row["verdict"], row["draws"]) == ("it", "better", 2)
