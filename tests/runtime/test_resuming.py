@@ -252,7 +252,7 @@ def test_the_room_is_that_of_three_checkpoints_and_two_adapters(base: Base) -> N
     shape = OpenBase(Path(base.path)).config
     values = 16 * 2 * (2 * (64 + 64) + 2 * (64 + 32) + 3 * (64 + 128))  # rank, layers, and the seven projections
     assert lora_values(shape, 16) == values
-    assert room.needed_bytes(shape, 16) == values * (3 * 3 * 4 + 2 * 2) + room.OTHER_BYTES
+    assert room.needed_bytes(shape, 16) == values * (3 * (3 * 4 + 2) + 2 * 2) + room.OTHER_BYTES
 
 
 def test_checkpoints_that_are_there_need_no_room(base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

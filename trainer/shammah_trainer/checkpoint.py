@@ -18,7 +18,7 @@ from shammah_convert.job import Job
 from shammah_trainer import lora
 from shammah_trainer.dataset import Row
 
-_DTYPES = {torch.float32: "F32", torch.uint8: "U8"}
+_DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.uint8: "U8"}
 _CHANCE, _TORCH = "chance", "torch"
 _FACTS, _KEY, _SHA256 = "reached", "key", "sha256"
 
@@ -74,8 +74,8 @@ class Learner:
 
     @torch.no_grad()
     def remember(self) -> None:
-        """Keep the parameters as they are, to go back to."""
-        self.best.update({name: parameter.detach().clone() for name, parameter in self.parameters.items()})
+        """Keep the parameters, rounded as the adapter's file will have them, to go back to."""
+        self.best.update({name: parameter.detach().half() for name, parameter in self.parameters.items()})
 
     @torch.no_grad()
     def go_back(self) -> None:
