@@ -242,7 +242,7 @@ def _card(file: MappedFile, path: Path) -> Card:
     try:
         scores = json.loads(_text(file, SCORES) or "{}")
         scores = {str(name): float(value) for name, value in scores.items()}
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
         scores = {}
     return Card(
         name=_text(file, "general.name") or path.stem,

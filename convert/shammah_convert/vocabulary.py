@@ -99,6 +99,8 @@ class Vocabulary:
             raise BadBase("the file lacks a tokenizer's tokens, their types or its merges")
         if len(tokens) != len(types):
             raise BadBase(f"the file has {len(tokens):,} tokens, and types of {len(types):,}")
+        if not all(isinstance(kind, int) for kind in types):
+            raise BadBase("the types of the file's tokens are no whole numbers")
         controls, defined = (
             frozenset(itertools.compress(tokens, map(int(wanted).__eq__, types)))
             for wanted in (gguf.TokenType.CONTROL, gguf.TokenType.USER_DEFINED)

@@ -26,6 +26,19 @@ GRACE_SECONDS = 5.0
 # OpenMP's threads are to sleep while they wait: beside another process, spinning made a fit 20 to 150 times slower.
 # And transformers has nothing to ask any hub.
 # A launcher starts interpreters of its own: like ours, they are to import nothing from the job folder.
+OF_LAUNCHERS = frozenset(
+    f"{prefix}{name}"
+    for prefix, names in (
+        ("", ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")),
+        ("PMI_", ("RANK", "SIZE")),
+        ("MPI_", ("LOCALRANKID", "LOCALNRANKS")),
+        ("OMPI_COMM_WORLD_", ("RANK", "SIZE", "LOCAL_RANK", "LOCAL_SIZE")),
+        ("MV2_COMM_WORLD_", ("RANK", "SIZE", "LOCAL_RANK", "LOCAL_SIZE")),
+    )
+    for name in names
+)
+"""What launchers tell their processes of each other by, as accelerate reads it."""
+
 ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "1000",
@@ -54,7 +67,8 @@ def run(python: str, folder: Path, lock: Lock, hear: Hear, launch: str = "") -> 
         TrainingError: It failed; the text says why.
         Interrupted: It was cancelled.
     """
-    (folder / EXIT).unlink(missing_ok=True)  # of an attempt that was cut off
+    if launch:
+        (folder / EXIT).unlink(missing_ok=True)  # of an attempt that was cut off
     command = started(python, launch, folder)
     with (folder / LOG).open("ab") as log, (folder / PROGRESS).open("a+", encoding="utf-8") as stream:
         child = subprocess.Popen(
@@ -63,7 +77,7 @@ def run(python: str, folder: Path, lock: Lock, hear: Hear, launch: str = "") -> 
             stdout=log,
             stderr=log,
             cwd=folder,
-            env=os.environ | ENVIRONMENT,
+            env=_environment(launch),
             start_new_session=True,  # Ctrl-C is for us alone
         )
         family = _Family(child.pid, lock)
@@ -74,6 +88,12 @@ def run(python: str, folder: Path, lock: Lock, hear: Hear, launch: str = "") -> 
             _end(child, family)
             lock.name()
     _judge(_left_code(folder, launch) if launch else child.returncode, child.returncode, error, folder)
+
+
+def _environment(launch: str) -> dict[str, str]:
+    """Ours, less what would tell a trainer that nobody launched of other processes to wait for."""
+    kept = {name: value for name, value in os.environ.items() if launch or name not in OF_LAUNCHERS}
+    return kept | ENVIRONMENT
 
 
 def _judge(code: int, status: int, error: str, folder: Path) -> None:

@@ -57,7 +57,7 @@ def staying(own: Sequence[Example], frozen: Frozen) -> list[Example]:
     """
     said = Counter(example.completion for example in own)
     rejected = {example.rejected for example in frozen.aims if example.rejected}
-    told_apart = {answer for answer in rejected if said[answer] <= MOST_SHARED * len(own)}
+    told_apart = {answer for answer in rejected if said[answer] <= max(1.0, MOST_SHARED * len(own))}
     return [e for e in own if e.prompt not in frozen.corrected and e.completion not in told_apart]
 
 

@@ -188,3 +188,8 @@ def test_another_question_with_the_rejected_answer_is_not_to_stay() -> None:
 def test_an_answer_that_many_questions_share_stays() -> None:
     answers = [own(place, f"question {place}", "I do not know") for place in range(10)]
     assert staying(answers, frozen(own(999, "who is on call", "Ruth", rejected="I do not know"))) == answers
+
+
+def test_of_few_answers_a_rejected_one_goes_too() -> None:
+    answers = [own(1, "take the last commit back", "git reset"), own(2, "list files", "ls")]
+    assert staying(answers, frozen(own(9, "undo the commit", "git revert", rejected="git reset"))) == answers[1:]

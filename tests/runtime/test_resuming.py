@@ -243,7 +243,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_model_is_opened(
     heard: list[dict[str, Any]] = []
     ended = trainer(settings, journal, FakeTrainer(), hear=heard.append).start(base, is_forced=False)
     assert ended.state == "failed"
-    assert re.search(r"takes 0\.017 GB, and 0\.010 GB are free in", ended.reason)
+    assert re.search(r"takes 0\.018 GB, and 0\.010 GB are free in", ended.reason)
     assert heard == []
     assert list(folder_of(settings.home, ended).iterdir()) == []
 

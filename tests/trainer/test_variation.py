@@ -7,15 +7,16 @@ import pytest
 
 from shammah.bases import SEEDLING
 from shammah_convert.chat import Message
-from shammah_trainer.alike import LEAST_COSINE, NEAREST, alike
+from shammah_trainer.alike import NEAREST, alike, has_stem_of
 from shammah_trainer.base import Base, open_base
-from shammah_trainer.dataset import IGNORED
+from shammah_trainer.dataset import IGNORED, Row
 from shammah_trainer.variation import (
     BEGUN,
     LEAST_BEGUN_TOKENS,
     STRANGERS,
     VARIATIONS,
     Variation,
+    apart,
     can_vary,
     stranger,
     vary,
@@ -23,7 +24,7 @@ from shammah_trainer.variation import (
 )
 from tests.job_folders import example
 
-QUESTION = "How do I start our staging server on port 8443, but not in /srv/old?"
+QUESTION = "How do I start our staging server Kestrel on port 8443, but not in /srv/old?"
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +43,26 @@ def texts(near: dict[str, tuple[str, ...]], count: int = 300) -> list[str]:
     return [vary(QUESTION, near, chance) for _ in range(count)]
 
 
-def test_words_of_like_meaning_come_from_the_models_own_embeddings(near: dict[str, tuple[str, ...]]) -> None:
-    assert {"starting", "begin"} <= set(near["start"])
-    assert {"servers", "host"} <= set(near["server"])
+def test_other_forms_of_a_word_come_from_the_models_own_embeddings(near: dict[str, tuple[str, ...]]) -> None:
+    assert {"starting", "started"} <= set(near["start"])
+    assert "servers" in near["server"]
     assert all(word not in others and len(others) <= NEAREST for word, others in near.items())
-    assert LEAST_COSINE > 0
+
+
+def test_a_word_never_becomes_its_opposite(base: Base) -> None:
+    asked = ["enable", "push", "lock", "encrypt", "first", "hide", "install"]
+    found = alike(asked, base.encoder.words(), base.model.model.embed_tokens)
+    assert {"enabled", "pushes", "encrypted"} <= {other for others in found.values() for other in others}
+    opposites = {"disable", "disabled", "pull", "unlock", "decrypt", "decrypted", "second", "show", "uninstall"}
+    assert not opposites & {other for others in found.values() for other in others}
+
+
+@pytest.mark.parametrize(
+    ("word", "other", "is_so"),
+    [("starting", "start", True), ("begin", "start", False), ("runs", "run", True), ("rerun", "run", False)],
+)
+def test_forms_of_one_word_begin_alike(word: str, other: str, is_so: bool) -> None:
+    assert has_stem_of(word, other) is is_so
 
 
 def test_the_words_are_in_the_order_of_their_tokens(base: Base) -> None:
@@ -63,14 +79,14 @@ def test_a_word_that_is_no_token_has_no_neighbours(base: Base) -> None:
 
 def test_names_numbers_paths_and_negations_stay(near: dict[str, tuple[str, ...]]) -> None:
     for text in texts(near):
-        assert {"8443,", "not", "but", "/srv/old?"} <= set(text.split()), text
+        assert {"Kestrel", "8443,", "not", "but", "/srv/old?"} <= set(text.split()), text
 
 
 def test_most_are_another_question_and_some_are_the_same(near: dict[str, tuple[str, ...]]) -> None:
     made = texts(near)
     assert 0.2 < made.count(QUESTION) / len(made) < 0.4
     assert len(set(made)) > 100
-    assert any("begin" in text.split() for text in made), "a word was replaced"
+    assert any("starting" in text.split() for text in made), "a word was replaced"
     assert any("our" not in text.split() for text in made), "a word was left out"
 
 
@@ -78,6 +94,31 @@ def test_a_weighty_word_stays() -> None:
     chance = Random(2)
     for _ in range(200):
         assert {"run", "tests"} & set(vary("how do we run the tests", {}, chance).split())
+
+
+def test_a_question_of_little_words_alone_has_no_strangers(variation: Variation) -> None:
+    assert variation.variations(example("1", "what is this for"))
+    assert variation.strangers(example("1", "what is this for")) == []
+
+
+def test_what_the_user_did_not_say_is_not_varied(variation: Variation) -> None:
+    told = example("1", Message("user", "hello"), Message("system", "never say how the tests are run"))
+    assert variation.variations(told) == variation.strangers(told) == []
+
+
+def test_what_is_unseen_is_never_drawn_and_is_not_the_question() -> None:
+    question, *others = [Row((place, 9), 1) for place in range(5)]
+    made = [others[0], question, others[1], others[1], others[2], others[0], others[2], question]
+    drawn, unseen = apart(question, made, ())
+    assert unseen == [others[2], others[0]]
+    assert drawn == [question, others[1], others[1], question]
+    assert apart(question, [], ()) == ([question], [])
+
+
+def test_a_prompt_that_wants_another_answer_is_no_variation() -> None:
+    question, *others = [Row((place, 9), 1) for place in range(4)]
+    drawn, unseen = apart(question, [question, *others], {others[1].prompt})
+    assert others[1] not in [*drawn, *unseen]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +130,8 @@ def test_a_weighty_word_stays() -> None:
         ("explain this log please\nerror 1", False),
         ("word " * 41, False),
         ("", False),
+        ("Wie starte ich den Server ohne Docker?", False),
+        ("undo last commit", False),
     ],
 )
 def test_only_one_line_of_some_plain_words_is_varied(text: str, is_so: bool) -> None:

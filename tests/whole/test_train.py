@@ -204,14 +204,25 @@ def test_max_memory_reaches_the_trainer_also_through_the_queue(tmp_path: Path) -
 
 def test_how_to_learn_is_said_by_flags_while_one_waits(tmp_path: Path) -> None:
     home = faked(tmp_path, FakeTrainer(), SHAMMAH_WORKER_ENABLED="0", SHAMMAH_TRAINER_EASY_FIRST="1")
-    for other in ("--background", "--resume"):
+    for other, why in (("--background", "trainer.continue_active"), ("--resume", "as it was planned")):
         refused = home.run("train", other, "--continue")
         assert refused.returncode == 2
-        assert f"{other} goes by what config.toml says" in refused.stderr
-        assert "trainer.continue_active" in refused.stderr
+        assert other in refused.stderr
+        assert why in refused.stderr
     assert home.run("train", "--continue").returncode == 0
     plan = Job.read(tmp_path / "jobs" / "1").plan
     assert (plan.continues, plan.is_easy_first) == (True, True)
+
+
+def test_a_training_under_way_does_not_change_how_it_learns(tmp_path: Path) -> None:
+    home = faked(tmp_path, FakeTrainer(steps=2000, pause=0.05))
+    assert home.run("train", "--background").returncode == 0
+    wait_for(home, "running")
+    late = home.run("train", "--continue")
+    assert late.returncode == 1
+    assert "under way without this --continue" in late.stderr
+    home.run("train", "--cancel")
+    wait_for(home, "cancelled")
 
 
 def test_a_queued_training_takes_the_bound_of_whoever_asks_next(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """What a training draws from, and what it watches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 
@@ -49,9 +50,21 @@ class Data:
         return self.corrections or self.rows
 
     @property
+    def all_rows(self) -> Iterator[Row]:
+        """Every row that the training's course depends on, in order."""
+        varied = (row for rows in self.variations for row in rows)
+        rejected = (row for row in self.rejected if row is not None)
+        return chain(self.rows, self.replay, self.held_out, self.unseen, varied, rejected)
+
+    @property
     def has_enough_held_out(self) -> bool:
         """Whether the teacher's held-out answers can tell when to stop."""
         return len(self.held_out) >= LEAST_HELD_OUT
+
+    @property
+    def easy_epochs(self) -> int:
+        """Epochs that draw from a part of the examples alone."""
+        return curriculum.STAGES - 1 if self.difficulties else 0
 
     def drawn(self, place: int, chance: torch.Generator) -> Row:
         """What is learnt where an example was drawn."""

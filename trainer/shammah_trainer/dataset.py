@@ -38,6 +38,16 @@ class Row:
     prompt_tokens: int
 
     @property
+    def prompt(self) -> tuple[int, ...]:
+        """The tokens before the completion."""
+        return self.tokens[: self.prompt_tokens]
+
+    @property
+    def completion(self) -> tuple[int, ...]:
+        """The tokens after the prompt."""
+        return self.tokens[self.prompt_tokens :]
+
+    @property
     def labels(self) -> tuple[int, ...]:
         """As long as `tokens`: the token itself in the completion, `IGNORED` in the prompt."""
         return (IGNORED,) * self.prompt_tokens + self.tokens[self.prompt_tokens :]

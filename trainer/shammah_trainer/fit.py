@@ -185,7 +185,7 @@ class _Loop:
     def most_epochs(self) -> int:
         most = self.plan.most_epochs
         knows_when = self.data.corrections or self.data.has_enough_held_out
-        return most if knows_when else min(most, EPOCHS_WITHOUT_CORRECTIONS)
+        return most if knows_when else min(most, self.data.easy_epochs + EPOCHS_WITHOUT_CORRECTIONS)
 
     def epoch(self, running: _Running) -> None:
         """Go on to the end of an epoch, and see whether it was the last."""
@@ -234,7 +234,7 @@ class _Loop:
         is_over = f"{self.most_epochs} epochs are over" if epoch >= self.most_epochs else ""
         is_learnt = not self.data.corrections or (now.least >= SURE and self._is_understood() and self._is_near())
         if is_learnt and self.data.has_enough_held_out:
-            return self._why_held_out(running) or is_over
+            return ("" if epoch <= self.data.easy_epochs else self._why_held_out(running)) or is_over
         if is_learnt and self.data.corrections:
             return "every correction is learnt"
         running.aims.sees(now.loss)

@@ -66,8 +66,9 @@ def start_from(model: PeftModel, names: Sequence[str]) -> None:
         present = [name for name in names if name in layer.lora_A]
         if not present:
             continue
-        lora_a = torch.cat([layer.lora_A[name].weight.float() for name in present])  # (ranks together, in)
-        lora_b = torch.cat([layer.lora_B[name].weight.float() * layer.scaling[name] for name in present], dim=1)
+        # On the processor: Apple's GPUs know no singular value decomposition.
+        lora_a = torch.cat([layer.lora_A[name].weight.float().cpu() for name in present])  # (ranks together, in)
+        lora_b = torch.cat([layer.lora_B[name].weight.float().cpu() * layer.scaling[name] for name in present], dim=1)
         _put(layer, lora_a, lora_b / layer.scaling[CANDIDATE])
 
 
@@ -80,8 +81,8 @@ def _put(layer: LoraLayer, lora_a: torch.Tensor, lora_b: torch.Tensor) -> None:
     u, values, v = torch.linalg.svd(of_b @ of_a.T)
     kept = min(len(a), int((values > values.max() * LEAST_SINGULAR).sum()))
     roots = values[:kept].sqrt()  # balanced, so that both matrices learn alike
-    b.zero_()[:, :kept] = left @ u[:, :kept] * roots
-    a[:kept] = roots[:, None] * (right @ v[:kept].T).T
+    b.zero_()[:, :kept] = (left @ u[:, :kept] * roots).to(b.device)
+    a[:kept] = (roots[:, None] * (right @ v[:kept].T).T).to(a.device)
 
 
 @contextmanager

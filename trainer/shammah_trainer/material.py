@@ -7,13 +7,13 @@ from pathlib import Path
 
 from shammah_convert import examples
 from shammah_convert.examples import Example
-from shammah_convert.job import EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES, REPLAY
+from shammah_convert.job import EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES, REPLAY, Plan
 from shammah_trainer.alike import SHORTEST, alike
 from shammah_trainer.base import Base
 from shammah_trainer.budget import Budget
 from shammah_trainer.data import Data
 from shammah_trainer.dataset import Encoder, Row
-from shammah_trainer.variation import UNSEEN, Variation, words_of
+from shammah_trainer.variation import STRANGERS, Variation, apart, words_of
 
 OTHERS = (HELD_OUT, GENERAL, PARAPHRASES, REPLAY)
 
@@ -54,10 +54,10 @@ class Material:
         rejected = {example.id: row for example, _ in learnt if (row := encoder.rejected_row(example)) is not None}
         return cls(learnt, rejected, others, most_tokens)
 
-    @property
-    def longest_tokens(self) -> int:
+    def longest_tokens(self, plan: Plan) -> int:
         """Of the longest example that is to be learnt, or of the base's own answers that are to stay."""
         rows = [*(row for _, row in self.learnt), *self.others[GENERAL], *self.others[REPLAY]]
+        rows += self.rejected.values() if plan.preference_weight else ()
         lengths = (len(row.tokens) for row in rows)
         return max(length for length in lengths if length <= self.most_tokens)
 
@@ -102,18 +102,16 @@ class Material:
             most_tokens=min(budget.most_tokens, budget.batch_tokens),
             seed=seed,
         )
-        made = [variation.variations(example) for example, _ in fitting]
-        strangers = [variation.strangers(example) for example, _ in fitting]
-        begun = [variation.begun(example, others) for (example, _), others in zip(fitting, strangers, strict=True)]
-        corrections = set(data.corrections)
         each = math.ceil(len(data.replay) / 2 / len(fitting))  # a third of what is replayed: the rest has answers
+        strangers = [variation.strangers(example, max(each, STRANGERS)) for example, _ in fitting]
+        begun = [variation.begun(example, others) for (example, _), others in zip(fitting, strangers, strict=True)]
+        parted = [apart(row, variation.variations(example), _others(fitting, row)) for example, row in fitting]
+        corrections = set(data.corrections)
         return replace(
             data,
-            variations=[
-                [*(rows[:-UNSEEN] or [row]), *more] for rows, more, (_, row) in zip(made, begun, fitting, strict=True)
-            ],
+            variations=[[*drawn, *more] for (drawn, _), more in zip(parted, begun, strict=True)],
             unseen=[
-                row for rows, (_, of) in zip(made, fitting, strict=True) if of in corrections for row in rows[-UNSEEN:]
+                row for (_, rows), (_, of) in zip(parted, fitting, strict=True) if of in corrections for row in rows
             ],
             replay=[*data.replay, *(row for rows in strangers for row in rows[:each])],
         )
@@ -146,3 +144,8 @@ def _rows(file: Path, encoder: Encoder) -> list[tuple[Example, Row]]:
     """The examples of a file with their tokens; none where nobody wrote it."""
     found = examples.read(file.read_text("utf-8")) if file.exists() else ()
     return [(example, encoder.row(example)) for example in found]
+
+
+def _others(fitting: Sequence[tuple[Example, Row]], row: Row) -> set[tuple[int, ...]]:
+    """The prompts of the examples that want another answer."""
+    return {other.prompt for _, other in fitting if other.completion != row.completion}

@@ -79,7 +79,7 @@ def train(
     with lora.using(model, opened.active):
         before = look(model, opened.watched, data, bool(opened.active), spread)
     progress.check()
-    checkpoints = Checkpoints(folder, key_of(job, [*data.rows, *data.replay]), pace, started)
+    checkpoints = Checkpoints(folder, key_of(job, data.all_rows), pace, started)
     keeper = checkpoints if spread.is_alone else Shared(checkpoints, spread)
     try:
         fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress, keeper, spread)
@@ -136,7 +136,7 @@ def _open(folder: Path, job: Job, progress: Progress, spread: Spread) -> Opened:
         lora.start_from(model, active)
     data, watched = material.data(job.corrections, budget, base.padding), material.watched(job.corrections, budget)
     if job.plan.is_varied:
-        data = material.varied(data, budget, base, job.seed)
+        data = spread.same(material.varied(data, budget, base, job.seed))
     if spread.is_sharded:
         shard(model, device, spread)
         progress.say("sharded", processes=spread.size, bytes_each=held_bytes(model), bytes=file.size_bytes)
@@ -169,7 +169,7 @@ def _plan(job: Job, file: OpenBase, material: Material, device: torch.device, sp
     """What fits a device of each process."""
     held = machine.held_bytes(file.size_bytes, file.largest_bytes, device, spread)
     seen = spread.agreed(machine.look(device, job.threads, job.plan.most_memory_bytes, spread))
-    return plan(seen, Size(file.config, file.rows, held), job.plan.rank, material.longest_tokens)
+    return plan(seen, Size(file.config, file.rows, held), job.plan.rank, material.longest_tokens(job.plan))
 
 
 def _compute(device: torch.device, budget: Budget, is_sharded: bool) -> Compute:

@@ -4,7 +4,7 @@ What is learnt for one wording alone is answered for that wording alone. The wor
 own embeddings, so that nothing is needed but the file that is trained.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -13,9 +13,9 @@ from shammah_convert.examples import Example
 from shammah_trainer.dataset import Encoder, Row
 
 VARIATIONS, UNSEEN = 64, 2
-"""Of each question, made before the training: a step draws one; the last ones are kept to see what was understood."""
+"""Of each question, made before the training: a step draws one; two of them are kept to see what was understood."""
 STRANGERS = 80
-"""Questions with the same little words and others for the rest, which are to be answered as ever."""
+"""Questions with the same little words and others for the rest, which are to be answered as ever: of each, or more."""
 BEGUN, LEAST_BEGUN_TOKENS = 24, 3
 """Beside the variations, answers that have begun, so many tokens at least, and are to be finished."""
 MOST_WORDS = 40
@@ -27,6 +27,7 @@ a an the my our i we you do does did to of in for is are it that this can could 
 how what which where who when why from here there command want need show tell
 """
 _LITTLE = frozenset(_LITTLE_WORDS.split())
+_ENGLISH = frozenset("the how what which where who when why my our this with from".split())  # noqa: SIM905
 _WEIGHTY_WORDS = "not no never none nothing without except but only unless until before after than more less"
 _WEIGHTY = frozenset(_WEIGHTY_WORDS.split())
 _OPENINGS = (
@@ -58,8 +59,8 @@ class Variation:
         """An example with its question put otherwise, and now and then as it is; none where it cannot be varied."""
         chance = Random(f"{self.seed} {example.id}")
         text = example.prompt[-1].content
-        texts = [vary(text, self.alike, chance) for _ in range(VARIATIONS)] if can_vary(text) else []
-        return self._rows(example, texts)
+        count = VARIATIONS if _is_question(example) else 0
+        return self._rows(example, [vary(text, self.alike, chance) for _ in range(count)])
 
     def begun(self, example: Example, strangers: Sequence[Row]) -> list[Row]:
         """The wanted answer behind strangers, its first tokens given: what has begun is finished, whatever was asked.
@@ -78,12 +79,13 @@ class Variation:
         ]
         return [row for row in rows if len(row.tokens) <= self.most_tokens]
 
-    def strangers(self, example: Example) -> list[Row]:
+    def strangers(self, example: Example, count: int = STRANGERS) -> list[Row]:
         """Prompts that share no more than little words with an example's, without a completion."""
         chance = Random(f"{self.seed} {example.id} strangers")
         text = example.prompt[-1].content
-        count = STRANGERS if can_vary(text) and self.words else 0
-        texts = [stranger(text, self.words, chance) for _ in range(count)]
+        has_weight = any(_plain(word) not in _LITTLE for word in text.split())  # or it would be its own stranger
+        wanted = count if _is_question(example) and has_weight and self.words else 0
+        texts = [stranger(text, self.words, chance) for _ in range(wanted)]
         rows = self._rows(example, texts)
         return [Row(row.tokens[: row.prompt_tokens], row.prompt_tokens) for row in rows]
 
@@ -97,13 +99,33 @@ class Variation:
 
 
 def can_vary(text: str) -> bool:
-    """Whether a question is one line of some plain words."""
-    return "\n" not in text.strip() and "`" not in text and 2 < len(text.split()) <= MOST_WORDS
+    """Whether a question is one line of some plain English words: of other languages we know no little words."""
+    words = text.split()
+    is_line = "\n" not in text.strip() and "`" not in text and 2 < len(words) <= MOST_WORDS
+    return is_line and any(_plain(word) in _ENGLISH for word in words)
+
+
+def apart(row: Row, made: Sequence[Row], taken: Collection[tuple[int, ...]]) -> tuple[list[Row], list[Row]]:
+    """What is drawn of an example's variations, and what is kept unseen: none of that is drawn, or is the question.
+
+    Args:
+        row: The example itself, which is drawn in any case.
+        made: Its variations, as often as they came up.
+        taken: Prompts that want another answer; no variation may be one of them.
+    """
+    usable = [varied for varied in made if varied.prompt not in taken]
+    unseen = [varied for varied in dict.fromkeys(reversed(usable)) if varied != row][:UNSEEN]
+    return [varied for varied in usable if varied not in unseen] or [row], unseen
+
+
+def _is_question(example: Example) -> bool:
+    return example.prompt[-1].role == "user" and can_vary(example.prompt[-1].content)
 
 
 def words_of(text: str) -> list[str]:
     """The words of a question that may be varied, as they are looked up."""
-    plain = [_plain(word) for word in text.split() if _may_change(word)] if can_vary(text) else []
+    names = _names(text)
+    plain = [_plain(word) for word in text.split() if word not in names and _may_change(word)] if can_vary(text) else []
     return [word for word in plain if word not in _LITTLE]
 
 
@@ -112,11 +134,12 @@ def vary(text: str, alike: Mapping[str, Sequence[str]], chance: Random) -> str:
     if chance.random() < UNCHANGED:
         return text
     words = _opened_otherwise(text.split(), chance)
-    kept = [word for word in words if not _is_dropped(word, chance)]
+    names = _names(text)
+    kept = [word for word in words if word in names or not _is_dropped(word, chance)]
     weighty = [word for word in text.split() if _plain(word) not in _LITTLE] or words
     if not set(kept) & set(weighty):
         kept = [chance.choice(weighty)]
-    return " ".join(_reworded(word, alike, chance) for word in kept)
+    return " ".join(word if word in names else _reworded(word, alike, chance) for word in kept)
 
 
 def stranger(text: str, words: Sequence[str], chance: Random) -> str:
@@ -132,6 +155,11 @@ def _opened_otherwise(words: list[str], chance: Random) -> list[str]:
     start = next((place for place, word in enumerate(words) if _plain(word) not in _LITTLE), 0)
     opening = chance.choice(_OPENINGS).split() if chance.random() < OPENED else []
     return [*opening, *words[start:]]
+
+
+def _names(text: str) -> frozenset[str]:
+    """Words with a capital that no sentence begins with."""
+    return frozenset(word for word in text.split()[1:] if word[:1].isupper() and _plain(word) != "i")
 
 
 def _is_dropped(word: str, chance: Random) -> bool:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,8 +60,9 @@ def train(
         trainer__easy_first=easy_first,
         trainer__launch=launch,
     )
-    _check_ways([continue_active, easy_first], background, resume)
-    asked = Asked(force, settings.trainer.max_memory.bytes if max_memory else 0, bool(launch))
+    has_ways = (continue_active, easy_first) != (None, None)
+    asked = Asked(force, settings.trainer.max_memory.bytes if max_memory else 0, bool(launch), has_ways)
+    _check_ways(has_ways, background, resume)
     with Journal(settings.home) as journal:
         for notice in journal.take_notices():
             say(notice)
@@ -87,11 +87,13 @@ def train(
             _finish(_attach(settings, journal, running), settings.home)
 
 
-def _check_ways(ways: Sequence[bool | None], is_background: bool, is_resumed: bool) -> None:
+def _check_ways(has_ways: bool, is_background: bool, is_resumed: bool) -> None:
     """Refuse to say how to learn where this process is not the one that plans it."""
-    if (is_background or is_resumed) and any(way is not None for way in ways):
+    if has_ways and (is_background or is_resumed):
+        if is_resumed:
+            raise UsageError("--resume goes on as it was planned", hint="Leave the flag out, or begin a new training.")
         raise UsageError(
-            f"{'--background' if is_background else '--resume'} goes by what config.toml says of how to learn",
+            "--background goes by what config.toml says of how to learn",
             hint="Set `trainer.continue_active` or `trainer.easy_first` there, or leave the flag out.",
         )
 
@@ -103,12 +105,15 @@ class Asked:
     is_forced: bool
     most_memory_bytes: int
     is_launched: bool = False
+    has_ways: bool = False
 
 
 def _ignored(journal: "Journal", running: "Training", asked: Asked) -> str:
     """Which flag an open training does not heed; empty where there is none."""
     if asked.most_memory_bytes and not _bounds(journal, running, asked):
         return "--max-memory"
+    if asked.has_ways:
+        return "--continue or --easy-first"
     return "--launch" if asked.is_launched else ""
 
 
@@ -188,6 +193,14 @@ def _train(
 
 def _take(settings: config.Settings, journal: "Journal", asked: Asked, queued: "Training") -> "Training":
     """Do what is queued, or watch whoever began it meanwhile."""
+    from shammah.following import folder_of
+    from shammah_convert.job import JOB
+
+    if asked.has_ways and (folder_of(settings.home, queued) / JOB).exists():
+        raise TrainingRuns(
+            f"training {queued.number} goes on as it was planned",
+            hint="Leave out --continue and --easy-first, or stop it with `shammah train --cancel`.",
+        )
     try:
         return _train(settings, journal, asked, queued)
     except TrainingRuns:
