@@ -21,6 +21,9 @@ FIRST_FIELD = 24
 MOST_DIMENSIONS = 4
 """GGML_MAX_DIMS of ggml.h."""
 
+MOST_ENTRIES = 1 << 16
+"""Fields, or tensors: a hundred times what a Qwen of 80 layers has."""
+
 MOST_TEXTS = 1 << 24
 """Of an array: a hundred times Qwen's vocabulary, and gone past in two seconds."""
 
@@ -124,6 +127,8 @@ def counts(data: Buffer) -> tuple[int, int]:
         is_swapped = int.from_bytes(version.to_bytes(4, "little"), "big") in VERSIONS
         raise BadHeader("it is big-endian" if is_swapped else f"it is a GGUF of version {version}, not 2 or 3")
     tensors, fields = cursor.numbers("QQ")
+    if max(tensors, fields) > MOST_ENTRIES:
+        raise BadHeader(f"it is to hold {tensors:,} tensors and {fields:,} fields, more than make sense")
     return tensors, fields
 
 

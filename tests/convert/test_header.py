@@ -164,10 +164,11 @@ def test_what_is_broken_is_refused_by_name(what: str, tmp_path: Path) -> None:
         MappedFile(write(tmp_path / "x.gguf", *entries, tensors=tensors))
 
 
-def test_more_fields_or_tensors_than_there_are_bytes_are_refused(tmp_path: Path) -> None:
-    for counts in ((0, 2**64 - 1), (2**64 - 1, 0)):
+@pytest.mark.parametrize(("count", "words"), [(2**64 - 1, "more than make sense"), (1000, "cut off")])
+def test_more_fields_or_tensors_than_there_are_bytes_are_refused(count: int, words: str, tmp_path: Path) -> None:
+    for counts in ((0, count), (count, 0)):
         (tmp_path / "x.gguf").write_bytes(struct.pack("<4sIQQ", b"GGUF", 3, *counts))
-        with pytest.raises(BadHeader, match="cut off"):
+        with pytest.raises(BadHeader, match=words):
             MappedFile(tmp_path / "x.gguf")
 
 

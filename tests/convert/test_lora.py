@@ -15,6 +15,7 @@ import pytest
 from shammah.local import LocalModel
 from shammah_convert.base import About, write_base
 from shammah_convert.lora import (
+    SCORES,
     Adapter,
     BadAdapter,
     BadValues,
@@ -141,6 +142,12 @@ def test_tensors_that_the_base_does_not_know_are_refused(tmp_path: Path, name: s
 def test_a_sound_raw_file_is_read(tmp_path: Path) -> None:
     write_raw(tmp_path / "a.gguf")
     assert read_lora(tmp_path / "a.gguf", BASE).pairs.keys() == {UP}
+
+
+@pytest.mark.parametrize("scores", ["[" * 200_000, '{"a": 1' + "0" * 400 + "}", "[1]", "no"])
+def test_scores_that_are_none_are_left_out(tmp_path: Path, scores: str) -> None:
+    write_raw(tmp_path / "a.gguf", {SCORES: scores})
+    assert read_lora(tmp_path / "a.gguf", BASE).card.scores == {}
 
 
 @pytest.mark.parametrize("data", [None, b"", b"GGUF", b"not a gguf file at all", b"GGUF" + b"\xff" * 100])
