@@ -26,6 +26,7 @@ from shammah.hardware import physical_cores
 from shammah_trainer.budget import Machine, Size, plan
 
 GIGABYTE = 1e9
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Side:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | ours,
+            env=os.environ | ours | {"PYTHONPATH": os.fspath(ROOT)},  # a trainer does not look where it stands
         )
         self.first = self._read()
 

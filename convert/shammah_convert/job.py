@@ -58,8 +58,8 @@ class Plan:
     alpha: float = 32.0
     learning_rate: float = 0.0
     batch_rows: int = 12
-    replay_rows: int = 16
-    replay_weight: float = 20.0
+    replay_rows: int = 24
+    replay_weight: float = 40.0
     most_epochs: int = 40
     most_tokens: int = 2048
     most_memory_bytes: int = 0

@@ -6,7 +6,7 @@ PATIENCE_EPOCHS = 5
 LEAST_GAIN = 0.01
 SURE = 0.8
 """The least probability of any target token at which a correction counts as learnt: well clear of being outvoted."""
-UNDERSTOOD = 0.8
+UNDERSTOOD = 0.7
 """The least share of corrections that are exact when their questions are put otherwise."""
 EPOCHS_WITHOUT_CORRECTIONS = 3
 LEAST_HELD_OUT = 20
