@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bench.routing_cost import open_embedder
 from shammah.features import Vector
 
+TEACHERS = ("gpt-4",)
 MIXED, MIXED_QUESTIONS = "mixed", 4000
 
 
@@ -47,6 +48,14 @@ class Judged:
     answer: str
     model: str
     is_right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A question with the local model's answer, where that is known."""
+
+    outcome: Outcome
+    answer: str | None
 
 
 @cache
@@ -84,6 +93,29 @@ def answers(file: Path) -> tuple[tuple[Judged, ...], ...]:
         judged = Judged(row["query"], embedded[row["query"]], row["answer"], row["model"], bool(row["correct"]))
         groups.setdefault(row["id"], []).append(judged)
     return tuple(tuple(groups[id]) for id in sorted(groups, key=lambda id: int(id.rpartition("-")[2])))
+
+
+@cache
+def drafted(folder: Path, name: str) -> tuple[Drafted, ...]:
+    """The questions of `NAME_route.jsonl`, joined by id with the local answers of a validate file.
+
+    The file is the one that holds a teacher's answers beside them.
+    """
+    ids = [row["id"] for row in _rows(folder / f"{name}_route.jsonl")]
+    answers = _local_answers(folder, name)
+    pairs = zip(ids, questions(folder)[name], strict=True)
+    if not answers:
+        return tuple(Drafted(outcome, None) for _, outcome in pairs)
+    return tuple(Drafted(outcome, answers[id]) for id, outcome in pairs if id in answers)
+
+
+def _local_answers(folder: Path, name: str) -> dict[str, str]:
+    """The local model's answers by question id, from the file that also holds the teacher's."""
+    for file in sorted(folder.glob(f"{name}_validate*.jsonl")):
+        rows = _rows(file)
+        if any(row["model"].startswith(TEACHERS) for row in rows):
+            return {row["id"]: row["answer"] for row in rows if not row["model"].startswith(TEACHERS)}
+    return {}
 
 
 def _shuffled(items: Sequence[Outcome], chance: np.random.Generator) -> list[Outcome]:

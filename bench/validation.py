@@ -22,7 +22,6 @@ from shammah.heads import VALIDATOR, Head
 
 HAND = len(QUESTION_FEATURES) + len(ANSWER_FEATURES)
 REFERENCE_WIDTH = 44
-TEACHERS = ("gpt-4",)
 # Traits of word problems: whether sums hold, and whether the result is a whole number.
 ARITHMETIC = ("failing_sums", "has_failing_sum", "holding_sums", "chained_sums", "final_is_whole")
 AIMS = {"gsm8k_validate": 0.745, "gsm8k_validate_third": 0.75}
@@ -96,7 +95,7 @@ def _sides(group: Sequence[Judged]) -> tuple[Judged, Judged | None]:
 
 
 def _is_teacher(one: Judged) -> bool:
-    return one.model.startswith(TEACHERS)
+    return one.model.startswith(outcomes.TEACHERS)
 
 
 def figures(folder: Path, first_seed: int = 0, splits: int = 20, seeds: int = 5) -> Iterator[Figure]:

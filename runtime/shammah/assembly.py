@@ -15,6 +15,7 @@ from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.paraphrasing import Paraphraser
+from shammah.quality import Contract, max_bad_rate
 from shammah.records import Base
 from shammah.sides import LocalSide, TeacherSide
 
@@ -78,6 +79,12 @@ class Parts:
     def heads(self) -> Heads:
         """Router and validator of the base."""
         return Heads(self.settings.home, self.journal, self.base.sha256, self.settings.heads.learner)
+
+    @cached_property
+    def contract(self) -> Contract | None:
+        """The quality contract of the base; None where it is off."""
+        allowed = max_bad_rate(self.settings)
+        return None if allowed is None else Contract(self.settings.home, self.journal, self.base.sha256, allowed)
 
     @property
     def limit_tokens(self) -> int:

@@ -16,6 +16,7 @@ from shammah.journal import Journal
 from shammah.learning import Heads, seen_by_validator
 from shammah.policy import Forward, Limits, Local, Reason, Route, Side
 from shammah.privacy import Redactor
+from shammah.quality import Contract
 from shammah.records import NewAnswer
 from shammah.sides import LocalSide, TeacherSide, with_features
 from shammah.turn import Outcome, Request, Screen, Turn
@@ -34,6 +35,7 @@ class Assistant:
         teacher: TeacherSide,
         embed: Embed | None = None,
         chance: random.Random | None = None,
+        contract: Contract | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -44,6 +46,7 @@ class Assistant:
             teacher: Claude, with its budget.
             embed: Turns a question into a unit vector; None without an embedder.
             chance: Decides what is sampled.
+            contract: Sets the thresholds; None where they are fixed.
         """
         self._journal = journal
         self._heads = heads
@@ -51,6 +54,7 @@ class Assistant:
         self._teacher = teacher
         self._embed = embed
         self._chance = chance or random.Random()
+        self._contract = contract
 
     def ask(self, request: Request, screen: Screen, stop: Stop = never) -> Outcome:
         """Answer a question.
@@ -84,26 +88,29 @@ class Assistant:
             local_is_ready=self._local is not None,
             wants_verified=request.wants_verified,
         )
-        return Turn(request, redactor, question, limits, self._journal.count(lineage))
+        count = self._journal.count(lineage)
+        settled = self._contract.thresholds(count) if self._contract else policy.FIXED
+        return Turn(request, redactor, question, limits, count, settled)
 
     def _route(self, turn: Turn) -> Route:
         """Choose who answers; the local model is opened only where its context decides."""
         if turn.limits.forced is Side.TEACHER:
             policy.check_teacher(turn.limits)
-        elif self._local and (turn.limits.no_teacher or policy.threshold(turn.count) is not None):
+        elif self._local and (turn.limits.no_teacher or policy.threshold(turn.count, turn.settled) is not None):
             with turn.timed("load"):
                 fits = self._local.fits(turn.request.context, turn.request.sampling)
             turn.limits = replace(turn.limits, prompt_fits=fits)
         if turn.limits.is_counted:
             with turn.timed("route"):
                 self._judge_question(turn)
-        return policy.route(turn.question.router_probability or 0.0, turn.count, turn.limits)
+        return policy.route(turn.question.router_probability or 0.0, turn.count, turn.limits, turn.settled)
 
     def _judge_question(self, turn: Turn) -> None:
         """Record P(a local answer will do) with all that it rests on."""
         head = self._heads.open("router")
         seen = self._see_question(turn, head)
-        turn.question = self._journal.note_route(turn.question, seen.hand, seen.embedding, head.probability(seen))
+        bars = policy.in_force(turn.count, turn.settled)
+        turn.question = self._journal.note_route(turn.question, seen.hand, seen.embedding, head.probability(seen), bars)
 
     def _see_question(self, turn: Turn, head: Head) -> Features:
         hand = features.of_question(turn.request.text, turn.request.earlier_turns)
@@ -121,7 +128,7 @@ class Assistant:
             answer, p_good = self._judge_answer(turn, answer)
         is_whole = completion.end.finish is Finish.STOP and bool(completion.text)
         try:
-            chosen = policy.review(p_good, is_whole, route, turn.count, turn.limits)
+            chosen = policy.review(p_good, is_whole, route, turn.count, turn.limits, turn.settled)
         except ShammahError:
             self._journal.save(turn.question, [answer])
             screen.discard("the validator does not vouch for this draft")
@@ -130,7 +137,7 @@ class Assistant:
             turn.answers.append(answer)
             screen.discard("the validator does not vouch for this draft; Claude answers")
             return chosen
-        is_vouched = is_whole and policy.accepts(p_good, turn.count)
+        is_vouched = is_whole and policy.accepts(p_good, turn.count, turn.settled)
         self._show(turn, replace(answer, is_verified=is_vouched), completion.text, screen)
         return chosen
 

@@ -76,6 +76,18 @@ class HeadSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class QualitySettings:
+    """What local answers have to be like.
+
+    Attributes:
+        max_bad_rate: So many of them may be worse than the teacher's: a share, or "strict" (0.05), "balanced" (0.15) or
+            "relaxed" (0.30); "off" answers locally from fixed probabilities of 0.5.
+    """
+
+    max_bad_rate: float | Literal["strict", "balanced", "relaxed", "off"] = "balanced"
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """What the background worker may do."""
 
@@ -128,6 +140,7 @@ class Settings:
     answer: AnswerSettings = field(default_factory=AnswerSettings)
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
     heads: HeadSettings = field(default_factory=HeadSettings)
+    quality: QualitySettings = field(default_factory=QualitySettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     examples: ExampleSettings = field(default_factory=ExampleSettings)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
@@ -268,6 +281,8 @@ def _check(settings: Settings) -> None:
         "trainer.after_examples": (settings.trainer.after_examples, 1, 1_000_000),
         "teacher.deadline_seconds": (settings.teacher.deadline_seconds, 0.1, 86_400),
     }
+    if not isinstance(settings.quality.max_bad_rate, str):
+        bounds["quality.max_bad_rate"] = (settings.quality.max_bad_rate, 0, 1)
     for name, (value, low, high) in bounds.items():
         if not low <= value <= high:
             raise ConfigError(f"`{name}` is {value}", hint=f"It takes a number from {low:,} to {high:,}.")

@@ -7,7 +7,7 @@ from shammah.divergence import Divergence, Embed, measure
 from shammah.errors import BudgetReached, ContextTooLong
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal
-from shammah.learning import Heads
+from shammah.learning import Heads, seen_by_validator
 from shammah.policy import Reason, Side
 from shammah.privacy import Redactor
 from shammah.records import Answer, NewAnswer, Question
@@ -77,7 +77,16 @@ def _ask_local(comparison: Comparison, question: Question) -> Answer | None:
     except ContextTooLong:
         return None
     answer = with_features(comparison.local.answer(completion, Reason.SAMPLED, {}), question.text, completion)
-    return comparison.journal.save(question, [_redacted(answer)])[0]
+    return comparison.journal.save(question, [_redacted(_judged(comparison, question, answer))])[0]
+
+
+def _judged(comparison: Comparison, question: Question, answer: NewAnswer) -> NewAnswer:
+    """The answer with what the validator says of it before it learns from it: evidence for the quality contract."""
+    head = comparison.heads.open("validator")
+    seen = None if answer.features is None else seen_by_validator(question, answer.features)
+    if seen is None or not head.lessons:
+        return answer
+    return replace(answer, validator_probability=head.probability(seen))
 
 
 def _ask_teacher(comparison: Comparison, question: Question) -> Answer | None:

@@ -66,6 +66,21 @@ COLD_QUESTIONS = 50
 CAUTIOUS_QUESTIONS = 200
 CAUTIOUS_THRESHOLD = 0.95
 THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From which probabilities a local answer is given, once the early phases are over.
+
+    Attributes:
+        router: None forwards everything.
+    """
+
+    router: float | None = THRESHOLD
+    validator: float = THRESHOLD
+
+
+FIXED = Thresholds()
 # (questions up to which the rate holds, rate); afterwards LAST_RATE.
 SAMPLING_RATES = ((100, 0.5), (500, 0.2), (2000, 0.1))
 LAST_RATE = 0.05
@@ -106,14 +121,19 @@ class Limits:
         return self.forced is None and self.no_teacher is None
 
 
-def threshold(count: int) -> float | None:
-    """The probability from which the local model answers, after `count` questions; None: never yet."""
+def in_force(count: int, settled: Thresholds) -> Thresholds:
+    """Both thresholds after `count` questions; `settled` holds when the early phases are over."""
     if count < COLD_QUESTIONS:
-        return None
-    return CAUTIOUS_THRESHOLD if count < CAUTIOUS_QUESTIONS else THRESHOLD
+        return Thresholds(None)
+    return Thresholds(CAUTIOUS_THRESHOLD) if count < CAUTIOUS_QUESTIONS else settled
 
 
-def route(p_local: float, count: int, limits: Limits) -> Route:
+def threshold(count: int, settled: Thresholds = FIXED) -> float | None:
+    """The probability from which the local model answers, after `count` questions; None: never yet."""
+    return in_force(count, settled).router
+
+
+def route(p_local: float, count: int, limits: Limits, settled: Thresholds = FIXED) -> Route:
     """Choose who answers, from the question alone.
 
     Raises:
@@ -128,9 +148,9 @@ def route(p_local: float, count: int, limits: Limits) -> Route:
         return Forward(Reason.MODEL_NOT_READY)
     if not limits.prompt_fits:
         return Forward(Reason.CONTEXT_TOO_LONG)
-    bar = threshold(count)
+    bar = threshold(count, settled)
     if bar is None:
-        return Forward(Reason.COLD_START)
+        return Forward(Reason.COLD_START if count < COLD_QUESTIONS else Reason.LOW_CONFIDENCE)
     return Local(Reason.LOCAL_CONFIDENT) if p_local >= bar else Forward(Reason.LOW_CONFIDENCE)
 
 
@@ -155,18 +175,20 @@ def _require_local(limits: Limits) -> None:
         raise ContextTooLong("the question is longer than the local model's context, and may not be forwarded")
 
 
-def accepts(p_good: float, count: int) -> bool:
+def accepts(p_good: float, count: int, settled: Thresholds = FIXED) -> bool:
     """Whether the validator vouches for a local answer; it has no say before it has learned."""
-    return count >= COLD_QUESTIONS and p_good >= THRESHOLD
+    return count >= COLD_QUESTIONS and p_good >= in_force(count, settled).validator
 
 
-def review(p_good: float, is_whole: bool, chosen: Local, count: int, limits: Limits) -> Route:
+def review(
+    p_good: float, is_whole: bool, chosen: Local, count: int, limits: Limits, settled: Thresholds = FIXED
+) -> Route:
     """Choose again once the local answer is there: keep it, or forward the question after all.
 
     Raises:
         NothingVerified, BudgetReached: A verified answer was asked for and cannot be had.
     """
-    is_good = is_whole and accepts(p_good, count)
+    is_good = is_whole and accepts(p_good, count, settled)
     if is_good or (not limits.wants_verified and limits.no_teacher):
         return chosen
     if limits.no_teacher is None:

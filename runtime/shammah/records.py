@@ -39,6 +39,7 @@ class Question:
     Attributes:
         context: The whole prompt, this question last.
         lineage: sha256 of the base model that it counts for.
+        router_threshold: That applied; None where everything was forwarded, or no router was asked.
     """
 
     number: int
@@ -57,6 +58,8 @@ class Question:
     router_probability: float | None
     propensity: float | None
     is_sampled: bool
+    router_threshold: float | None
+    validator_threshold: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from shammah.generation import Sampling
-from shammah.policy import Limits, Side
+from shammah.policy import FIXED, Limits, Side, Thresholds
 from shammah.privacy import Redactor
 from shammah.records import Answer, NewAnswer, Question
 from shammah_convert.chat import Message
@@ -100,6 +100,7 @@ class Turn:
     question: Question
     limits: Limits
     count: int
+    settled: Thresholds = FIXED
     seconds: dict[str, float] = field(default_factory=dict)
     answers: list[NewAnswer] = field(default_factory=list)
     text: str = ""

@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from shammah import catalog, policy, schedule
+from shammah import catalog, policy, quality, schedule
 from shammah.assembly import Parts
 from shammah.assistant import Assistant
 from shammah.cli.interrupt import Interrupt
@@ -49,7 +49,7 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
             say(notice)
         parts = Parts(settings, journal, meter, say, stop, options.max_teacher_tokens)
         local = precedence.around(parts.local(), parts.base)
-        assistant = Assistant(journal, parts.heads, local, parts.teacher(), parts.embed)
+        assistant = Assistant(journal, parts.heads, local, parts.teacher(), parts.embed, contract=parts.contract)
         shows_live = sys.stdout.isatty() and not options.as_json
         screen = (Terminal if shows_live else Silent)(lambda: _announce(parts))
         request = _request(options, settings, journal)
@@ -159,11 +159,13 @@ def _say_more(outcome: Outcome, options: Options, parts: Parts) -> None:
 def reasons(outcome: Outcome, parts: Parts) -> list[str]:
     """The decision, line by line."""
     question, shown = outcome.question, outcome.answer
-    bar = policy.threshold(outcome.count)
+    bar = question.router_threshold
     lines = [
         f"route: {shown.side} ({shown.reason}), {'verified' if shown.is_verified else 'unverified'}",
         f"phase: {outcome.count} questions counted; local from p >= {bar:g}" if bar else
-        f"phase: {outcome.count} of {policy.COLD_QUESTIONS} questions to learn from before the router may choose",
+        f"phase: {outcome.count} of {policy.COLD_QUESTIONS} questions to learn from before the router may choose"
+        if outcome.count < policy.COLD_QUESTIONS else
+        f"phase: {outcome.count} questions counted",
         f"router: {_probability(question.router_probability)}, validator: {_probability(outcome.validator_probability)}"
         f", embedding: {'yes' if question.embedding is not None else 'no'}",
         f"model: {shown.model}, adapters: {_adapters(shown.adapters)}",
@@ -181,6 +183,8 @@ def reasons(outcome: Outcome, parts: Parts) -> list[str]:
             f"teacher: {url}, cost {cost} (list price of {catalog.prices_date()}), {outcome.redactions} secrets kept"
         )
         lines.append(f"today: ${parts.journal.spending.usd_today():.4f} of ${parts.settings.teacher.max_usd_per_day:g}")
+    if parts.contract is not None and outcome.count >= policy.CAUTIOUS_QUESTIONS:
+        lines.append(f"contract: {quality.in_words(parts.contract.standing(), parts.contract.max_bad_rate)}")
     if question.propensity is not None:
         lines.append(f"sampled: {'yes' if question.is_sampled else 'no'}, at rate {question.propensity:g}")
     return lines

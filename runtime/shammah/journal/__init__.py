@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from shammah import features, rows
+from shammah.contract import Evidence
 from shammah.database import Database
 from shammah.divergence import Divergence
 from shammah.features import Vector
 from shammah.journal.adapters import Adapters
+from shammah.journal.evidence import judged
 from shammah.journal.examples import Examples, insert_example
 from shammah.journal.jobs import Jobs, insert_job
 from shammah.journal.lessons import USER_WEIGHT, NewLesson, insert_lessons
@@ -23,6 +25,7 @@ from shammah.journal.ratings import Ratings
 from shammah.journal.spending import Spending
 from shammah.journal.trainings import Trainings
 from shammah.journal.watch import Watch, insert_notice
+from shammah.policy import Thresholds
 from shammah.records import Answer, Base, Lesson, NewAnswer, NewExample, Question
 from shammah.rows import new_id, now
 from shammah_convert.chat import Message
@@ -96,14 +99,27 @@ class Journal:
         return self._question("number = ?", number)
 
     def note_route(
-        self, question: Question, hand: Vector, embedding: Vector | None, router_probability: float
+        self,
+        question: Question,
+        hand: Vector,
+        embedding: Vector | None,
+        router_probability: float,
+        bars: Thresholds | None = None,
     ) -> Question:
-        """Count a question, and record what the router saw and said."""
+        """Count a question, and record what the router saw and said, and which thresholds apply."""
         with self._db.write() as db:
             db.execute(
                 "UPDATE questions SET is_counted = 1, features = ?, embedding = ?, feature_version = ?,"
-                " router_probability = ? WHERE number = ?",
-                (rows.blob(hand), rows.blob(embedding), features.VERSION, router_probability, question.number),
+                " router_probability = ?, router_threshold = ?, validator_threshold = ? WHERE number = ?",
+                (
+                    rows.blob(hand),
+                    rows.blob(embedding),
+                    features.VERSION,
+                    router_probability,
+                    bars and bars.router,
+                    bars and bars.validator,
+                    question.number,
+                ),
             )
         return self.question_at(question.number)
 
@@ -261,6 +277,10 @@ class Journal:
         """The id of a head's newest lesson; 0 where there is none."""
         row = self._db.execute("SELECT max(id) FROM lessons WHERE head = ? AND lineage = ?", (head, lineage))
         return int(row.fetchone()[0] or 0)
+
+    def evidence(self, lineage: str, most: int) -> list[Evidence]:
+        """The newest judged local answers of a base lineage, oldest first, for the quality contract."""
+        return judged(self._db, lineage, most)
 
     # Model files.
 

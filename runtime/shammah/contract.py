@@ -1,0 +1,187 @@
+"""The quality contract, from values alone: which local answers may be given, so that few of them are bad.
+
+The evidence is local answers that were compared with the teacher's. A logistic curve over both heads' log-odds says how
+probably an answer is bad; a candidate pair of thresholds is allowed where the upper bound of the mean of that curve,
+over what the pair accepts, stays below what the user allows. The curve has three parameters however many pairs are
+tried, so the best of many pairs is hardly more optimistic than one of them (docs/how-it-decides.md).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shammah.policy import Thresholds
+
+Array = NDArray[np.float64]
+
+PRESETS = {"strict": 0.05, "balanced": 0.15, "relaxed": 0.30}
+WINDOW = 1000
+"""So many of the newest judged answers count."""
+LEAST = 30
+"""With less evidence than this, everything is forwarded."""
+HALF_LIFE = 1000.0
+# Standard deviations between estimate and bound, and the answers ahead whose luck the bound covers. Both chosen by
+# simulation (bench/contract.py) on seeds that are not reported.
+DEVIATIONS = 2.0
+HORIZON = 1_000_000
+SLACK = 1.0
+LEAST_SHARE = 0.05
+# Of intercept and slopes: where they start, and how far they may go. Slopes of one in all: the heads are calibrated.
+PRIOR_MEAN = (0.0, 0.5, 0.5)
+PRIOR_DEVIATION = (1.0, 0.5, 0.5)
+ROUTER_SHARES = (0.0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85)
+VALIDATOR_STEPS = 40
+_NEWTON_STEPS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A local answer that was judged.
+
+    Attributes:
+        router: P(a local answer will do), as it was said before anyone answered.
+        validator: P(the answer is good), as it was said before it was judged; None where there is no validator.
+        propensity: The probability with which it came to be judged.
+        trust: What the label is worth, 1 for a person's or a judge's.
+        is_certain: Whether a person or a judge said so, and no measure of similarity.
+    """
+
+    router: float
+    validator: float | None
+    is_bad: bool
+    propensity: float = 1.0
+    trust: float = 1.0
+    is_certain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the contract says now.
+
+    Attributes:
+        thresholds: From which both heads let a local answer pass.
+        estimate: Expected bad rate among the answers that pass; None where none do.
+        bound: Its upper confidence bound.
+        share: Of the questions seen lately, the part whose local answer passes.
+        judged: Number of judged answers that this rests on.
+        certain: Of them, judged by a person or a judge.
+    """
+
+    thresholds: Thresholds
+    estimate: float | None
+    bound: float | None
+    share: float
+    judged: int
+    certain: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    """P(bad) of each judged answer, with how far the curve itself may be off.
+
+    Attributes:
+        inputs: One, and both heads' log-odds of bad, (n, 3).
+        covariance: Of the curve's parameters, (3, 3).
+    """
+
+    inputs: Array
+    p_bad: Array
+    covariance: Array
+
+
+def decide(evidence: Sequence[Evidence], max_bad_rate: float) -> Standing:
+    """Choose both thresholds, so that as few questions as possible go to the teacher.
+
+    Args:
+        evidence: Judged local answers, oldest first.
+        max_bad_rate: How many of the answers that pass may be worse than the teacher's.
+    """
+    rows = list(evidence)[-WINDOW:]
+    certain = sum(one.is_certain for one in rows)
+    if len(rows) < LEAST:
+        return Standing(Thresholds(None), None, None, 0.0, len(rows), certain)
+    recency = 0.5 ** (np.arange(len(rows))[::-1] / HALF_LIFE)
+    bad = np.array([one.is_bad for one in rows], dtype=float)
+    curve = _curve(_inputs(rows), bad, recency * np.array([one.trust for one in rows]))
+    population = recency / np.array([max(0.01, one.propensity) for one in rows])
+    pairs = _pairs(rows)
+    estimate, bound, share, seen = _measure(rows, pairs, curve, bad, population)
+    allowed = (bound <= max_bad_rate) & (seen <= max_bad_rate) & (share >= LEAST_SHARE)
+    if not allowed.any():
+        return Standing(Thresholds(None), None, None, 0.0, len(rows), certain)
+    best = int(np.argmax(np.where(allowed, share, -1.0)))
+    router, validator = (float(value) for value in pairs[best])
+    expected, at_most, passing = (float(column[best]) for column in (estimate, bound, share))
+    return Standing(Thresholds(router, validator), expected, at_most, passing, len(rows), certain)
+
+
+def _inputs(rows: Sequence[Evidence]) -> Array:
+    """One, and the log-odds of bad by router and validator; the router stands in where there is no validator."""
+    router = np.array([one.router for one in rows])
+    validator = np.array([one.router if one.validator is None else one.validator for one in rows])
+    return np.stack([np.ones(len(rows)), -_log_odds(router), -_log_odds(validator)], axis=1)
+
+
+def _log_odds(p: Array) -> Array:
+    held = np.clip(p, 1e-4, 1 - 1e-4)
+    return np.asarray(np.log(held / (1 - held)), dtype=np.float64)
+
+
+def _curve(inputs: Array, bad: Array, weights: Array) -> _Curve:
+    """The logistic curve with the largest posterior, by Newton's steps, and Laplace's covariance."""
+    start = np.array(PRIOR_MEAN)
+    precision = np.diag(1 / np.array(PRIOR_DEVIATION) ** 2)
+    mean, covariance = start, precision
+    for _ in range(_NEWTON_STEPS):
+        p = _sigmoid(inputs @ mean)
+        slope = inputs.T @ (weights * (p - bad)) + precision @ (mean - start)
+        curvature: Array = (inputs.T * (weights * p * (1 - p))) @ inputs + precision
+        covariance = np.asarray(np.linalg.inv(curvature), dtype=np.float64)
+        mean = mean - covariance @ slope
+    return _Curve(inputs, _sigmoid(inputs @ mean), covariance)
+
+
+def _sigmoid(z: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-np.clip(z, -30, 30))), dtype=np.float64)
+
+
+def _pairs(rows: Sequence[Evidence]) -> Array:
+    """Candidate thresholds of router and validator, (pairs, 2), at quantiles of what was seen."""
+    routers = np.array([one.router for one in rows])
+    steps = np.arange(VALIDATOR_STEPS) / VALIDATOR_STEPS
+    validators = [one.validator for one in rows if one.validator is not None]
+    if len(validators) < len(rows):
+        return np.array([[value, 0.0] for value in _quantiles(routers, steps)])
+    firsts = _quantiles(routers, np.array(ROUTER_SHARES))
+    seconds = _quantiles(np.array(validators), steps)
+    return np.array([[first, second] for first in firsts for second in seconds])
+
+
+def _quantiles(values: Array, shares: Array) -> Array:
+    """Values that leave a share below; none at all for the share 0."""
+    found = np.asarray(np.quantile(values, shares), dtype=np.float64)
+    found[shares == 0] = 0.0
+    return found
+
+
+def _measure(
+    rows: Sequence[Evidence], pairs: Array, curve: _Curve, bad: Array, population: Array
+) -> tuple[Array, Array, Array, Array]:
+    """For each pair: expected bad rate, its upper bound, the share that passes, and the bad rate as it was seen."""
+    router = np.array([one.router for one in rows])
+    validator = np.array([1.0 if one.validator is None else one.validator for one in rows])
+    passes = (router >= pairs[:, :1]) & (validator >= pairs[:, 1:])  # (pairs, n)
+    weight = passes @ population
+    part = np.where(weight > 0, weight, 1.0)
+    spread = curve.p_bad * (1 - curve.p_bad)
+    estimate = passes @ (population * curve.p_bad) / part
+    gradient = passes @ (population[:, None] * spread[:, None] * curve.inputs) / part[:, None]  # (pairs, 3)
+    share = weight / population.sum()
+    luck = passes @ (population * spread) / part / np.maximum(1.0, HORIZON * share)
+    variance = np.einsum("ki,ij,kj->k", gradient, curve.covariance, gradient) + luck
+    bound = np.where(weight > 0, estimate + DEVIATIONS * np.sqrt(variance), 1.0)
+    seen = passes @ (population * bad) / part
+    ease = np.sqrt(seen * (1 - seen) * (passes @ population**2)) / part
+    return estimate, bound, share, seen - SLACK * ease

@@ -1,0 +1,106 @@
+"""The quality contract as a pure decision, and against streams whose truth is known."""
+
+import numpy as np
+import pytest
+
+from shammah import contract
+from shammah.contract import Evidence
+from shammah.policy import Thresholds
+
+NOTHING = Thresholds(None)
+
+
+def drawn(
+    count: int, seed: int, has_validator: bool = False, overconfidence: float = 1.0, propensity: float = 1.0
+) -> list[Evidence]:
+    """Judged answers of heads that tell the truth, or that are too sure by a factor of the log-odds."""
+    chance = np.random.default_rng(seed)
+    truth = chance.normal(2.0, 1.5, count)  # log-odds of a good answer
+    bad = chance.random(count) > 1 / (1 + np.exp(-truth))
+    said = 1 / (1 + np.exp(-overconfidence * truth))
+    weak = 1 / (1 + np.exp(-0.5 * truth))
+    return [
+        Evidence(float(w if has_validator else s), float(s) if has_validator else None, bool(b), propensity)
+        for s, w, b in zip(said, weak, bad, strict=True)
+    ]
+
+
+def bad_rate(evidence: list[Evidence], bars: Thresholds) -> tuple[float, float]:
+    """Bad rate of what passes, and the share that does."""
+    assert bars.router is not None
+    passed = [e for e in evidence if e.router >= bars.router and (e.validator is None or e.validator >= bars.validator)]
+    return sum(e.is_bad for e in passed) / max(1, len(passed)), len(passed) / len(evidence)
+
+
+@pytest.mark.parametrize("count", [0, contract.LEAST - 1])
+def test_without_evidence_everything_is_forwarded(count: int) -> None:
+    standing = contract.decide([Evidence(0.99, 0.99, False)] * count, 0.3)
+    assert standing.thresholds == NOTHING
+    assert (standing.estimate, standing.bound, standing.judged) == (None, None, count)
+
+
+def test_good_answers_let_everything_pass() -> None:
+    standing = contract.decide([Evidence(0.9, 0.9, False)] * 300, 0.15)
+    assert standing.thresholds == Thresholds(0.0, 0.0)
+    assert standing.bound is not None
+    assert standing.bound <= 0.15
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.15, 0.3])
+def test_bad_answers_let_nothing_pass(rate: float) -> None:
+    assert contract.decide([Evidence(0.9, 0.9, True)] * 300, rate).thresholds == NOTHING
+
+
+def test_a_rate_of_nothing_forwards_everything() -> None:
+    assert contract.decide([Evidence(0.9, 0.9, False)] * 300, 0.0).thresholds == NOTHING
+
+
+def test_more_allowed_bad_answers_never_mean_fewer_local_ones() -> None:
+    evidence = drawn(400, seed=0)
+    shares = [contract.decide(evidence, rate).share for rate in (0.05, 0.1, 0.15, 0.25)]
+    assert shares == sorted(shares)
+    assert shares[-1] > 0.5
+
+
+def test_more_evidence_brings_the_bound_closer_to_the_estimate() -> None:
+    few, many = (contract.decide(drawn(count, seed=1), 0.15) for count in (150, 900))
+    gaps = [one.bound - one.estimate for one in (few, many) if one.bound is not None and one.estimate is not None]
+    assert len(gaps) == 2
+    assert gaps[1] < gaps[0]
+
+
+def test_an_answer_judged_at_a_tenth_of_the_rate_stands_for_ten() -> None:
+    rare = drawn(200, seed=2, propensity=0.1)
+    common = [Evidence(0.5, None, True)] * 200  # what was always judged, and bad
+    seldom = contract.decide([*common, *rare], 0.15).share
+    equal = contract.decide([*common, *drawn(200, seed=2)], 0.15).share
+    assert seldom > 1.5 * equal
+
+
+def test_similarity_alone_is_told_from_judges() -> None:
+    evidence = [Evidence(0.9, 0.9, False, is_certain=n % 3 == 0) for n in range(90)]
+    standing = contract.decide(evidence, 0.15)
+    assert (standing.judged, standing.certain) == (90, 30)
+
+
+def test_labels_that_are_worth_little_prove_little() -> None:
+    evidence = drawn(300, seed=3)
+    doubted = [Evidence(e.router, e.validator, e.is_bad, trust=0.1) for e in evidence]
+    assert contract.decide(doubted, 0.15).share < contract.decide(evidence, 0.15).share
+
+
+def test_what_is_long_past_is_not_read() -> None:
+    recent = drawn(contract.WINDOW, seed=4)
+    assert contract.decide([*[Evidence(0.9, None, True)] * 500, *recent], 0.15) == contract.decide(recent, 0.15)
+
+
+@pytest.mark.parametrize("has_validator", [False, True])
+@pytest.mark.parametrize("overconfidence", [0.7, 1.0, 1.4])
+def test_the_promise_holds_on_fresh_questions(has_validator: bool, overconfidence: float) -> None:
+    broken = 0
+    for seed in range(40):
+        standing = contract.decide(drawn(300, seed, has_validator, overconfidence), 0.15)
+        if standing.thresholds.router is not None:
+            fresh = drawn(4000, 5000 + seed, has_validator, overconfidence)
+            broken += bad_rate(fresh, standing.thresholds)[0] > 0.15
+    assert broken <= 3, "fixed seeds; 5% of 40 is 2"

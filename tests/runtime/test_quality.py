@@ -1,0 +1,172 @@
+"""The quality contract in step with a real journal, and in the path of a question."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shammah import contract, features, quality
+from shammah.assistant import Assistant
+from shammah.config import QualitySettings, Settings
+from shammah.contract import Evidence
+from shammah.divergence import Divergence, Method
+from shammah.journal import Journal
+from shammah.learning import Heads
+from shammah.policy import FIXED, Side, Thresholds
+from shammah.quality import Contract
+from shammah.records import Answer, NewAnswer, Question
+from shammah.turn import Outcome, Request
+from shammah_convert.chat import Message
+from tests.scripted import Recorder, Scripted, local_side, teacher_side
+
+LINEAGE = "f" * 64
+GOOD, BAD = Divergence(0.1, Method.SEMANTIC), Divergence(0.9, Method.SEMANTIC)
+TEXT = "list all files"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal(tmp_path) as opened:
+        yield opened
+
+
+def judge(
+    journal: Journal, is_good: bool, propensity: float = 1.0, p_good: float | None = 0.8
+) -> tuple[Question, Answer]:
+    """One counted question whose local answer was compared."""
+    question = journal.begin("other", LINEAGE, [Message("user", TEXT)], 0, True)
+    question = journal.note_route(question, features.of_question(TEXT), None, 0.8)
+    answer = NewAnswer("local", True, "ls", "sampled", "stop", "m", (), False, 1, 1, {}, validator_probability=p_good)
+    (saved,) = journal.save(question, [answer], propensity=propensity, is_sampled=True)
+    journal.teach(question, saved, GOOD if is_good else BAD, is_good)
+    return question, saved
+
+
+def ask(journal: Journal, rate: float | None = 0.15) -> Outcome:
+    """Ask with a local model and a teacher at hand, under a contract."""
+    home = journal.path.parent
+    holds = None if rate is None else Contract(home, journal, LINEAGE, rate)
+    heads = Heads(home, journal, LINEAGE, "bayes")
+    assistant = Assistant(
+        journal,
+        heads,
+        local_side(Scripted("ls -la")),
+        teacher_side(Scripted("from claude")),
+        chance=random.Random(0),
+        contract=holds,
+    )
+    return assistant.ask(Request(TEXT, "session"), Recorder())
+
+
+def test_good_evidence_lets_a_local_answer_pass_and_the_record_says_from_where(journal: Journal) -> None:
+    for _ in range(200):
+        judge(journal, is_good=True)
+    outcome = ask(journal)
+    assert (outcome.answer.side, outcome.answer.reason) == (Side.LOCAL, "local_confident")
+    assert (outcome.question.router_threshold, outcome.question.validator_threshold) == (0.0, 0.0)
+
+
+def test_after_bad_judged_answers_the_same_question_is_forwarded(journal: Journal) -> None:
+    for _ in range(200):
+        judge(journal, is_good=True)
+    assert ask(journal).answer.side == Side.LOCAL
+    for _ in range(60):
+        judge(journal, is_good=False)
+    outcome = ask(journal)
+    assert (outcome.answer.side, outcome.answer.reason) == (Side.TEACHER, "low_confidence")
+    assert outcome.question.router_threshold is None
+
+
+def test_without_evidence_a_settled_home_forwards_until_there_is_some(journal: Journal) -> None:
+    for _ in range(200):
+        judge(journal, is_good=True, p_good=None)  # from before validators were asked in the background
+    assert ask(journal).answer.side == Side.TEACHER
+
+
+def test_off_answers_from_the_fixed_thresholds(journal: Journal) -> None:
+    for _ in range(200):
+        judge(journal, is_good=True, p_good=None)
+    outcome = ask(journal, rate=None)
+    assert outcome.answer.side == Side.LOCAL
+    assert outcome.question.router_threshold == FIXED.router
+
+
+def test_in_the_early_phases_the_contract_has_no_say(journal: Journal) -> None:
+    for _ in range(60):
+        judge(journal, is_good=False)
+    outcome = ask(journal)
+    assert (outcome.question.router_threshold, outcome.question.validator_threshold) == (0.95, 0.5)
+
+
+def test_evidence_is_what_both_heads_said_and_how_it_was_drawn(journal: Journal) -> None:
+    judge(journal, is_good=True, propensity=0.2)
+    judge(journal, is_good=False, p_good=None)
+    assert journal.evidence(LINEAGE, 10) == [Evidence(0.8, 0.8, False, 0.2, 1.0, is_certain=False)]
+    assert journal.evidence("0" * 64, 10) == []
+
+
+def test_a_persons_word_comes_before_a_comparison_and_stands_for_itself(journal: Journal) -> None:
+    question, answer = judge(journal, is_good=True, propensity=0.2)
+    journal.teach_by_user(question, answer, GOOD, is_good=False)
+    journal.teach(question, answer, GOOD, is_good=True)
+    assert journal.evidence(LINEAGE, 10) == [Evidence(0.8, 0.8, True, 1.0, 1.0, is_certain=True)]
+
+
+def test_a_comparison_by_words_counts_for_a_fifth(journal: Journal) -> None:
+    question, answer = judge(journal, is_good=True)
+    journal.teach(question, answer, Divergence(0.2, Method.BLEU), is_good=True)
+    assert [one.trust for one in journal.evidence(LINEAGE, 10)] == [pytest.approx(0.2)]
+
+
+def test_evidence_reads_no_more_than_it_is_told_newest_kept(journal: Journal) -> None:
+    for is_good in (True, True, False, False, False):
+        judge(journal, is_good)
+    assert [one.is_bad for one in journal.evidence(LINEAGE, 4)] == [False, True, True, True]
+
+
+def test_what_holds_is_kept_until_a_lesson_comes(journal: Journal) -> None:
+    held = Contract(journal.path.parent, journal, LINEAGE, 0.15)
+    for _ in range(60):
+        judge(journal, is_good=True)
+    before = held.standing()
+    file = journal.path.parent / "heads" / LINEAGE[:16] / "contract.json"
+    kept = file.stat().st_mtime_ns
+    assert held.standing() == before
+    assert file.stat().st_mtime_ns == kept
+    judge(journal, is_good=False)
+    assert held.standing().judged == before.judged + 1
+
+
+@pytest.mark.parametrize("content", ["", "{}", "null", '{"known": 1}', "\0"])
+def test_a_damaged_file_is_decided_anew(journal: Journal, content: str) -> None:
+    held = Contract(journal.path.parent, journal, LINEAGE, 0.15)
+    for _ in range(60):
+        judge(journal, is_good=True)
+    before = held.standing()
+    (journal.path.parent / "heads" / LINEAGE[:16] / "contract.json").write_text(content)
+    assert held.standing() == before
+
+
+def test_another_rate_is_decided_anew(journal: Journal) -> None:
+    for _ in range(200):
+        judge(journal, is_good=True)
+    home = journal.path.parent
+    assert Contract(home, journal, LINEAGE, 0.15).standing().thresholds.router is not None
+    assert Contract(home, journal, LINEAGE, 0.0).thresholds(200) == Thresholds(None)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rate"), [("strict", 0.05), ("balanced", 0.15), ("relaxed", 0.3), ("off", None), (0.1, 0.1), (0.0, 0.0)]
+)
+def test_presets_stand_for_rates(tmp_path: Path, chosen: object, rate: float | None) -> None:
+    settings = Settings(tmp_path, quality=QualitySettings(chosen))  # type: ignore[arg-type]
+    assert quality.max_bad_rate(settings) == rate
+
+
+def test_words_say_where_similarity_alone_stands_behind_it() -> None:
+    by_likeness = contract.decide([Evidence(0.9, 0.9, False, is_certain=False)] * 300, 0.15)
+    by_judge = contract.decide([Evidence(0.9, 0.9, False)] * 300, 0.15)
+    assert "estimated by similarity" in quality.in_words(by_likeness, 0.15)
+    assert "300 of them by you or a judge" in quality.in_words(by_judge, 0.15)
+    assert "all is forwarded" in quality.in_words(contract.decide([], 0.15), 0.15)
