@@ -76,6 +76,17 @@ class HeadSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DivergenceSettings:
+    """How a local answer is compared with the teacher's.
+
+    Attributes:
+        method: "auto" compares by meaning, by words without an embedder; "judge" lets the teacher grade both.
+    """
+
+    method: Literal["auto", "semantic", "bleu", "exact", "judge"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """What the background worker may do."""
 
@@ -128,6 +139,7 @@ class Settings:
     answer: AnswerSettings = field(default_factory=AnswerSettings)
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
     heads: HeadSettings = field(default_factory=HeadSettings)
+    divergence: DivergenceSettings = field(default_factory=DivergenceSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     examples: ExampleSettings = field(default_factory=ExampleSettings)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)

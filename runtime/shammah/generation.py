@@ -1,6 +1,6 @@
 """What a generator is, whoever it is: chunks of text that end in one record of how they ended."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
@@ -75,11 +75,13 @@ class Sampling:
         max_tokens: At most so many completion tokens.
         temperature: 0 is greedy.
         seed: Makes a draw above temperature 0 repeatable; None takes a fresh one.
+        schema: The answer is JSON of this JSON schema; the teacher alone obeys it.
     """
 
     max_tokens: int = 1024
     temperature: float = 0.0
     seed: int | None = None
+    schema: Mapping[str, object] | None = None
 
 
 class Generator(Protocol):

@@ -1,6 +1,6 @@
 """The two sides that can answer, as whoever asks them sees them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -110,6 +110,7 @@ class TeacherSide:
         stop: Stop = never,
         restore: Restore = iter,
         messages: Sequence[Message] | None = None,
+        schema: Mapping[str, object] | None = None,
     ) -> Completion:
         """Answer a recorded question, redacted as it is, within the day's budget.
 
@@ -120,6 +121,7 @@ class TeacherSide:
             stop: Ends the call early.
             restore: Puts secrets back where placeholders stand; the completion itself keeps the placeholders.
             messages: What is sent in the place of the question's conversation, redacted.
+            schema: The JSON schema that the answer is to follow.
 
         Raises:
             KeyMissing: There is no key, or it is refused.
@@ -133,7 +135,7 @@ class TeacherSide:
             raise BudgetReached("the day's budget for Claude does not cover this question")
         said: list[Chunk] = []
         try:
-            collect(restore(_kept(self._stream(messages, stop), said)), show)
+            collect(restore(_kept(self._stream(messages, stop, schema), said)), show)
         except (KeyMissing, TeacherError) as error:
             if error.is_free:
                 journal.spending.settle(reservation, 0.0)
@@ -144,10 +146,10 @@ class TeacherSide:
             journal.spending.settle(reservation, completion.end.cost_usd)
         return completion
 
-    def _stream(self, messages: Sequence[Message], stop: Stop) -> Iterator[Chunk]:
+    def _stream(self, messages: Sequence[Message], stop: Stop, schema: Mapping[str, object] | None) -> Iterator[Chunk]:
         if self.generator is None:
             raise KeyMissing("the teacher has no key")
-        return self.generator.stream(messages, Sampling(self.max_tokens), stop)
+        return self.generator.stream(messages, Sampling(self.max_tokens, schema=schema), stop)
 
     def answer(self, completion: Completion, reason: Reason, seconds: dict[str, float]) -> NewAnswer:
         """A completion as an answer for the journal: not shown, verified where it is whole."""
