@@ -20,13 +20,14 @@ def never() -> bool:
 
 
 class Finish(StrEnum):
-    """Why a completion ended. Only `STOP` is a whole answer."""
+    """Why a completion ended. Only `STOP` is a whole answer; `HOPELESS` ended on our own early verdict."""
 
     STOP = "stop"
     LENGTH = "length"
     REFUSAL = "refusal"
     INTERRUPTED = "interrupted"
     CUT = "cut"
+    HOPELESS = "hopeless"
 
 
 ActiveSet = tuple[tuple[str, float], ...]

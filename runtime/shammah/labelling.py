@@ -85,7 +85,9 @@ def _with_embedding(comparison: Comparison, question: Question) -> Question:
 
 
 def _whole(answers: list[Answer], side: Side, needs_whole: bool = True) -> Answer | None:
-    return next((a for a in answers if a.side == side and (not needs_whole or a.finish == Finish.STOP)), None)
+    """A side's answer; one that our own early verdict ended says nothing of how it would have gone on."""
+    found = (a for a in answers if a.side == side and a.finish != Finish.HOPELESS)
+    return next((a for a in found if not needs_whole or a.finish == Finish.STOP), None)
 
 
 def _ask_local(comparison: Comparison, question: Question) -> Answer | None:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from shammah import features
 from shammah.catalog import Price, dearest_price
+from shammah.early import Early, Verdict
 from shammah.errors import BudgetReached, KeyMissing, TeacherError
 from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, collect, never
 from shammah.journal import Journal
@@ -70,14 +71,23 @@ class LocalSide:
         return generator.fits(len(generator.prompt_tokens(messages)), sampling.max_tokens, self.limit_tokens)
 
     def complete(
-        self, messages: Sequence[Message], sampling: Sampling, show: Callable[[str], None], stop: Stop = never
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        show: Callable[[str], None],
+        stop: Stop = never,
+        is_hopeless: Verdict | None = None,
     ) -> Completion:
-        """Answer a conversation.
+        """Answer a conversation; where the first tokens are judged hopeless, not to its end.
 
         Raises:
             ContextTooLong: It does not fit.
         """
-        return collect(self.open().stream(messages, sampling, stop, self.limit_tokens), show)
+        if is_hopeless is None:
+            return collect(self.open().stream(messages, sampling, stop, self.limit_tokens), show)
+        early = Early(is_hopeless, stop)
+        chunks = self.open().stream(messages, sampling, early.stop, self.limit_tokens)
+        return early.name(collect(early.watch(chunks), show))
 
     def answer(self, completion: Completion, reason: Reason, seconds: dict[str, float]) -> NewAnswer:
         """A completion as an answer for the journal: not shown and not verified, until somebody says so."""
