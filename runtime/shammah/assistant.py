@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shammah import features, policy
+from shammah import categories, features, policy
+from shammah.divergence import measure
+from shammah.early import Verdict
 from shammah.errors import BudgetReached, ContextTooLong, KeyMissing, NothingVerified, ShammahError, TeacherError
 from shammah.features import Features
-from shammah.generation import Completion, Finish, Stop, never
+from shammah.generation import Completion, Finish, Sampling, Stop, never
 from shammah.heads import Head
 from shammah.journal import Journal
 from shammah.learning import Heads, seen_by_validator
@@ -20,6 +22,9 @@ from shammah.quality import Contract
 from shammah.records import NewAnswer
 from shammah.sides import LocalSide, TeacherSide, with_features
 from shammah.turn import Outcome, Request, Screen, Turn
+
+SECOND_TEMPERATURE = 0.7
+"""Of a second answer: enough to say other things where the model is not sure."""
 
 Embed = Callable[[str], NDArray[np.float32]]
 
@@ -119,7 +124,7 @@ class Assistant:
     def _draft(self, turn: Turn, route: Local, screen: Screen, stop: Stop) -> Route:
         """Let the local model answer; the validator may send the question on after all."""
         may_be_replaced = turn.limits.wants_verified or turn.limits.no_teacher is None
-        completion = self._complete_locally(turn, screen.draft if may_be_replaced else screen.final, stop)
+        completion = self._complete_draft(turn, screen.draft if may_be_replaced else screen.final, stop)
         answer = self._local_answer(turn, completion, route.reason)
         if completion.end.finish is Finish.INTERRUPTED:
             self._show(turn, answer, completion.text, screen)
@@ -127,6 +132,11 @@ class Assistant:
         with turn.timed("validate"):
             answer, p_good = self._judge_answer(turn, answer)
         is_whole = completion.end.finish is Finish.STOP and bool(completion.text)
+        tokens = completion.end.completion_tokens
+        if policy.is_undecided(p_good, is_whole, tokens, turn.count, turn.limits, turn.settled):
+            with turn.timed("second"):
+                p_good = policy.with_second(p_good, self._second_agrees(turn, completion, stop))
+            answer = replace(answer, validator_probability=p_good)
         try:
             chosen = policy.review(p_good, is_whole, route, turn.count, turn.limits, turn.settled)
         except ShammahError:
@@ -141,12 +151,46 @@ class Assistant:
         self._show(turn, replace(answer, is_verified=is_vouched), completion.text, screen)
         return chosen
 
-    def _complete_locally(self, turn: Turn, show: Callable[[str], None], stop: Stop) -> Completion:
+    def _complete_draft(self, turn: Turn, show: Callable[[str], None], stop: Stop) -> Completion:
+        """A draft; where the teacher could answer instead, one that begins hopelessly is stopped."""
+        if not policy.may_stop_early(turn.count, turn.limits):
+            return self._complete_locally(turn, show, stop)
+        head = self._heads.open("validator")
+
+        def is_hopeless(beginning: Completion) -> bool:
+            seen = self._see_answer(turn, head, features.of_answer(turn.request.text, beginning))
+            return bool(head.lessons) and policy.is_hopeless(head.probability(seen))
+
+        return self._complete_locally(turn, show, stop, is_hopeless)
+
+    def _second_agrees(self, turn: Turn, first: Completion, stop: Stop) -> bool:
+        """Whether the local model says the same again when it is not greedy."""
+        given = turn.request.sampling
+        sampling = replace(
+            given,
+            max_tokens=2 * policy.LONGEST_SECOND_TOKENS,
+            temperature=max(SECOND_TEMPERATURE, given.temperature),
+            seed=(given.seed or 0) + 1,
+        )
+        second = self._complete_locally(turn, lambda _: None, stop, sampling=sampling)
+        is_whole = second.end.finish is Finish.STOP and bool(second.text)
+        return is_whole and measure(first.text, second.text, self._embed).is_small
+
+    def _complete_locally(
+        self,
+        turn: Turn,
+        show: Callable[[str], None],
+        stop: Stop,
+        is_hopeless: Verdict | None = None,
+        sampling: Sampling | None = None,
+    ) -> Completion:
         assert self._local is not None, "a local route has a local model"
         with turn.timed("load"):
             self._local.open()
         with turn.timed("local"):
-            return self._local.complete(turn.request.context, turn.request.sampling, show, stop)
+            return self._local.complete(
+                turn.request.context, sampling or turn.request.sampling, show, stop, is_hopeless
+            )
 
     def _local_answer(self, turn: Turn, completion: Completion, reason: Reason) -> NewAnswer:
         assert self._local is not None, "a local answer has a local model"
@@ -159,12 +203,15 @@ class Assistant:
         head = self._heads.open("validator")
         if not head.lessons or answer.features is None:
             return answer, 0.0
-        seen = seen_by_validator(turn.question, answer.features)
+        p_good = head.probability(self._see_answer(turn, head, answer.features))
+        return replace(answer, validator_probability=p_good), p_good
+
+    def _see_answer(self, turn: Turn, head: Head, answer: features.Vector) -> Features:
+        seen = seen_by_validator(turn.question, answer)
         if seen is None:  # the question took no part in routing
             question = self._see_question(turn, head)
-            seen = Features(np.concatenate([question.hand, answer.features]), question.embedding)
-        p_good = head.probability(seen)
-        return replace(answer, validator_probability=p_good), p_good
+            seen = Features(np.concatenate([question.hand, answer]), question.embedding)
+        return seen
 
     def _forward(self, turn: Turn, route: Forward, screen: Screen, stop: Stop) -> None:
         """Let the teacher answer, or the local model in its place when the teacher fails."""
@@ -197,7 +244,7 @@ class Assistant:
         """Give the local answer, marked, where the teacher gave none."""
         screen.discard(f"Claude failed ({error}); the local model answers")
         reason = Reason.BUDGET if isinstance(error, BudgetReached) else Reason.TEACHER_FAILED
-        draft = next(iter(turn.answers), None)
+        draft = next((draft for draft in turn.answers if draft.finish != Finish.HOPELESS), None)
         self._journal.uncount(turn.question)
         if turn.limits.wants_verified:
             self._journal.save(turn.question, turn.answers)
@@ -251,5 +298,7 @@ class Assistant:
         if len(turn.answers) > 1:  # both sides are here already
             return True, 1.0
         route = Forward(Reason.COLD_START) if shown.side == Side.TEACHER else Local(Reason.LOCAL_CONFIDENT)
-        propensity = policy.propensity(route, turn.count, features.topic(turn.request.text))
+        topic = categories.of_conversation(turn.request.context)
+        since_swap = self._journal.adapters.questions_since_swap(turn.question.lineage)
+        propensity = policy.propensity(route, turn.count, topic, since_swap)
         return self._chance.random() < propensity, propensity

@@ -88,6 +88,17 @@ class QualitySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DivergenceSettings:
+    """How a local answer is compared with the teacher's.
+
+    Attributes:
+        method: "auto" compares by meaning, by words without an embedder; "judge" lets the teacher grade both.
+    """
+
+    method: Literal["auto", "semantic", "bleu", "exact", "judge"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """What the background worker may do."""
 
@@ -141,6 +152,7 @@ class Settings:
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
     heads: HeadSettings = field(default_factory=HeadSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
+    divergence: DivergenceSettings = field(default_factory=DivergenceSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     examples: ExampleSettings = field(default_factory=ExampleSettings)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)

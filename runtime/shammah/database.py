@@ -12,11 +12,12 @@ from pathlib import Path
 
 from shammah.errors import JournalError
 
-SCHEMA_VERSION = 5
 BUSY_SECONDS = 30.0
 
-# N.sql brings schema N-1 to N.
+# N.sql brings the schema before it to N.
 _SCHEMAS = Path(__file__).with_name("schema")
+_STEPS = sorted(int(file.stem) for file in _SCHEMAS.glob("*.sql"))
+SCHEMA_VERSION = _STEPS[-1]
 
 
 class Database:
@@ -83,7 +84,7 @@ class Database:
                     f"{self.path} was written by a newer Shammah (schema {version}, this one knows {SCHEMA_VERSION})",
                     hint="Upgrade Shammah, or set SHAMMAH_HOME to another folder.",
                 )
-            for step in range(version + 1, SCHEMA_VERSION + 1):
+            for step in (step for step in _STEPS if step > version):
                 for statement in (_SCHEMAS / f"{step}.sql").read_text("utf-8").split(";"):
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -3,11 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shammah import code_comparison
+from shammah.errors import ShammahError
+
 Embed = Callable[[str], NDArray[np.float32]]
+
+Wish = Literal["auto", "semantic", "bleu", "exact", "judge"]
+"""How a user wants answers compared; "auto" takes the best that costs nothing."""
+
+# Of both answers, from which on the same code makes them the same.
+CODE_SHARE = 0.5
 
 
 class Method(StrEnum):
@@ -16,12 +26,14 @@ class Method(StrEnum):
     SEMANTIC = "semantic"
     BLEU = "bleu"
     EXACT = "exact"
+    SYNTAX = "syntax"
+    JUDGE = "judge"
 
 
 # Above the threshold an answer counts as worse than the teacher's.
-THRESHOLDS = {Method.SEMANTIC: 0.3, Method.BLEU: 0.4, Method.EXACT: 0.0}
+THRESHOLDS = {Method.SEMANTIC: 0.3, Method.BLEU: 0.4, Method.EXACT: 0.0, Method.SYNTAX: 0.0, Method.JUDGE: 0.0}
 # What a label by this method weighs against a user's own rating.
-LABEL_WEIGHTS = {Method.SEMANTIC: 0.5, Method.BLEU: 0.1, Method.EXACT: 0.5}
+LABEL_WEIGHTS = {Method.SEMANTIC: 0.5, Method.BLEU: 0.1, Method.EXACT: 0.5, Method.SYNTAX: 0.5, Method.JUDGE: 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +54,51 @@ class Divergence:
         return LABEL_WEIGHTS[self.method]
 
 
-def measure(local: str, teacher: str, embed: Embed | None) -> Divergence:
-    """Compare two answers: equal texts first, then by meaning, by words where there is no embedder."""
+def measure(local: str, teacher: str, embed: Embed | None, wish: Wish = "auto") -> Divergence:
+    """Compare two answers: equal texts and equal code first, then by meaning, by words where there is no embedder.
+
+    A judge costs money and is asked elsewhere; where it cannot be, "judge" compares as "auto" does.
+
+    Raises:
+        ShammahError: The meaning is wanted, and there is no embedder.
+    """
+    if (same := equality(local, teacher)) is not None:
+        return same
+    match wish:
+        case "exact":
+            return Divergence(1.0, Method.EXACT)
+        case "bleu":
+            return _by_words(local, teacher)
+        case "semantic" if embed is None:
+            raise ShammahError(
+                "answers are to be compared by meaning, and there is no embedder yet",
+                hint='With divergence.method = "auto" words are compared meanwhile.',
+            )
+    return _by_words(local, teacher) if embed is None else _by_meaning(local, teacher, embed)
+
+
+def equality(local: str, teacher: str) -> Divergence | None:
+    """No divergence, where both answers are the same text but for blanks, or the same code; None elsewhere."""
     if local.split() == teacher.split():
         return Divergence(0.0, Method.EXACT)
-    if embed is not None:
-        cosine = float(embed(local) @ embed(teacher))
-        return Divergence(min(1.0, max(0.0, 1 - cosine)), Method.SEMANTIC)
+    is_code = max(_prose_share(local), _prose_share(teacher)) <= 1 - CODE_SHARE
+    if is_code and code_comparison.is_same(local, teacher):
+        return Divergence(0.0, Method.SYNTAX)
+    return None
+
+
+def _prose_share(text: str) -> float:
+    """The share of an answer's characters outside of its code; 0 where it has no fence and may be code as a whole."""
+    prose = code_comparison.prose(text)
+    return 0.0 if prose == text.strip() else len(prose) / max(1, len(text))
+
+
+def _by_meaning(local: str, teacher: str, embed: Embed) -> Divergence:
+    cosine = float(embed(local) @ embed(teacher))
+    return Divergence(min(1.0, max(0.0, 1 - cosine)), Method.SEMANTIC)
+
+
+def _by_words(local: str, teacher: str) -> Divergence:
     return Divergence(max(0.0, 1 - _bleu(local, teacher)), Method.BLEU)
 
 

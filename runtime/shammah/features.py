@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from shammah import answer_figures, sums
 from shammah.generation import Completion, Finish
-from shammah.policy import Topic
 
 VERSION = 2
 CLIP = 4.0
@@ -50,15 +49,6 @@ _REASONING = _words("why|explain|derive|prove|compare|difference|trade-?offs?")
 _CATCH_ALL = _words("(?:all|none|both|neither) of (?:the above|these|them)")
 _QUANTITY = _words("how many|how much|each|every|per|twice|half|times|total")
 _MAKING = _words("write|create|build|implement|design|generate|refactor|draft")
-_ARCHITECTURE = _words(
-    "architect\\w*|design patterns?|microservices?|monolith|scal(?:e|ing|able|ability)|trade-?offs?|schema design"
-    "|system design|event[- ]driven|coupling"
-)
-_SECURITY = _words(
-    "security|secure(?:ly)?|vulnerab\\w*|exploit\\w*|encrypt\\w*|decrypt\\w*|xss|csrf|(?:sql )?injection"
-    "|auth(?:entication|orization)?|oauth|jwt|tls|certificates?|cve|sandbox\\w*|privilege|malware|sanitiz\\w*|secrets?"
-)
-
 QUESTION_FEATURES = (
     "characters", "words", "numbers", "number_share", "question_marks", "lines", "sentences", "distinct_words",
     "word_length", "choices", "percent", "dollar", "underscore", "operators", "negation", "quantity", "how_many",
@@ -90,13 +80,6 @@ class Features:
 
     hand: Vector
     embedding: Vector | None = None
-
-
-def topic(question: str) -> Topic:
-    """The topic that the sampling rate depends on."""
-    if _SECURITY.search(question):
-        return Topic.SECURITY
-    return Topic.ARCHITECTURE if _ARCHITECTURE.search(question) else Topic.GENERAL
 
 
 def of_question(question: str, earlier_turns: int = 0) -> Vector:

@@ -1,6 +1,6 @@
 """What a generator is, whoever it is: chunks of text that end in one record of how they ended."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
@@ -20,13 +20,14 @@ def never() -> bool:
 
 
 class Finish(StrEnum):
-    """Why a completion ended. Only `STOP` is a whole answer."""
+    """Why a completion ended. Only `STOP` is a whole answer; `HOPELESS` ended on our own early verdict."""
 
     STOP = "stop"
     LENGTH = "length"
     REFUSAL = "refusal"
     INTERRUPTED = "interrupted"
     CUT = "cut"
+    HOPELESS = "hopeless"
 
 
 ActiveSet = tuple[tuple[str, float], ...]
@@ -75,11 +76,13 @@ class Sampling:
         max_tokens: At most so many completion tokens.
         temperature: 0 is greedy.
         seed: Makes a draw above temperature 0 repeatable; None takes a fresh one.
+        schema: The answer is JSON of this JSON schema; the teacher alone obeys it.
     """
 
     max_tokens: int = 1024
     temperature: float = 0.0
     seed: int | None = None
+    schema: Mapping[str, object] | None = None
 
 
 class Generator(Protocol):

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 from shammah import watching
-from shammah.divergence import Divergence, Embed, measure
+from shammah.divergence import Divergence, Embed, Wish, equality, measure
 from shammah.errors import BudgetReached, ContextTooLong
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal
+from shammah.judging import Judge
 from shammah.learning import Heads, seen_by_validator
 from shammah.policy import Reason, Side
 from shammah.privacy import Redactor
@@ -17,7 +18,12 @@ from shammah.verdicts import verdict
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a comparison needs: both sides, the heads that learn from it, and the embedder where there is one."""
+    """What a comparison needs: both sides, the heads that learn from it, and the embedder where there is one.
+
+    Attributes:
+        wish: How answers are to be compared.
+        judge: Grades both answers, where that is wished and may be paid for.
+    """
 
     journal: Journal
     heads: Heads
@@ -25,6 +31,8 @@ class Comparison:
     teacher: TeacherSide
     embed: Embed | None
     sampling: Sampling
+    wish: Wish = "auto"
+    judge: Judge | None = None
 
 
 def label(comparison: Comparison, question: Question) -> Divergence | None:
@@ -43,7 +51,7 @@ def label(comparison: Comparison, question: Question) -> Divergence | None:
     teacher = _whole(answers, Side.TEACHER) or _ask_teacher(comparison, question)
     if local is None or teacher is None:
         return None
-    divergence = measure(local.text, teacher.text, comparison.embed)
+    divergence = _compare(comparison, question, local, teacher)
     is_good = divergence.is_small and local.finish == Finish.STOP and bool(local.text)
     rating = journal.ratings.last(teacher)
     if rating is None:
@@ -60,6 +68,16 @@ def label(comparison: Comparison, question: Question) -> Divergence | None:
     return divergence
 
 
+def _compare(comparison: Comparison, question: Question, local: Answer, teacher: Answer) -> Divergence:
+    """The judge is paid only where its word can change the label."""
+    may_be_good = local.finish == Finish.STOP and bool(local.text)
+    if comparison.judge is not None and may_be_good and equality(local.text, teacher.text) is None:
+        judged = comparison.judge(question, local, teacher)
+        if judged is not None:
+            return judged
+    return measure(local.text, teacher.text, comparison.embed, comparison.wish)
+
+
 def _with_embedding(comparison: Comparison, question: Question) -> Question:
     if comparison.embed is None or question.embedding is not None or question.features is None:
         return question
@@ -67,7 +85,9 @@ def _with_embedding(comparison: Comparison, question: Question) -> Question:
 
 
 def _whole(answers: list[Answer], side: Side, needs_whole: bool = True) -> Answer | None:
-    return next((a for a in answers if a.side == side and (not needs_whole or a.finish == Finish.STOP)), None)
+    """A side's answer; one that our own early verdict ended says nothing of how it would have gone on."""
+    found = (a for a in answers if a.side == side and a.finish != Finish.HOPELESS)
+    return next((a for a in found if not needs_whole or a.finish == Finish.STOP), None)
 
 
 def _ask_local(comparison: Comparison, question: Question) -> Answer | None:

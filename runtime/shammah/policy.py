@@ -39,11 +39,17 @@ class Reason(StrEnum):
 
 
 class Topic(StrEnum):
-    """What a question is about, as far as sampling cares."""
+    """What a question is about; sampling asks more about some."""
 
+    GREETING = "greeting"
     GENERAL = "general"
+    MATH = "math"
+    CODE = "code"
+    SCIENCE = "science"
     ARCHITECTURE = "architecture"
     SECURITY = "security"
+    PERFORMANCE = "performance"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +87,18 @@ class Thresholds:
 
 
 FIXED = Thresholds()
+# A draft whose first tokens get less is stopped; docs/lab-notes.md has what that saves and loses.
+HOPELESS = 0.1
+# So near to the threshold the validator is undecided, and a second local answer, of up to twice so many tokens, is
+# evidence: P(the second agrees | good) / P(it agrees | bad), and the same for disagreement.
+UNDECIDED, LONGEST_SECOND_TOKENS = 0.15, 128
+AGREEMENT, DISAGREEMENT = 1.5, 0.5
 # (questions up to which the rate holds, rate); afterwards LAST_RATE.
 SAMPLING_RATES = ((100, 0.5), (500, 0.2), (2000, 0.1))
 LAST_RATE = 0.05
-TOPIC_FACTOR = {Topic.GENERAL: 1.0, Topic.ARCHITECTURE: 3.0, Topic.SECURITY: 5.0}
+TOPIC_FACTOR = {Topic.ARCHITECTURE: 3.0, Topic.SECURITY: 5.0}
+# After a swap of adapters it is found out soon whether answers got better: the rate is this at least, for so long.
+SWAP_QUESTIONS, SWAP_RATE = 200, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +194,37 @@ def accepts(p_good: float, count: int, settled: Thresholds = FIXED) -> bool:
     return count >= COLD_QUESTIONS and p_good >= in_force(count, settled).validator
 
 
+def may_stop_early(count: int, limits: Limits) -> bool:
+    """Whether the validator judges a draft's first tokens: it has learned, and a teacher would answer instead."""
+    return count >= COLD_QUESTIONS and limits.no_teacher is None
+
+
+def is_hopeless(p_good: float) -> bool:
+    """Whether a draft that was judged by its first tokens is stopped there."""
+    return p_good < HOPELESS
+
+
+def is_undecided(
+    p_good: float, is_whole: bool, tokens: int, count: int, limits: Limits, settled: Thresholds = FIXED
+) -> bool:
+    """Whether a second local answer is worth its time: the verdict is close, hangs on it, and the answer is short.
+
+    An answer that the validator accepts waits for no second one, but where only a verified answer will do.
+    """
+    if not is_whole or tokens > LONGEST_SECOND_TOKENS or count < COLD_QUESTIONS:
+        return False
+    bar = in_force(count, settled).validator
+    if abs(p_good - bar) > UNDECIDED:
+        return False
+    return limits.wants_verified or (p_good < bar and limits.no_teacher is None)
+
+
+def with_second(p_good: float, agrees: bool) -> float:
+    """P(good) once a second local answer said the same, or something else: its log-odds move by what that tells."""
+    odds = p_good / (1 - p_good) * (AGREEMENT if agrees else DISAGREEMENT)
+    return odds / (1 + odds)
+
+
 def review(
     p_good: float, is_whole: bool, chosen: Local, count: int, limits: Limits, settled: Thresholds = FIXED
 ) -> Route:
@@ -203,17 +248,25 @@ def unverified(limits: Limits) -> ShammahError:
     return NothingVerified("no verified answer: the validator does not vouch for the local one")
 
 
-def sampling_rate(count: int, topic: Topic) -> float:
-    """The share of questions whose other side is asked as well, for the label."""
+def sampling_rate(count: int, topic: Topic, since_swap: int | None = None) -> float:
+    """The share of questions whose other side is asked as well, for the label.
+
+    Args:
+        count: Questions before this one.
+        topic: What it is about.
+        since_swap: Questions since the active adapters changed, with this one; None where they never did.
+    """
     base = next((rate for until, rate in SAMPLING_RATES if count < until), LAST_RATE)
-    return min(1.0, base * TOPIC_FACTOR[topic])
+    if since_swap is not None and since_swap <= SWAP_QUESTIONS:
+        base = max(base, SWAP_RATE)
+    return min(1.0, base * TOPIC_FACTOR.get(topic, 1.0))
 
 
-def propensity(chosen: Route, count: int, topic: Topic) -> float:
+def propensity(chosen: Route, count: int, topic: Topic, since_swap: int | None = None) -> float:
     """The probability with which the side that did not answer is asked in the background.
 
     On forwarded questions the local model costs no money: it runs on all of them for a while.
     """
     if isinstance(chosen, Forward) and count < CAUTIOUS_QUESTIONS:
         return 1.0
-    return sampling_rate(count, topic)
+    return sampling_rate(count, topic, since_swap)

@@ -110,6 +110,27 @@ class NewAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the judge said of a local answer and the teacher's, from 1 to 5.
+
+    Attributes:
+        local: The id of the local answer.
+        teacher: The id of the teacher's.
+        seed: Decided which answer the judge saw first.
+    """
+
+    local: int
+    teacher: int
+    seed: int
+    local_is_first: bool
+    local_grade: int
+    teacher_grade: int
+    reason: str
+    model: str
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Lesson:
     """One labelled outcome, with what was seen."""
 

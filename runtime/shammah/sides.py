@@ -1,11 +1,12 @@
 """The two sides that can answer, as whoever asks them sees them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from shammah import features
 from shammah.catalog import Price, dearest_price
+from shammah.early import Early, Verdict
 from shammah.errors import BudgetReached, KeyMissing, TeacherError
 from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, collect, never
 from shammah.journal import Journal
@@ -70,14 +71,23 @@ class LocalSide:
         return generator.fits(len(generator.prompt_tokens(messages)), sampling.max_tokens, self.limit_tokens)
 
     def complete(
-        self, messages: Sequence[Message], sampling: Sampling, show: Callable[[str], None], stop: Stop = never
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        show: Callable[[str], None],
+        stop: Stop = never,
+        is_hopeless: Verdict | None = None,
     ) -> Completion:
-        """Answer a conversation.
+        """Answer a conversation; where the first tokens are judged hopeless, not to its end.
 
         Raises:
             ContextTooLong: It does not fit.
         """
-        return collect(self.open().stream(messages, sampling, stop, self.limit_tokens), show)
+        if is_hopeless is None:
+            return collect(self.open().stream(messages, sampling, stop, self.limit_tokens), show)
+        early = Early(is_hopeless, stop)
+        chunks = self.open().stream(messages, sampling, early.stop, self.limit_tokens)
+        return early.name(collect(early.watch(chunks), show))
 
     def answer(self, completion: Completion, reason: Reason, seconds: dict[str, float]) -> NewAnswer:
         """A completion as an answer for the journal: not shown and not verified, until somebody says so."""
@@ -110,6 +120,7 @@ class TeacherSide:
         stop: Stop = never,
         restore: Restore = iter,
         messages: Sequence[Message] | None = None,
+        schema: Mapping[str, object] | None = None,
     ) -> Completion:
         """Answer a recorded question, redacted as it is, within the day's budget.
 
@@ -120,6 +131,7 @@ class TeacherSide:
             stop: Ends the call early.
             restore: Puts secrets back where placeholders stand; the completion itself keeps the placeholders.
             messages: What is sent in the place of the question's conversation, redacted.
+            schema: The JSON schema that the answer is to follow.
 
         Raises:
             KeyMissing: There is no key, or it is refused.
@@ -133,7 +145,7 @@ class TeacherSide:
             raise BudgetReached("the day's budget for Claude does not cover this question")
         said: list[Chunk] = []
         try:
-            collect(restore(_kept(self._stream(messages, stop), said)), show)
+            collect(restore(_kept(self._stream(messages, stop, schema), said)), show)
         except (KeyMissing, TeacherError) as error:
             if error.is_free:
                 journal.spending.settle(reservation, 0.0)
@@ -144,10 +156,10 @@ class TeacherSide:
             journal.spending.settle(reservation, completion.end.cost_usd)
         return completion
 
-    def _stream(self, messages: Sequence[Message], stop: Stop) -> Iterator[Chunk]:
+    def _stream(self, messages: Sequence[Message], stop: Stop, schema: Mapping[str, object] | None) -> Iterator[Chunk]:
         if self.generator is None:
             raise KeyMissing("the teacher has no key")
-        return self.generator.stream(messages, Sampling(self.max_tokens), stop)
+        return self.generator.stream(messages, Sampling(self.max_tokens, schema=schema), stop)
 
     def answer(self, completion: Completion, reason: Reason, seconds: dict[str, float]) -> NewAnswer:
         """A completion as an answer for the journal: not shown, verified where it is whole."""

@@ -127,6 +127,8 @@ class Teacher:
         system = "\n\n".join(message.content for message in messages if message.role == "system")
         turns = [{"role": m.role, "content": m.content} for m in messages if m.role != "system" and m.content.strip()]
         request: dict[str, Any] = {"model": self.model, "max_tokens": sampling.max_tokens, "messages": turns}
+        if sampling.schema is not None:
+            request["output_config"] = {"format": {"type": "json_schema", "schema": dict(sampling.schema)}}
         return request | ({"system": system} if system else {})
 
     def _read(self, call: "_Call", deadline: float, stop: Stop) -> Iterator[Chunk]:

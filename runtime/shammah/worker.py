@@ -20,6 +20,7 @@ from shammah.following import outcome
 from shammah.generation import Sampling
 from shammah.journal import Journal, ratings, trainings
 from shammah.journal.jobs import MOST_ATTEMPTS
+from shammah.judging import Judge
 from shammah.labelling import Comparison, label
 from shammah.policy import Side
 from shammah.records import Base, Correction, Job, Question, Training
@@ -202,9 +203,16 @@ class Worker:
             teacher=parts.teacher(),
             embed=parts.embed,
             sampling=Sampling(max_tokens=self._settings.answer.max_tokens),
+            wish=self._settings.divergence.method,
+            judge=self._judge(parts),
         )
         divergence = label(comparison, question)
         _log.info("question %s: %s", question.id, divergence)
+
+    def _judge(self, parts: Parts) -> Judge | None:
+        """The judge, where the user wants one and the teacher can be asked."""
+        is_wanted = self._settings.divergence.method == "judge" and not self._settings.offline
+        return Judge(self._journal, parts.teacher()) if is_wanted and parts.access is not None else None
 
     def _base_of(self, question: Question) -> Base:
         base = self._journal.base(question.lineage)

@@ -5,18 +5,20 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from shammah import database
+from shammah import database, features
 from shammah.database import SCHEMA_VERSION
 from shammah.errors import JournalError
 from shammah.generation import ActiveSet
 from shammah.journal import Journal
 from shammah.records import Adapter, Training
+from shammah_convert.chat import Message
 
 LINEAGE = "base"
 ROOT = Path(__file__).parents[2]
@@ -64,6 +66,27 @@ def test_an_adapter_is_read_as_it_was_added(journal: Journal) -> None:
     assert journal.adapters.all() == adapters
     assert journal.adapters.find("second") == adapters[1]
     assert journal.adapters.find("Second") is None
+
+
+def test_counted_questions_are_counted_from_the_last_swap_on(journal: Journal) -> None:
+    def ask(is_counted: bool = True) -> None:
+        question = journal.begin("session", LINEAGE, [Message("user", "list files")], 0, True)
+        if is_counted:
+            journal.note_route(question, features.of_question("list files"), None, 0.5)
+
+    ask()
+    time.sleep(0.002)  # the journal's clock counts milliseconds
+    assert journal.adapters.questions_since_swap(LINEAGE) is None
+    use(journal, "a")
+    assert journal.adapters.questions_since_swap(LINEAGE) == 0
+    ask()
+    ask(is_counted=False)
+    time.sleep(0.002)
+    use(journal, "a")
+    assert journal.adapters.questions_since_swap(LINEAGE) == 1, "the same again is no swap"
+    use(journal)
+    assert journal.adapters.questions_since_swap(LINEAGE) == 0, "the bare base again is one"
+    assert journal.adapters.questions_since_swap("another") is None
 
 
 def test_a_name_is_given_once(journal: Journal) -> None:

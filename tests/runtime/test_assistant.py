@@ -25,7 +25,7 @@ from shammah.generation import Finish, Sampling
 from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.policy import Reason, Side
-from shammah.records import Question
+from shammah.records import Adapter, Question
 from shammah.turn import Outcome, Request
 from shammah_convert.chat import Message
 from tests.scripted import Recorder, Scripted, local_side, teacher_side
@@ -131,6 +131,27 @@ def test_a_trusted_local_model_answers(journal: Journal) -> None:
     assert outcome.question.router_probability > 0.5
     assert outcome.question.propensity == 0.2
     assert not house.teacher or not house.teacher.asked
+
+
+def test_after_a_swap_more_of_the_local_answers_are_compared(journal: Journal) -> None:
+    house = House(journal, teacher=Scripted("other"))
+    count_to(journal, 600)
+    teach(house, 40, is_good=True)
+    assert house.ask().question.propensity == 0.1
+    created = "2026-01-01T00:00:00.000Z"
+    journal.adapters.add(Adapter("a", LINEAGE, "/a.gguf", "ab" * 32, None, {}, created, None))
+    journal.adapters.activate(LINEAGE, (("a", 1.0),), "use")
+    assert house.ask().question.propensity == 0.2
+    count_to(journal, 199)
+    assert house.ask().question.propensity == 0.1
+
+
+def test_a_follow_up_is_sampled_as_its_conversation_is(journal: Journal) -> None:
+    house = House(journal, teacher=Scripted("other"))
+    count_to(journal, 600)
+    teach(house, 40, is_good=True)
+    history = (Message("user", "Is this open to SQL injection?"), Message("assistant", "No."))
+    assert house.ask("list all of them", history=history).question.propensity == 0.5
 
 
 def test_a_distrusted_local_model_is_not_asked(journal: Journal) -> None:

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from shammah import features
 from shammah.features import ANSWER_FEATURES, CLIP, QUESTION_FEATURES
 from shammah.generation import Completion, End, Finish
-from shammah.policy import Topic
 
 
 def completion(text: str, finish: Finish = Finish.STOP, logprobs: tuple[float, ...] = ()) -> Completion:
@@ -164,19 +163,3 @@ def test_what_is_wrong_with_a_worked_answer_is_seen(name: str, answer: str) -> N
 )
 def test_no_language_makes_features_fail(text: str) -> None:
     assert np.isfinite(features.of_answer(text, completion(text))).all()
-
-
-@pytest.mark.parametrize(
-    ("question", "expected"),
-    [
-        ("How do I list files?", Topic.GENERAL),
-        ("Should we scale with microservices or a monolith?", Topic.ARCHITECTURE),
-        ("Which design pattern fits?", Topic.ARCHITECTURE),
-        ("Is this open to SQL injection?", Topic.SECURITY),
-        ("How do I store OAuth tokens?", Topic.SECURITY),
-        ("Explain the security of this architecture", Topic.SECURITY),  # the dearer topic wins
-        ("What is a cellar?", Topic.GENERAL),
-    ],
-)
-def test_a_questions_topic_is_recognised(question: str, expected: Topic) -> None:
-    assert features.topic(question) is expected

@@ -191,6 +191,22 @@ def test_sampling_falls_with_the_count_and_rises_with_the_topic(
     assert rates == pytest.approx([general, architecture, security])
 
 
+@pytest.mark.parametrize("topic", set(Topic) - {Topic.ARCHITECTURE, Topic.SECURITY})
+def test_only_architecture_and_security_are_asked_about_more(topic: Topic) -> None:
+    assert policy.sampling_rate(600, topic) == 0.1
+
+
+@pytest.mark.parametrize(
+    ("count", "since_swap", "expected"),
+    [(50, 1, 0.5), (300, 1, 0.2), (600, 1, 0.2), (600, 200, 0.2), (600, 201, 0.1), (5000, 7, 0.2), (5000, None, 0.05)],
+)
+def test_after_a_swap_a_fifth_is_sampled_at_least_for_200_questions(
+    count: int, since_swap: int | None, expected: float
+) -> None:
+    assert policy.sampling_rate(count, Topic.GENERAL, since_swap) == expected
+    assert policy.propensity(CONFIDENT, count, Topic.SECURITY, since_swap) == min(1.0, 5 * expected)
+
+
 @pytest.mark.parametrize(
     ("route", "count", "topic", "expected"),
     [
@@ -207,3 +223,40 @@ def test_forwarded_questions_all_run_locally_up_to_200_and_then_at_the_rate(
     route: Route, count: int, topic: Topic, expected: float
 ) -> None:
     assert policy.propensity(route, count, topic) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("count", "limits", "expected"),
+    [(49, READY, False), (50, READY, True), (500, OFFLINE, False), (500, NO_BUDGET, False), (500, FORCED_LOCAL, False)],
+)
+def test_a_draft_is_stopped_early_only_where_a_teacher_answers_instead(
+    count: int, limits: Limits, expected: bool
+) -> None:
+    assert policy.may_stop_early(count, limits) is expected
+
+
+@pytest.mark.parametrize(
+    ("p_good", "is_whole", "tokens", "count", "limits", "expected"),
+    [
+        (0.49, True, 20, 200, READY, True),
+        (0.36, True, 128, 200, READY, True),
+        (0.34, True, 20, 200, READY, False),  # decided
+        (0.49, True, 129, 200, READY, False),  # too long
+        (0.49, False, 20, 200, READY, False),  # cut
+        (0.49, True, 20, 49, READY, False),  # the validator has no say yet
+        (0.51, True, 20, 200, READY, False),  # accepted: it does not wait
+        (0.51, True, 20, 200, VERIFIED, True),
+        (0.66, True, 20, 200, VERIFIED, False),
+        (0.49, True, 20, 200, OFFLINE, False),  # nothing hangs on it
+        (0.49, True, 20, 200, Limits(is_offline=True, wants_verified=True), True),
+    ],
+)
+def test_a_second_answer_is_wanted_where_the_validator_is_undecided_and_something_hangs_on_it(
+    p_good: float, is_whole: bool, tokens: int, count: int, limits: Limits, expected: bool
+) -> None:
+    assert policy.is_undecided(p_good, is_whole, tokens, count, limits) is expected
+
+
+@pytest.mark.parametrize("p_good", [0.0, 0.36, 0.5, 0.64])
+def test_a_second_answer_that_agrees_speaks_for_the_first_and_one_that_differs_against_it(p_good: float) -> None:
+    assert policy.with_second(p_good, False) <= p_good <= policy.with_second(p_good, True) < 1

@@ -13,7 +13,7 @@ import pytest
 from shammah import features
 from shammah.journal import Journal
 from shammah_convert.chat import Message
-from tests.anthropic_server import Answer, AnthropicServer, CutClean, Status
+from tests.anthropic_server import Answer, AnthropicServer, Behaviour, CutClean, Status
 from tests.whole.command import Home
 from tests.whole.test_ask import SCHEMA
 
@@ -64,6 +64,25 @@ def test_the_worker_compares_both_sides_and_teaches_the_heads(server: AnthropicS
     assert len(bodies(server)) == 1, "the local model costs no further teacher call"
     assert (tmp_path / "heads" / question.lineage[:16] / "router.npz").is_file()
     assert (tmp_path / "heads" / question.lineage[:16] / "validator.npz").is_file()
+
+
+def test_a_judge_grades_where_the_user_wishes_it_and_its_cost_is_shown(tmp_path: Path) -> None:
+    def answer_with(body: dict[str, Any]) -> Behaviour:
+        is_judge = "output_config" in body
+        return Answer('{"reason": "Both do.", "first": 4, "second": 4}' if is_judge else "git reset --soft HEAD~2")
+
+    with AnthropicServer(answer_with=answer_with) as server:
+        home = home_with(server, tmp_path, SHAMMAH_DIVERGENCE_METHOD="judge")
+        outcome = home.ask("undo my last commit")
+        home.wait_for_worker()
+        assert len(bodies(server)) == 2
+    with home.journal() as journal:
+        (lesson,) = journal.lessons("router", journal.recent(1)[0].lineage, 0)
+        assert (lesson.is_good, lesson.weight) == (True, 1.0)
+        assert journal.spending.usd_today() == pytest.approx(2 * (12 * 2 + 34 * 10) / 1e6)
+    shown = home.run("log", "show", outcome["id"]).stdout
+    assert "divergence 0.00 (judge)" in shown
+    assert "[judge: claude-sonnet-5-5, local 4, teacher 4 of 5, $0.000364" in shown
 
 
 def test_a_sampled_teacher_answer_that_differs_is_announced_by_the_next_command(

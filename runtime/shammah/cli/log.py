@@ -11,7 +11,7 @@ from shammah.cli.screen import harmless, say, width, write
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
-    from shammah.records import Answer, Question
+    from shammah.records import Answer, Judgement, Question
 
 app = typer.Typer(help="Show the last questions and their answers.", no_args_is_help=False)
 
@@ -36,7 +36,9 @@ def show(id: Annotated[str, typer.Argument(help="The id, or its beginning.")]) -
             raise UsageError(f"no one question has the id {id!r}", hint="See `shammah log`.")
         parts = [f"{question.id}  {question.created}"]
         parts += [f"[{message.role}] {message.content}" for message in question.context]
-        parts += [f"{_heading(answer)}\n{answer.text}" for answer in journal.answers(question)]
+        for answer in journal.answers(question):
+            judgement = journal.judgements.of(answer)
+            parts.append("\n".join([_heading(answer), *([_verdict(judgement)] if judgement else []), answer.text]))
         write(harmless("\n\n".join(parts)))
 
 
@@ -45,6 +47,16 @@ def _heading(answer: "Answer") -> str:
     if answer.divergence is not None:
         marks.append(f"divergence {answer.divergence:.2f} ({answer.method})")
     return f"[{answer.side}: {answer.model}, {answer.reason}, {answer.finish}, {', '.join(marks)}]"
+
+
+def _verdict(judgement: "Judgement") -> str:
+    """What the judge said, and what that cost."""
+    cost = "cost unknown" if judgement.cost_usd is None else f"${judgement.cost_usd:.6f}"
+    order = "first" if judgement.local_is_first else "second"
+    return (
+        f"[judge: {judgement.model}, local {judgement.local_grade}, teacher {judgement.teacher_grade} of 5,"
+        f" {cost}, shown {order} (seed {judgement.seed}): {judgement.reason}]"
+    )
 
 
 @app.command()

@@ -20,6 +20,7 @@ from shammah.journal.adapters import Adapters
 from shammah.journal.evidence import judged
 from shammah.journal.examples import Examples, insert_example
 from shammah.journal.jobs import Jobs, insert_job
+from shammah.journal.judgements import Judgements
 from shammah.journal.lessons import USER_WEIGHT, NewLesson, insert_lessons
 from shammah.journal.ratings import Ratings
 from shammah.journal.spending import Spending
@@ -38,6 +39,7 @@ class Journal:
         adapters: What was trained, and what of it is active.
         examples: What the generator is to learn.
         jobs: Work for the background.
+        judgements: What the judge said of answers.
         ratings: What users say of answers.
         spending: What the teacher costs.
         trainings: Attempts to make an adapter.
@@ -55,6 +57,7 @@ class Journal:
         self.adapters = Adapters(self._db)
         self.examples = Examples(self._db)
         self.jobs = Jobs(self._db)
+        self.judgements = Judgements(self._db)
         self.ratings = Ratings(self._db)
         self.spending = Spending(self._db)
         self.trainings = Trainings(self._db)

@@ -35,6 +35,21 @@ class Adapters:
         row = newest_activation(self._db, base)
         return active_set(row) if row else ()
 
+    def questions_since_swap(self, base: str) -> int | None:
+        """Counted questions since the active set of a base last changed; None where it never did."""
+        rows = self._db.execute(
+            "SELECT created FROM (SELECT created, number, adapters, lag(adapters, 1, '[]') OVER (ORDER BY number)"
+            " AS before FROM activations WHERE base = ?) WHERE adapters != before ORDER BY number DESC LIMIT 1",
+            (base,),
+        )
+        swap = rows.fetchone()
+        if swap is None:
+            return None
+        counted = self._db.execute(
+            "SELECT count(*) FROM questions WHERE lineage = ? AND is_counted AND created >= ?", (base, swap["created"])
+        )
+        return int(counted.fetchone()[0])
+
     def add(self, adapter: Adapter) -> None:
         """Record an adapter whose file is whole and checked."""
         with self._db.write() as db:
