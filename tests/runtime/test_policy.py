@@ -14,7 +14,7 @@ from shammah.errors import (
     ShammahError,
     UsageError,
 )
-from shammah.policy import Forward, Limits, Local, Reason, Route, Side, Topic
+from shammah.policy import Forward, Limits, Local, Reason, Route, Side, Thresholds, Topic
 
 READY = Limits(has_key=True)
 NO_KEY = Limits()
@@ -207,3 +207,40 @@ def test_forwarded_questions_all_run_locally_up_to_200_and_then_at_the_rate(
     route: Route, count: int, topic: Topic, expected: float
 ) -> None:
     assert policy.propensity(route, count, topic) == pytest.approx(expected)
+
+
+SETTLED = Thresholds(0.7, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, Thresholds(None)),
+        (49, Thresholds(None)),
+        (50, Thresholds(0.95, 0.5)),
+        (199, Thresholds(0.95, 0.5)),
+        (200, SETTLED),
+        (10_000, SETTLED),
+    ],
+)
+def test_what_is_settled_holds_once_the_early_phases_are_over(count: int, expected: Thresholds) -> None:
+    assert policy.in_force(count, SETTLED) == expected
+
+
+@pytest.mark.parametrize(
+    ("p_local", "settled", "expected"),
+    [
+        (0.69, SETTLED, Forward(Reason.LOW_CONFIDENCE)),
+        (0.7, SETTLED, CONFIDENT),
+        (1.0, Thresholds(None), Forward(Reason.LOW_CONFIDENCE)),
+        (0.0, Thresholds(0.0, 0.0), CONFIDENT),
+    ],
+)
+def test_the_settled_router_threshold_decides(p_local: float, settled: Thresholds, expected: Route) -> None:
+    assert policy.route(p_local, 200, Limits(has_key=True), settled) == expected
+
+
+def test_the_settled_validator_threshold_reviews() -> None:
+    limits = Limits(has_key=True)
+    assert policy.review(0.2, True, CONFIDENT, 200, limits, SETTLED) == CONFIDENT
+    assert policy.review(0.19, True, CONFIDENT, 200, limits, SETTLED) == Forward(Reason.REJECTED_DRAFT)
