@@ -28,7 +28,7 @@ from shammah.policy import Forward, Local, Reason, Thresholds, Topic
 RATES = (0.05, 0.1, 0.15, 0.25)
 SETTLED = policy.CAUTIOUS_QUESTIONS
 # The runtime looks after each lesson; here, after so many.
-LOOK_EVERY = 5
+LOOK_EVERY = 10
 KEPT_AIM, SHARE_AIM, WORTH = 0.95, 0.7, 0.1
 WIDTHS = (16, 10, 8, 12, 14, 9, 8, 10, 9)
 
@@ -113,6 +113,8 @@ def play(stream: Sequence[Drafted], rates: Sequence[float], seed: int) -> list[R
     evidence: list[Evidence] = []
     scores = np.ones((len(stream), 2))
     for n, one in enumerate(stream):
+        if n == SETTLED:
+            _look(players, evidence)
         router, validator = pupils.scores(one)
         scores[n] = router, 1.0 if validator is None else validator
         propensity = 1.0
@@ -124,10 +126,14 @@ def play(stream: Sequence[Drafted], rates: Sequence[float], seed: int) -> list[R
             evidence.append(Evidence(router, validator, not one.outcome.is_not_worse, propensity))
             pupils.learn(one)
             if n >= SETTLED and len(evidence) % LOOK_EVERY == 0:
-                for player in players:
-                    player.look(evidence)
+                _look(players, evidence)
     bad = np.array([not one.outcome.is_not_worse for one in stream[SETTLED:]])
     return [_run(player, bad, scores[SETTLED:]) for player in players]
+
+
+def _look(players: Sequence[Player], evidence: Sequence[Evidence]) -> None:
+    for player in players:
+        player.look(evidence)
 
 
 def _meet(player: Player, count: int, router: float, validator: float) -> tuple[bool, float]:
@@ -178,6 +184,7 @@ def streams(folder: Path) -> dict[str, Callable[[int], list[Drafted]]]:
     found: dict[str, Callable[[int], list[Drafted]]] = {}
     for name in outcomes.questions(folder):
         drafted = outcomes.drafted(folder, name)
+        assert len(drafted) > SETTLED, f"{name} has {len(drafted)} questions, and the phases alone take {SETTLED}"
         found[name] = lambda seed, drafted=drafted: _shuffled(drafted, seed)  # type: ignore[misc]
     return found
 

@@ -22,15 +22,18 @@ WINDOW = 1000
 LEAST = 30
 """With less evidence than this, everything is forwarded."""
 HALF_LIFE = 1000.0
+"""In judged answers."""
 # Standard deviations between estimate and bound, and the answers ahead whose luck the bound covers. Both chosen by
 # simulation (bench/contract.py) on seeds that are not reported.
-DEVIATIONS = 2.0
-HORIZON = 1_000_000
+DEVIATIONS = 2.8
+HORIZON = 3000
+# Of what was seen itself: so many standard errors above the allowed rate contradict the curve.
 SLACK = 1.0
-LEAST_SHARE = 0.05
+LEAST_SHARE = 0.1
+"""Where fewer would pass, luck alone would decide whether the promise is kept: all is forwarded."""
 # Of intercept and slopes: where they start, and how far they may go. Slopes of one in all: the heads are calibrated.
 PRIOR_MEAN = (0.0, 0.5, 0.5)
-PRIOR_DEVIATION = (1.0, 0.5, 0.5)
+PRIOR_DEVIATION = (0.3, 0.1, 0.1)
 ROUTER_SHARES = (0.0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85)
 VALIDATOR_STEPS = 40
 _NEWTON_STEPS = 6
@@ -169,7 +172,7 @@ def _quantiles(values: Array, shares: Array) -> Array:
 def _measure(
     rows: Sequence[Evidence], pairs: Array, curve: _Curve, bad: Array, population: Array
 ) -> tuple[Array, Array, Array, Array]:
-    """For each pair: expected bad rate, its upper bound, the share that passes, and the bad rate as it was seen."""
+    """For each pair: expected bad rate, its upper bound, the share that passes, and what was seen, less its error."""
     router = np.array([one.router for one in rows])
     validator = np.array([1.0 if one.validator is None else one.validator for one in rows])
     passes = (router >= pairs[:, :1]) & (validator >= pairs[:, 1:])  # (pairs, n)
@@ -183,5 +186,5 @@ def _measure(
     variance = np.einsum("ki,ij,kj->k", gradient, curve.covariance, gradient) + luck
     bound = np.where(weight > 0, estimate + DEVIATIONS * np.sqrt(variance), 1.0)
     seen = passes @ (population * bad) / part
-    ease = np.sqrt(seen * (1 - seen) * (passes @ population**2)) / part
-    return estimate, bound, share, seen - SLACK * ease
+    error = np.sqrt(seen * (1 - seen) * (passes @ population**2)) / part
+    return estimate, bound, share, seen - SLACK * error

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import outcomes, routing, scores
+from bench import contract, outcomes, routing, scores
 from bench.scored import figure, main
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -83,3 +83,21 @@ def test_a_row_is_written_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     main("", lambda *_: iter([figure("it", [0.5, 0.6], [0.7, 0.8], None)]), ["--data", ".", "--json"])
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert (row["name"], row["verdict"], row["draws"]) == ("it", "better", 2)
+
+
+def test_the_hindsight_best_is_the_longest_run_of_the_surest_that_keeps_the_rate() -> None:
+    bad = np.array([False, False, True, False, True, True])
+    scores_of_both = np.stack([np.linspace(0.9, 0.1, 6), np.ones(6)], axis=1)
+    assert contract.hindsight(bad, scores_of_both, 0.25) == pytest.approx(4 / 6)
+    assert contract.hindsight(bad, scores_of_both, 0.0) == pytest.approx(2 / 6)
+    assert contract.hindsight(~np.zeros(6, dtype=bool), scores_of_both, 0.25) == 0
+
+
+@needs_data
+def test_a_contract_meets_a_stream_from_its_cold_start() -> None:
+    stream = contract.streams(DATA)["gsm8k"](1000)[:230]
+    (strict,), (lax,) = contract.play(stream, [0.0], 1000), contract.play(stream, [1.0], 1000)
+    assert (strict.share, strict.bad) == (0.0, 0.0)
+    assert lax.share > 0.5
+    assert 0 < lax.bad < 1
+    assert lax.best_share == 1.0

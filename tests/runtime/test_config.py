@@ -81,6 +81,9 @@ TEXTS = {"model.path", "answer.system", "teacher.model", "teacher.base_url", "tr
         ("SHAMMAH_MODEL_GPU_LAYERS", "auto", "model", "gpu_layers", "auto"),
         ("SHAMMAH_MODEL_GPU_LAYERS", "12", "model", "gpu_layers", 12),
         ("SHAMMAH_HEADS_LEARNER", "adam", "heads", "learner", "adam"),
+        ("SHAMMAH_QUALITY_MAX_BAD_RATE", "strict", "quality", "max_bad_rate", "strict"),
+        ("SHAMMAH_QUALITY_MAX_BAD_RATE", "off", "quality", "max_bad_rate", "off"),
+        ("SHAMMAH_QUALITY_MAX_BAD_RATE", "0.1", "quality", "max_bad_rate", 0.1),
         ("SHAMMAH_WORKER_ENABLED", "no", "worker", "enabled", False),
         ("SHAMMAH_WORKER_ON_BATTERY", "TRUE", "worker", "on_battery", True),
         ("SHAMMAH_ANSWER_SYSTEM", "", "answer", "system", ""),
@@ -154,6 +157,8 @@ def test_the_home_is_no_setting_of_the_file(home: Path) -> None:
         ('[model]\ngpu_layers = "all"', "model.gpu_layers", '"auto"'),
         ('[teacher]\nmax_usd_per_day = "much"', "teacher.max_usd_per_day", "a number"),
         (f"[teacher]\nmax_usd_per_day = 1{'0' * 400}", "teacher.max_usd_per_day", "a number"),
+        ('[quality]\nmax_bad_rate = "perfect"', "quality.max_bad_rate", 'a number or "strict" or "balanced"'),
+        ("[quality]\nmax_bad_rate = true", "quality.max_bad_rate", '"off"'),
         ('[heads]\nlearner = "forest"', "heads.learner", '"bayes" or "adam"'),
     ],
 )
@@ -248,3 +253,10 @@ def test_an_option_that_is_no_amount_of_memory_is_named(home: Path) -> None:
     message, hint = refusal(home, trainer__max_memory="plenty")
     assert message == "the option for `trainer.max_memory` is 'plenty'"
     assert '"2500MB"' in hint
+
+
+@pytest.mark.parametrize("rate", ["1.5", "-0.1", "nan", "15"])
+def test_a_rate_of_bad_answers_is_a_share(rate: str, home: Path) -> None:
+    message, hint = refusal(home, {"SHAMMAH_QUALITY_MAX_BAD_RATE": rate})
+    assert "`quality.max_bad_rate`" in message
+    assert "from 0 to 1" in hint

@@ -14,7 +14,7 @@ from shammah.errors import (
     ShammahError,
     UsageError,
 )
-from shammah.policy import Forward, Limits, Local, Reason, Route, Side, Topic
+from shammah.policy import Forward, Limits, Local, Reason, Route, Side, Thresholds, Topic
 
 READY = Limits(has_key=True)
 NO_KEY = Limits()
@@ -260,3 +260,40 @@ def test_a_second_answer_is_wanted_where_the_validator_is_undecided_and_somethin
 @pytest.mark.parametrize("p_good", [0.0, 0.36, 0.5, 0.64])
 def test_a_second_answer_that_agrees_speaks_for_the_first_and_one_that_differs_against_it(p_good: float) -> None:
     assert policy.with_second(p_good, False) <= p_good <= policy.with_second(p_good, True) < 1
+
+
+SETTLED = Thresholds(0.7, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, Thresholds(None)),
+        (49, Thresholds(None)),
+        (50, Thresholds(0.95, 0.5)),
+        (199, Thresholds(0.95, 0.5)),
+        (200, SETTLED),
+        (10_000, SETTLED),
+    ],
+)
+def test_what_is_settled_holds_once_the_early_phases_are_over(count: int, expected: Thresholds) -> None:
+    assert policy.in_force(count, SETTLED) == expected
+
+
+@pytest.mark.parametrize(
+    ("p_local", "settled", "expected"),
+    [
+        (0.69, SETTLED, Forward(Reason.LOW_CONFIDENCE)),
+        (0.7, SETTLED, CONFIDENT),
+        (1.0, Thresholds(None), Forward(Reason.LOW_CONFIDENCE)),
+        (0.0, Thresholds(0.0, 0.0), CONFIDENT),
+    ],
+)
+def test_the_settled_router_threshold_decides(p_local: float, settled: Thresholds, expected: Route) -> None:
+    assert policy.route(p_local, 200, Limits(has_key=True), settled) == expected
+
+
+def test_the_settled_validator_threshold_reviews() -> None:
+    limits = Limits(has_key=True)
+    assert policy.review(0.2, True, CONFIDENT, 200, limits, SETTLED) == CONFIDENT
+    assert policy.review(0.19, True, CONFIDENT, 200, limits, SETTLED) == Forward(Reason.REJECTED_DRAFT)

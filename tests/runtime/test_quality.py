@@ -1,6 +1,8 @@
 """The quality contract in step with a real journal, and in the path of a question."""
 
 import random
+import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +13,11 @@ from shammah.assistant import Assistant
 from shammah.config import QualitySettings, Settings
 from shammah.contract import Evidence
 from shammah.divergence import Divergence, Method
+from shammah.generation import Sampling
 from shammah.journal import Journal
+from shammah.labelling import Comparison, label
 from shammah.learning import Heads
-from shammah.policy import FIXED, Side, Thresholds
+from shammah.policy import Side, Thresholds
 from shammah.quality import Contract
 from shammah.records import Answer, NewAnswer, Question
 from shammah.turn import Outcome, Request
@@ -31,6 +35,25 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def settled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of 200 counted questions, their local answers compared and good; made once, as each commit is a sync."""
+    home = tmp_path_factory.mktemp("settled")
+    with Journal(home) as journal:
+        for _ in range(200):
+            judge(journal, is_good=True)
+        Heads(home, journal, LINEAGE, "bayes").catch_up("router")
+    return home
+
+
+@pytest.fixture
+def settled(settled_home: Path, tmp_path: Path) -> Iterator[Journal]:
+    """A copy of that home's journal."""
+    shutil.copytree(settled_home, tmp_path / "home")
+    with Journal(tmp_path / "home") as opened:
+        yield opened
+
+
 def judge(
     journal: Journal, is_good: bool, propensity: float = 1.0, p_good: float | None = 0.8
 ) -> tuple[Question, Answer]:
@@ -41,6 +64,10 @@ def judge(
     (saved,) = journal.save(question, [answer], propensity=propensity, is_sampled=True)
     journal.teach(question, saved, GOOD if is_good else BAD, is_good)
     return question, saved
+
+
+def contract_file(journal: Journal) -> Path:
+    return journal.path.parent / "heads" / LINEAGE[:16] / "contract.json"
 
 
 def ask(journal: Journal, rate: float | None = 0.15) -> Outcome:
@@ -59,37 +86,32 @@ def ask(journal: Journal, rate: float | None = 0.15) -> Outcome:
     return assistant.ask(Request(TEXT, "session"), Recorder())
 
 
-def test_good_evidence_lets_a_local_answer_pass_and_the_record_says_from_where(journal: Journal) -> None:
-    for _ in range(200):
-        judge(journal, is_good=True)
-    outcome = ask(journal)
+def test_good_evidence_lets_a_local_answer_pass_and_the_record_says_from_where(settled: Journal) -> None:
+    outcome = ask(settled)
     assert (outcome.answer.side, outcome.answer.reason) == (Side.LOCAL, "local_confident")
     assert (outcome.question.router_threshold, outcome.question.validator_threshold) == (0.0, 0.0)
 
 
-def test_after_bad_judged_answers_the_same_question_is_forwarded(journal: Journal) -> None:
-    for _ in range(200):
-        judge(journal, is_good=True)
-    assert ask(journal).answer.side == Side.LOCAL
+def test_after_bad_judged_answers_the_same_question_is_forwarded(settled: Journal) -> None:
+    assert ask(settled).answer.side == Side.LOCAL
     for _ in range(60):
-        judge(journal, is_good=False)
-    outcome = ask(journal)
+        judge(settled, is_good=False)
+    outcome = ask(settled)
     assert (outcome.answer.side, outcome.answer.reason) == (Side.TEACHER, "low_confidence")
     assert outcome.question.router_threshold is None
 
 
-def test_without_evidence_a_settled_home_forwards_until_there_is_some(journal: Journal) -> None:
-    for _ in range(200):
-        judge(journal, is_good=True, p_good=None)  # from before validators were asked in the background
-    assert ask(journal).answer.side == Side.TEACHER
+def test_without_evidence_a_settled_home_forwards_until_there_is_some(settled: Journal) -> None:
+    with sqlite3.connect(settled.path) as db:  # as in a home from before validators were asked in the background
+        db.execute("UPDATE answers SET validator_probability = NULL")
+    db.close()
+    assert ask(settled).answer.side == Side.TEACHER
 
 
-def test_off_answers_from_the_fixed_thresholds(journal: Journal) -> None:
-    for _ in range(200):
-        judge(journal, is_good=True, p_good=None)
-    outcome = ask(journal, rate=None)
-    assert outcome.answer.side == Side.LOCAL
-    assert outcome.question.router_threshold == FIXED.router
+def test_off_drafts_locally_from_the_fixed_thresholds(settled: Journal) -> None:
+    outcome = ask(settled, rate=None)
+    assert (outcome.question.router_threshold, outcome.question.validator_threshold) == (0.5, 0.5)
+    assert outcome.answer.reason == "rejected_draft", "a validator without lessons vouches for nothing"
 
 
 def test_in_the_early_phases_the_contract_has_no_say(journal: Journal) -> None:
@@ -125,35 +147,28 @@ def test_evidence_reads_no_more_than_it_is_told_newest_kept(journal: Journal) ->
     assert [one.is_bad for one in journal.evidence(LINEAGE, 4)] == [False, True, True, True]
 
 
-def test_what_holds_is_kept_until_a_lesson_comes(journal: Journal) -> None:
-    held = Contract(journal.path.parent, journal, LINEAGE, 0.15)
-    for _ in range(60):
-        judge(journal, is_good=True)
-    before = held.standing()
-    file = journal.path.parent / "heads" / LINEAGE[:16] / "contract.json"
+def test_what_holds_is_kept_until_a_lesson_comes(settled: Journal) -> None:
+    held = Contract(settled.path.parent, settled, LINEAGE, 0.15)
+    before, file = held.standing(), contract_file(settled)
     kept = file.stat().st_mtime_ns
     assert held.standing() == before
     assert file.stat().st_mtime_ns == kept
-    judge(journal, is_good=False)
+    judge(settled, is_good=False)
     assert held.standing().judged == before.judged + 1
 
 
 @pytest.mark.parametrize("content", ["", "{}", "null", '{"known": 1}', "\0"])
-def test_a_damaged_file_is_decided_anew(journal: Journal, content: str) -> None:
-    held = Contract(journal.path.parent, journal, LINEAGE, 0.15)
-    for _ in range(60):
-        judge(journal, is_good=True)
+def test_a_damaged_file_is_decided_anew(settled: Journal, content: str) -> None:
+    held = Contract(settled.path.parent, settled, LINEAGE, 0.15)
     before = held.standing()
-    (journal.path.parent / "heads" / LINEAGE[:16] / "contract.json").write_text(content)
+    contract_file(settled).write_text(content)
     assert held.standing() == before
 
 
-def test_another_rate_is_decided_anew(journal: Journal) -> None:
-    for _ in range(200):
-        judge(journal, is_good=True)
-    home = journal.path.parent
-    assert Contract(home, journal, LINEAGE, 0.15).standing().thresholds.router is not None
-    assert Contract(home, journal, LINEAGE, 0.0).thresholds(200) == Thresholds(None)
+def test_another_rate_is_decided_anew(settled: Journal) -> None:
+    home = settled.path.parent
+    assert Contract(home, settled, LINEAGE, 0.15).standing().thresholds.router is not None
+    assert Contract(home, settled, LINEAGE, 0.0).thresholds(200) == Thresholds(None)
 
 
 @pytest.mark.parametrize(
@@ -162,6 +177,20 @@ def test_another_rate_is_decided_anew(journal: Journal) -> None:
 def test_presets_stand_for_rates(tmp_path: Path, chosen: object, rate: float | None) -> None:
     settings = Settings(tmp_path, quality=QualitySettings(chosen))  # type: ignore[arg-type]
     assert quality.max_bad_rate(settings) == rate
+
+
+def test_an_answer_made_in_the_background_is_judged_before_it_teaches(journal: Journal) -> None:
+    heads = Heads(journal.path.parent, journal, LINEAGE, "bayes")
+    comparison = Comparison(
+        journal, heads, local_side(Scripted("ls")), teacher_side(Scripted("dir")), None, Sampling(10)
+    )
+    for _ in range(2):
+        question = journal.begin("other", LINEAGE, [Message("user", TEXT)], 0, True)
+        label(comparison, journal.note_route(question, features.of_question(TEXT), None, 0.8))
+    first, second = (journal.answers(question)[0] for question in reversed(journal.recent(2)))
+    assert first.validator_probability is None, "there was no lesson yet"
+    assert second.validator_probability is not None
+    assert [one.validator for one in journal.evidence(LINEAGE, 10)] == [second.validator_probability]
 
 
 def test_words_say_where_similarity_alone_stands_behind_it() -> None:
