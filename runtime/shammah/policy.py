@@ -73,7 +73,7 @@ CAUTIOUS_QUESTIONS = 200
 CAUTIOUS_THRESHOLD = 0.95
 THRESHOLD = 0.5
 # A draft whose first tokens get less is stopped; docs/lab-notes.md has what that saves and loses.
-HOPELESS = 0.1
+HOPELESS = 0.05
 # So near to the threshold the validator is undecided, and a second local answer, of up to twice so many tokens, is
 # evidence: P(the second agrees | good) / P(it agrees | bad), and the same for disagreement.
 UNDECIDED, LONGEST_SECOND_TOKENS = 0.15, 128
