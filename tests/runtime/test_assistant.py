@@ -175,49 +175,43 @@ def test_a_rejected_local_answer_is_forwarded(journal: Journal) -> None:
     assert outcome.question.is_sampled, "both answers are here: comparing them costs nothing"
 
 
+SUM = "how many apples are 3 + 4"
+
+
 def undecided(journal: Journal, second: str) -> House:
-    """A house whose validator is not sure of a local answer, which a second try makes the same or another."""
-    said = iter(["ls -la", second])
-    local = Scripted(lambda _: next(said))
-    house = House(journal, local, Scripted("the right one"))
+    """A house whose validator is not sure of a local answer, which a second try confirms or not."""
+    said = iter(["so 7", second])
+    house = House(journal, Scripted(lambda _: next(said)), Scripted("the right one"))
     count_to(journal, 200)
-    teach(House(journal, Scripted("ls -la")), 12, is_good=True)
-    return doubting(house, 0.45)
-
-
-def doubting(house: House, p_good: float) -> House:
-    """Let outcomes of the same answer, good and bad in turn, bring the validator near a probability from above."""
-    lessons = 0
-    while p_of(house) > p_good:
-        teach(House(house.journal, Scripted("ls -la")), 1, is_good=False)
-        lessons += 1
-        assert lessons < 200, "it never doubts"
+    teach(House(journal, Scripted("so 7")), 6, is_good=True)
+    while p_of_sum(journal) > 0.47:
+        teach(House(journal, Scripted("so 7")), 1, is_good=False)
+    route_locally(house)
     return house
 
 
-def p_of(house: House) -> float:
+def p_of_sum(journal: Journal) -> float:
     """What the validator says of the scripted answer now."""
-    outcome = House(house.journal, Scripted("ls -la")).ask(forced=Side.LOCAL)
+    outcome = House(journal, Scripted("so 7")).ask(SUM, forced=Side.LOCAL)
     assert outcome.validator_probability is not None
+    assert outcome.validator_probability > 0.35
     return outcome.validator_probability
 
 
-def test_of_an_undecided_validator_a_second_answer_that_agrees_keeps_the_first(journal: Journal) -> None:
-    house = undecided(journal, "ls  -la")
-    route_locally(house)
-    outcome = house.ask()
-    assert (outcome.text, outcome.answer.reason, outcome.answer.is_verified) == ("ls -la", "local_confident", True)
+def test_of_an_undecided_validator_a_second_answer_with_the_same_result_keeps_the_first(journal: Journal) -> None:
+    house = undecided(journal, "3 + 4 = 7")
+    outcome = house.ask(SUM)
+    assert (outcome.text, outcome.answer.reason, outcome.answer.is_verified) == ("so 7", "local_confident", True)
     assert len(house.local.asked) == 2
     assert outcome.validator_probability is not None
     assert outcome.validator_probability >= 0.5, "what is recorded is what decided"
-    assert house.screen.text == "ls -la"
+    assert house.screen.text == "so 7"
     assert len(journal.answers(outcome.question)) == 1
 
 
-def test_of_an_undecided_validator_a_second_answer_that_differs_forwards(journal: Journal) -> None:
-    house = undecided(journal, "boil the water first")
-    route_locally(house)
-    assert house.ask().answer.reason == "rejected_draft"
+def test_of_an_undecided_validator_a_second_answer_with_another_result_forwards(journal: Journal) -> None:
+    house = undecided(journal, "so 8")
+    assert house.ask(SUM).answer.reason == "rejected_draft"
     assert len(house.local.asked) == 2
 
 

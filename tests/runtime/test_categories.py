@@ -49,8 +49,7 @@ def test_the_table_knows_every_category() -> None:
 
 
 def said(*texts: str) -> list[Message]:
-    roles = ("user", "assistant")
-    return [Message(roles[place % 2], text) for place, text in enumerate(texts)]
+    return [Message("assistant" if place % 2 else "user", text) for place, text in enumerate(texts)]
 
 
 @pytest.mark.parametrize(
