@@ -121,10 +121,6 @@ class Judged:
         """Which drafts are near the threshold."""
         return np.abs(self.late - policy.THRESHOLD) <= policy.UNDECIDED
 
-    def with_second(self) -> NDArray[np.float64]:
-        """P(good) with a second answer to each draft."""
-        return np.array([policy.with_second(p, bool(agrees)) for p, agrees in zip(self.late, self.agrees, strict=True)])
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print what both are worth on the seedling."""
@@ -155,20 +151,13 @@ def _tell_early(judged: Sequence[Judged], tokens: int) -> None:
 
 
 def _tell_second(judged: Sequence[Judged]) -> None:
-    for name, within in (
-        ("all", [np.ones_like(one.is_good) for one in judged]),
-        ("undecided", [one.undecided() for one in judged]),
-    ):
+    everything = [np.ones_like(one.is_good) for one in judged]
+    for name, within in {"all": everything, "undecided": [one.undecided() for one in judged]}.items():
         agrees = np.concatenate([one.agrees[mask] for one, mask in zip(judged, within, strict=True)])
         good = np.concatenate([one.is_good[mask] for one, mask in zip(judged, within, strict=True)])
-        late = np.concatenate([one.late[mask] for one, mask in zip(judged, within, strict=True)])
-        both = np.concatenate([one.with_second()[mask] for one, mask in zip(judged, within, strict=True)])
-        if_good, if_bad = agrees[good].mean(), agrees[~good].mean()
         print(
-            f"{name} ({len(good) / len(judged):.0f} a split, {good.mean():.0%} good): agrees {if_good:.2f} of good,"
-            f" {if_bad:.2f} of bad, ratios {if_good / if_bad:.2f} and {(1 - if_good) / (1 - if_bad):.2f};"
-            f" AUROC {scores.auroc(good, late):.3f} -> {scores.auroc(good, both):.3f},"
-            f" right {np.mean((late >= 0.5) == good):.3f} -> {np.mean((both >= 0.5) == good):.3f}"
+            f"{name} ({len(good) / len(judged):.0f} a split, {good.mean():.0%} good): a second answer is similar to"
+            f" {agrees[good].mean():.2f} of good ones, {agrees[~good].mean():.2f} of bad"
         )
 
 

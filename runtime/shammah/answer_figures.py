@@ -37,6 +37,12 @@ def of(question: str, answer: str) -> tuple[float, ...]:
     return *_of_sums(worked), *_of_final(worked, body), *_of_use(worked)
 
 
+def same_result(one: str, other: str) -> bool:
+    """Whether two answers end in the same figure; one without figures ends in none."""
+    first, second = (sums.figures(sums.without_calculator(answer)) for answer in (one, other))
+    return bool(first) and bool(second) and is_close(first[-1], second[-1])
+
+
 def _of_sums(worked: Worked) -> tuple[float, ...]:
     found, results = worked.sums, [one.result for one in worked.sums]
     holding = sum(one.holds for one in found)

@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shammah import categories, features, policy
-from shammah.divergence import measure
+from shammah import answer_figures, categories, features, policy
 from shammah.early import Verdict
 from shammah.errors import BudgetReached, ContextTooLong, KeyMissing, NothingVerified, ShammahError, TeacherError
 from shammah.features import Features
@@ -132,8 +131,8 @@ class Assistant:
         with turn.timed("validate"):
             answer, p_good = self._judge_answer(turn, answer)
         is_whole = completion.end.finish is Finish.STOP and bool(completion.text)
-        tokens = completion.end.completion_tokens
-        if policy.is_undecided(p_good, is_whole, tokens, turn.count, turn.limits, turn.settled):
+        draft = policy.Draft(categories.topic(turn.request.text), completion.end.completion_tokens, is_whole)
+        if policy.is_undecided(p_good, draft, turn.count, turn.limits, turn.settled):
             with turn.timed("second"):
                 p_good = policy.with_second(p_good, self._second_agrees(turn, completion, stop))
             answer = replace(answer, validator_probability=p_good)
@@ -164,7 +163,7 @@ class Assistant:
         return self._complete_locally(turn, show, stop, is_hopeless)
 
     def _second_agrees(self, turn: Turn, first: Completion, stop: Stop) -> bool:
-        """Whether the local model says the same again when it is not greedy."""
+        """Whether the local model comes to the same result again when it is not greedy."""
         given = turn.request.sampling
         sampling = replace(
             given,
@@ -174,7 +173,7 @@ class Assistant:
         )
         second = self._complete_locally(turn, lambda _: None, stop, sampling=sampling)
         is_whole = second.end.finish is Finish.STOP and bool(second.text)
-        return is_whole and measure(first.text, second.text, self._embed).is_small
+        return is_whole and answer_figures.same_result(first.text, second.text)
 
     def _complete_locally(
         self,

@@ -88,11 +88,12 @@ class Thresholds:
 
 FIXED = Thresholds()
 # A draft whose first tokens get less is stopped; docs/lab-notes.md has what that saves and loses.
-HOPELESS = 0.1
-# So near to the threshold the validator is undecided, and a second local answer, of up to twice so many tokens, is
-# evidence: P(the second agrees | good) / P(it agrees | bad), and the same for disagreement.
-UNDECIDED, LONGEST_SECOND_TOKENS = 0.15, 128
-AGREEMENT, DISAGREEMENT = 1.5, 0.5
+HOPELESS = 0.05
+# So near to the threshold the validator is undecided. A second answer to a question of mathematics is evidence then:
+# P(both end in the same figure | good) / P(they do | bad), and the same for another figure; of other questions it told
+# nothing. docs/lab-notes.md has the measurements.
+UNDECIDED, LONGEST_SECOND_TOKENS = 0.15, 160
+AGREEMENT, DISAGREEMENT = 4.0, 0.2
 # (questions up to which the rate holds, rate); afterwards LAST_RATE.
 SAMPLING_RATES = ((100, 0.5), (500, 0.2), (2000, 0.1))
 LAST_RATE = 0.05
@@ -133,6 +134,15 @@ class Limits:
     def is_counted(self) -> bool:
         """Whether the question moves the phases: a teacher was there, and no side was forced."""
         return self.forced is None and self.no_teacher is None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A local answer, as far as a second one depends on it."""
+
+    topic: Topic
+    tokens: int
+    is_whole: bool
 
 
 def in_force(count: int, settled: Thresholds) -> Thresholds:
@@ -204,17 +214,14 @@ def is_hopeless(p_good: float) -> bool:
     return p_good < HOPELESS
 
 
-def is_undecided(
-    p_good: float, is_whole: bool, tokens: int, count: int, limits: Limits, settled: Thresholds = FIXED
-) -> bool:
-    """Whether a second local answer is worth its time: the verdict is close, hangs on it, and the answer is short.
+def is_undecided(p_good: float, draft: Draft, count: int, limits: Limits, settled: Thresholds = FIXED) -> bool:
+    """Whether a second local answer is worth its time: the verdict is close, something hangs on it, and it would tell.
 
     An answer that the validator accepts waits for no second one, but where only a verified answer will do.
     """
-    if not is_whole or tokens > LONGEST_SECOND_TOKENS or count < COLD_QUESTIONS:
-        return False
+    would_tell = draft.is_whole and draft.topic is Topic.MATH and draft.tokens <= LONGEST_SECOND_TOKENS
     bar = in_force(count, settled).validator
-    if abs(p_good - bar) > UNDECIDED:
+    if not would_tell or count < COLD_QUESTIONS or abs(p_good - bar) > UNDECIDED:
         return False
     return limits.wants_verified or (p_good < bar and limits.no_teacher is None)
 

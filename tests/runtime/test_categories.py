@@ -4,7 +4,7 @@ import pytest
 
 from shammah import categories
 from shammah.policy import Topic
-from shammah_convert.chat import Message, Role
+from shammah_convert.chat import Message
 
 QUESTIONS = [
     ("hi", Topic.GREETING),
@@ -49,8 +49,7 @@ def test_the_table_knows_every_category() -> None:
 
 
 def said(*texts: str) -> list[Message]:
-    roles: tuple[Role, Role] = ("user", "assistant")
-    return [Message(roles[place % 2], text) for place, text in enumerate(texts)]
+    return [Message("assistant" if place % 2 else "user", text) for place, text in enumerate(texts)]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from shammah.errors import (
     ShammahError,
     UsageError,
 )
-from shammah.policy import Forward, Limits, Local, Reason, Route, Side, Thresholds, Topic
+from shammah.policy import Draft, Forward, Limits, Local, Reason, Route, Side, Thresholds, Topic
 
 READY = Limits(has_key=True)
 NO_KEY = Limits()
@@ -235,26 +235,30 @@ def test_a_draft_is_stopped_early_only_where_a_teacher_answers_instead(
     assert policy.may_stop_early(count, limits) is expected
 
 
+SUM = Draft(Topic.MATH, 20, is_whole=True)
+
+
 @pytest.mark.parametrize(
-    ("p_good", "is_whole", "tokens", "count", "limits", "expected"),
+    ("p_good", "draft", "count", "limits", "expected"),
     [
-        (0.49, True, 20, 200, READY, True),
-        (0.36, True, 128, 200, READY, True),
-        (0.34, True, 20, 200, READY, False),  # decided
-        (0.49, True, 129, 200, READY, False),  # too long
-        (0.49, False, 20, 200, READY, False),  # cut
-        (0.49, True, 20, 49, READY, False),  # the validator has no say yet
-        (0.51, True, 20, 200, READY, False),  # accepted: it does not wait
-        (0.51, True, 20, 200, VERIFIED, True),
-        (0.66, True, 20, 200, VERIFIED, False),
-        (0.49, True, 20, 200, OFFLINE, False),  # nothing hangs on it
-        (0.49, True, 20, 200, Limits(is_offline=True, wants_verified=True), True),
+        (0.49, SUM, 200, READY, True),
+        (0.36, replace(SUM, tokens=160), 200, READY, True),
+        (0.34, SUM, 200, READY, False),  # decided
+        (0.49, replace(SUM, tokens=161), 200, READY, False),  # too long
+        (0.49, replace(SUM, is_whole=False), 200, READY, False),  # cut
+        (0.49, replace(SUM, topic=Topic.CODE), 200, READY, False),  # it would tell nothing
+        (0.49, SUM, 49, READY, False),  # the validator has no say yet
+        (0.51, SUM, 200, READY, False),  # accepted: it does not wait
+        (0.51, SUM, 200, VERIFIED, True),
+        (0.66, SUM, 200, VERIFIED, False),
+        (0.49, SUM, 200, OFFLINE, False),  # nothing hangs on it
+        (0.49, SUM, 200, Limits(is_offline=True, wants_verified=True), True),
     ],
 )
 def test_a_second_answer_is_wanted_where_the_validator_is_undecided_and_something_hangs_on_it(
-    p_good: float, is_whole: bool, tokens: int, count: int, limits: Limits, expected: bool
+    p_good: float, draft: Draft, count: int, limits: Limits, expected: bool
 ) -> None:
-    assert policy.is_undecided(p_good, is_whole, tokens, count, limits) is expected
+    assert policy.is_undecided(p_good, draft, count, limits) is expected
 
 
 @pytest.mark.parametrize("p_good", [0.0, 0.36, 0.5, 0.64])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shammah import sums
+from shammah import answer_figures, sums
 from shammah.sums import Sum
 
 
@@ -56,6 +56,20 @@ def test_a_calculators_marks_are_taken_out() -> None:
 
 def test_figures_are_read_with_thousands_and_decimals_and_not_out_of_words() -> None:
     assert sums.figures("$1,250.50 for 3 of v2") == [1250.5, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("3 + 4 = <<3+4=7>>7\n#### 7", "The answer is 7.00", True),
+        ("1,000", "It is $1000", True),
+        ("so 7", "so 8", False),
+        ("seven", "seven", False),
+        ("7", "", False),
+    ],
+)
+def test_two_answers_have_the_same_result_when_they_end_in_the_same_figure(one: str, other: str, is_same: bool) -> None:
+    assert answer_figures.same_result(one, other) is is_same
 
 
 @settings(deadline=None, max_examples=200)
