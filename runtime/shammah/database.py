@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shammah.errors import JournalError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BUSY_SECONDS = 30.0
 
 # N.sql brings schema N-1 to N.
