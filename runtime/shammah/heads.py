@@ -131,7 +131,7 @@ class Head:
 
     def note_applied(self, applied: int) -> None:
         """Hear what is applied to the local model that the next lesson judges; a change is a swap."""
-        if self.cursor and self.lessons and applied != self.applied:
+        if self.lessons and applied != self.applied:
             self.since_swap = 0
         self.applied = applied
 

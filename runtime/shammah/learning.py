@@ -235,7 +235,11 @@ def _take_in(head: Head, name: HeadName, lesson: Lesson, losses: list[float] | N
     """Learn from a lesson; one that nothing was seen of is passed over."""
     seen = _seen(name, lesson)
     if lesson.answer is not None:
-        head.note_applied(zlib.crc32(repr(lesson.answer.adapters).encode()))
+        applied = zlib.crc32(repr(lesson.answer.adapters).encode())
+        if head.cursor:
+            head.note_applied(applied)
+        else:  # what came before are lessons of other bases
+            head.applied = applied
     if seen is None:
         head.cursor = lesson.id
         return
