@@ -231,7 +231,7 @@ class Assistant:
             job,
         )
         question = self._journal.question_at(turn.question.number)
-        if question.is_counted and (turn.count + 1) % CHECKPOINT_QUESTIONS == 0:
+        if self._local and question.is_counted and (turn.count + 1) % CHECKPOINT_QUESTIONS == 0:
             self._journal.jobs.enqueue(CHECKPOINT_JOB, {"lineage": question.lineage})
         p_good = next((a.validator_probability for a in turn.answers if a.validator_probability is not None), None)
         return Outcome(turn.text, question, saved[-1], turn.count, turn.redactor.count, turn.seconds, p_good)

@@ -6,13 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shammah import config
+from shammah.assembly import Parts
 from shammah.features import EMBEDDING_WIDTH, QUESTION_FEATURES
+from shammah.hardware import BusyMeter
 from shammah.heads import Head
 from shammah.journal import Journal
 from shammah.journal.heads import MOST_QUESTIONS_TAKEN_OVER, REFIT_LESSONS
 from shammah.learning import INHERITED, Heads, seen_by_router
 from shammah.records import View
 from tests.runtime.test_learning import LINEAGE, assert_same, file, heads, teach
+from tests.tiny import write_tiny
 
 OTHER = "f" * 32
 
@@ -186,3 +190,14 @@ def test_a_taken_over_head_that_is_reset_knows_nothing(journal: Journal) -> None
     journal.heads.adopt(OTHER)
     other(journal).reset("router")
     assert other(journal).open("router").lessons == 0
+
+
+def test_a_change_of_the_served_model_is_said_once(journal: Journal, tmp_path: Path) -> None:
+    teach(journal, 4)
+    settings = config.load({"SHAMMAH_HOME": str(tmp_path)}, model__path=str(write_tiny(tmp_path / "tiny.gguf")))
+    said: list[str] = []
+    for _ in range(2):
+        parts = Parts(settings, journal, BusyMeter(), said.append)
+        assert parts.heads.open("router").lessons == 4
+        assert journal.count(parts.base.sha256) == 4
+    assert sum("start from what the earlier one taught" in line for line in said) == 1
