@@ -62,7 +62,11 @@ class Keeper:
         )
 
     def make(self, why: str) -> Checkpoint:
-        """Make a checkpoint of what is now; the oldest beyond those that are kept is removed."""
+        """Make a checkpoint of what is now; the oldest beyond those that are kept is removed.
+
+        Raises:
+            CheckpointError: It cannot be written.
+        """
         with self._alone():
             made = self._make(why)
             self._prune()
@@ -72,8 +76,8 @@ class Keeper:
         """Go back to a checkpoint: its heads and adapters serve from the next answer on; what undoes that.
 
         Raises:
-            CheckpointError: A file of it is missing or is not what was kept.
-            UsageError: Another adapter has the name of one of its own.
+            CheckpointError: It cannot be read, another adapter has the name of one of its own, or the disk is full.
+            AdapterError: An adapter's file is missing or is not what was kept.
         """
         with self._alone():
             contents = read(checkpoint)
@@ -112,7 +116,7 @@ class Keeper:
         """Write every file of a checkpoint, and wait until all are on the disk."""
         active = self.journal.adapters.active(self.lineage)
         found = [self.journal.adapters.find(name) for name, _ in active]
-        kept = tuple(adapter for adapter in found if adapter is not None)
+        kept = tuple(adapter for adapter in found if adapter is not None and Path(adapter.path).is_file())
         for adapter in kept:
             link_or_copy(Path(adapter.path), folder / Path(adapter.path).name)
         heads = {name: self.heads.keep(name, folder) for name in HEAD_NAMES}
@@ -162,9 +166,15 @@ class Keeper:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """One at a time; a killed one lets go."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with locks.waited_for(self._folder / "lock"):
-            yield
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with locks.waited_for(self._folder / "lock"):
+                yield
+        except OSError as error:
+            raise CheckpointError(
+                f"the checkpoint cannot be written: {error}",
+                hint="Check the free space and the rights of the folder SHAMMAH_HOME (default ~/.shammah).",
+            ) from error
 
 
 def read(checkpoint: Checkpoint) -> Contents:

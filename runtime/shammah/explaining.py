@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shammah import policy
+from shammah import features, policy
 from shammah.divergence import Embed
 from shammah.features import Features, Vector
 from shammah.heads import Head
@@ -123,14 +123,14 @@ def _router(heads: Heads, question: Question, count: int) -> Said | None:
 
 
 def _validator(heads: Heads, question: Question, answer: Answer | None, count: int) -> Said | None:
-    seen = None if answer is None or answer.features is None else seen_by_validator(question, answer.features)
-    if answer is None or seen is None:
+    # Of an answer that another version of the features saw, nothing can be told feature by feature.
+    if answer is None or answer.features is None or answer.feature_version != features.VERSION:
+        return None
+    seen = seen_by_validator(question, answer.features)
+    if seen is None:
         return None
     threshold = policy.THRESHOLD if count >= policy.COLD_QUESTIONS else None
-    head = heads.open("validator")
-    if len(seen.hand) != head.hand_width:  # an answer of another version of the features
-        return None
-    return _said("validator", head, seen, answer.validator_probability, threshold)
+    return _said("validator", heads.open("validator"), seen, answer.validator_probability, threshold)
 
 
 def _judged(answers: Sequence[Answer]) -> Answer | None:

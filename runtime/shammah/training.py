@@ -14,7 +14,7 @@ from shammah import adapters, candidate, child, gate, general, hardware, locks, 
 from shammah.checkpoints import Keeper
 from shammah.child import Hear
 from shammah.config import Settings
-from shammah.errors import Interrupted, ShammahError, TrainerKilled, TrainingError, TrainingRuns
+from shammah.errors import CheckpointError, Interrupted, ShammahError, TrainerKilled, TrainingError, TrainingRuns
 from shammah.following import folder_of
 from shammah.freezing import Frozen, freeze, ids, staying
 from shammah.generation import Stop
@@ -191,7 +191,7 @@ class Trainer:
         keeper = Keeper(self.settings.home, self.journal, heads, training.base)
         try:
             keeper.make(f"before the promotion of training {training.number}")
-        except OSError as error:
+        except CheckpointError as error:
             _log.warning("no checkpoint before the promotion: %s", error)
 
     def _refuses(self, training: Training, report: Report, work: Work) -> bool:

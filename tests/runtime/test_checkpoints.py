@@ -152,6 +152,21 @@ def test_a_checkpoint_with_other_bytes_than_were_kept_changes_nothing(journal: J
     assert journal.adapters.active(LINEAGE) == ()
 
 
+def test_where_nothing_can_be_written_a_checkpoint_says_so_and_none_is_named(journal: Journal) -> None:
+    (journal.path.parent / "checkpoints").write_text("in the way")
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        keeper(journal).make("by hand")
+    assert journal.checkpoints.all() == []
+
+
+def test_an_adapter_whose_file_is_gone_keeps_no_checkpoint_from_being_made(journal: Journal) -> None:
+    adapter = add_adapter(journal, "mine", b"weights")
+    journal.adapters.activate(LINEAGE, (("mine", 1.0),), "use")
+    Path(adapter.path).unlink()
+    contents = checkpoints.read(keeper(journal).make("by hand"))
+    assert (contents.active, contents.adapters) == ((("mine", 1.0),), ())
+
+
 def test_an_unreadable_checkpoint_is_refused_by_its_number(journal: Journal) -> None:
     made = keeper(journal).make("by hand")
     (Path(made.folder) / MANIFEST).write_text(json.dumps({"heads": {}}))
