@@ -14,6 +14,7 @@ from shammah.features import Features
 from shammah.generation import Completion, Finish, Sampling, Stop, never
 from shammah.heads import Head
 from shammah.journal import Journal
+from shammah.journal.checkpoints import CHECKPOINT_JOB, CHECKPOINT_QUESTIONS
 from shammah.learning import Heads, seen_by_validator
 from shammah.policy import Forward, Limits, Local, Reason, Route, Side
 from shammah.privacy import Redactor
@@ -283,6 +284,8 @@ class Assistant:
             job,
         )
         question = self._journal.question_at(turn.question.number)
+        if self._local and question.is_counted and (turn.count + 1) % CHECKPOINT_QUESTIONS == 0:
+            self._journal.jobs.enqueue(CHECKPOINT_JOB, {"lineage": question.lineage})
         p_good = next((a.validator_probability for a in turn.answers if a.validator_probability is not None), None)
         return Outcome(turn.text, question, saved[-1], turn.count, turn.redactor.count, turn.seconds, p_good)
 

@@ -170,6 +170,24 @@ class TrainerMissing(TrainingError):
     hint = 'Install them: pip install "shammah[train]"'
 
 
+class OnnxMissing(ShammahError):
+    """What writes ONNX files is not installed."""
+
+    hint = 'Install it: pip install "shammah[onnx]"'
+
+
+class CheckpointError(ShammahError):
+    """A checkpoint cannot be used."""
+
+    hint = "Pick another with `shammah checkpoint list`."
+
+
+class NothingLearnt(ShammahError):
+    """A head has taken in no lesson yet."""
+
+    hint = "Ask questions with ANTHROPIC_API_KEY set, or rate answers with `shammah feedback`."
+
+
 class DiskTooSmall(ShammahError):
     """A file that is to be written has no room."""
 

@@ -54,6 +54,22 @@ VALIDATOR = Prior(hand=0.5, embedding=0.33)
 PLAIN = Prior(hand=math.sqrt(0.1), embedding=1.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """What speaks for a good local answer, and against it, in nats of the logit.
+
+    Attributes:
+        hand: Of each hand feature.
+        waves: Of all waves over the hand features together.
+        embedding: Of the whole embedding.
+    """
+
+    hand: tuple[float, ...]
+    bias: float
+    waves: float
+    embedding: float
+
+
 @dataclass(slots=True)
 class Head:
     """A learner with its place in the journal.
@@ -66,6 +82,7 @@ class Head:
         with_embedding: Lessons that had an embedding.
         since_swap: Lessons since the local model last changed; negative where it never did.
         applied: What was applied to the local model in the last lesson, as a checksum.
+        history: The change of what it learns from that it follows: the number of its view.
     """
 
     learner: Learner
@@ -77,6 +94,7 @@ class Head:
     with_embedding: int = 0
     since_swap: int = -1
     applied: int = 0
+    history: int = 0
     version: int = field(default=features.VERSION)
 
     @classmethod
@@ -93,6 +111,14 @@ class Head:
     def probability(self, seen: Features) -> float:
         """P(good) for what is seen; 0.5 or less of confidence before the first lesson."""
         return self.learner.probability(self._input(seen))
+
+    def contributions(self, seen: Features) -> Contributions:
+        """What each input adds to the logit: its weight times its value."""
+        added = self._input(seen) * self.learner.weights
+        hand, waves = self.hand_width, self.hand_width + 1 + self.prior.waves
+        embedding = float(added[waves:].sum()) if seen.embedding is not None else 0.0
+        bias = float(added[hand]) + self.learner.offset
+        return Contributions(tuple(added[:hand].tolist()), bias, float(added[hand + 1 : waves].sum()), embedding)
 
     def learn(self, seen: Features, is_good: bool, weight: float, cursor: int) -> None:
         """Take in one lesson of the journal."""
@@ -139,7 +165,7 @@ class Head:
     def save(self, file: Path) -> None:
         """Write the whole state under a temporary name, then put it in place."""
         buffer = io.BytesIO()
-        counts = [self.lessons, self.cursor, self.with_embedding, self.since_swap, self.applied]
+        counts = [self.lessons, self.cursor, self.with_embedding, self.since_swap, self.applied, self.history]
         numbers = np.array([self.version, self.hand_width, *counts])
         state: dict[str, Any] = {"kind": np.array(self.learner.kind), "numbers": numbers}
         np.savez(buffer, **state | {"projection": self.projection} | dict(self.learner.arrays()))

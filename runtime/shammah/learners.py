@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Kind = Literal["bayes", "adam"]
+FLATTEST = 30.0
+"""Nats beyond which a logit says no more."""
 # Of a covariance that are moved at once: their product stays in the cache.
 ROWS = 64
 
@@ -42,6 +44,20 @@ class Learner(Protocol):
 
     def widen(self, width: int) -> None:
         """Grow to a wider input; what is new starts at its prior."""
+        ...
+
+    @property
+    def weights(self) -> Array:
+        """What each input is multiplied by, (width,)."""
+        ...
+
+    @property
+    def offset(self) -> float:
+        """What is added to their sum."""
+        ...
+
+    def learning_rate(self) -> float | None:
+        """Of the next step; None where a step has none."""
         ...
 
     def arrays(self) -> Mapping[str, Array]:
@@ -99,6 +115,19 @@ class BayesianLogistic:
         self.covariance = grown
         self.mean = np.concatenate([self.mean, np.zeros(width - len(self.mean), dtype=self.mean.dtype)])
 
+    @property
+    def weights(self) -> Array:
+        """The mean."""
+        return self.mean
+
+    @property
+    def offset(self) -> float:
+        """Nothing: the bias is an input."""
+        return 0.0
+
+    def learning_rate(self) -> None:
+        """None: how far a step goes is in the covariance."""
+
     def arrays(self) -> Mapping[str, Array]:
         """Mean and covariance."""
         return {"mean": self.mean, "covariance": self.covariance}
@@ -149,6 +178,16 @@ class AdamLogistic:
         parameters -= rate * unbiased[0] / (np.sqrt(unbiased[1]) + self.epsilon)
         self.weight, self.bias = parameters[:-1], parameters[-1:]
 
+    @property
+    def weights(self) -> Array:
+        """The weights."""
+        return self.weight
+
+    @property
+    def offset(self) -> float:
+        """The bias."""
+        return float(self.bias[0])
+
     def learning_rate(self) -> float:
         """1e-4 times 0.1 + 0.9 cosine over each cycle of 1000 lessons, and 0.95 a cycle."""
         cycle, place = divmod(self.step[0], self.restart)
@@ -179,7 +218,7 @@ def _initial(start: int, stop: int) -> Array:
 
 def sigmoid(z: float) -> float:
     """The logistic function, flat beyond 30 nats."""
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, z))))
+    return 1 / (1 + math.exp(-max(-FLATTEST, min(FLATTEST, z))))
 
 
 def learner(kind: Kind, width: int, state: Mapping[str, Array] | None = None) -> Learner:

@@ -7,26 +7,35 @@ opens it takes in what came since. A crash between the two loses nothing.
 import contextlib
 import fcntl
 import logging
+import math
+import os
+import shutil
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
 
-from shammah import features
+from shammah import features, metrics
+from shammah.divergence import Embed
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES, Features, Vector
 from shammah.generation import Completion, End, Finish
 from shammah.heads import ROUTER, VALIDATOR, Head, WrongState
 from shammah.journal import Journal
 from shammah.learners import Kind
-from shammah.records import Answer, Lesson, Question
+from shammah.records import Answer, Fit, Lesson, Question, View
 
 HeadName = Literal["router", "validator"]
+HEAD_NAMES: tuple[HeadName, ...] = ("router", "validator")
 
 _WIDTH = {"router": len(QUESTION_FEATURES), "validator": len(QUESTION_FEATURES) + len(ANSWER_FEATURES)}
 _PRIOR = {"router": ROUTER, "validator": VALIDATOR}
+# A lesson on another base's answer, beside one on the own model's.
+INHERITED = 0.2
 _log = logging.getLogger(__name__)
 
 
@@ -46,10 +55,33 @@ def seen_by_validator(question: Question, answer: Vector) -> Features | None:
     return seen and Features(np.concatenate([seen.hand, answer]), seen.embedding)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A head as it stands in a checkpoint.
+
+    Attributes:
+        file: Its name; None where nothing was learnt yet.
+        cursor: The last lesson that it had taken in.
+        view: Which lessons it had learnt from.
+    """
+
+    file: str | None
+    cursor: int
+    view: View
+
+
+def names_of(name: HeadName) -> tuple[str, ...]:
+    """The hand features that a head sees, by name."""
+    if name == "router":
+        return QUESTION_FEATURES
+    return (*QUESTION_FEATURES, *(f"answer_{feature}" for feature in ANSWER_FEATURES))
+
+
 class Heads:
     """Router and validator of one base lineage."""
 
     def __init__(self, home: Path, journal: Journal, lineage: str, kind: Kind) -> None:
+        self._home = home
         self._folder = home / "heads" / lineage[:16]
         self._journal = journal
         self._lineage = lineage
@@ -65,32 +97,131 @@ class Heads:
     def catch_up(self, name: HeadName) -> Head:
         """Take in the lessons that are new, one writer at a time, and save."""
         with self._locked():
-            head = self._load(name) or Head.fresh(self._kind, _WIDTH[name], _PRIOR[name])
-            before = head.cursor
-            for lesson in self._journal.lessons(name, self._lineage, head.cursor):
-                _take_in(head, name, lesson)
-            if head.cursor > before:
-                head.save(self._file(name))
+            known = self._load(name)
+            head = known or self._fresh(name)
+            before = (known.cursor, known.lessons) if known else (0, 0)
+            self._study(head, name)
+            if (head.cursor, head.lessons) != before:
+                head.save(self.file(name))
+            if name == "router" and head.lessons > before[1]:
+                metrics.note(self._home, self._journal, self._lineage, self._rates(head))
         return head
 
+    def _rates(self, router: Head) -> dict[str, float | None]:
+        """The learning rates, for the metrics; the trainer derives its own from the model's width in each training."""
+        rate = router.learner.learning_rate()
+        validator = None if rate is None else self._load("validator")
+        other = validator.learner.learning_rate() if validator else None
+        return {"router_lr": rate, "validator_lr": other, "generator_lr": None}
+
+    def refit(self, name: HeadName, embed: Embed | None = None) -> Fit:
+        """Learn every lesson again from nothing, while others go on with the head as it is; how well that went.
+
+        With an embedder, questions from before there was one are embedded first.
+        """
+        if embed is not None:
+            for question in self._journal.without_embedding():
+                self._journal.note_embedding(question, embed(question.text))
+        head, losses = self._fresh(name), list[float]()
+        self._study(head, name, losses)
+        with self._locked():
+            if head.history != self._view(name).number:  # it was reset meanwhile
+                head, losses = self._fresh(name), []
+            self._study(head, name, losses)
+            if head.cursor or head.lessons:
+                head.save(self.file(name))
+        fit = Fit(head.lessons, head.cursor, *_early_and_late(losses))
+        self._journal.heads.note_refit(self._lineage, name, fit)
+        return fit
+
+    def reset(self, name: HeadName) -> Path | None:
+        """Begin anew with the next lesson; where the head's file is set aside, None where there was none."""
+        last = self._journal.last_lesson(name, self._lineage)
+        return self._change(name, View(0, ((last, None),), inherits=False), "reset")
+
+    def learn_all(self, name: HeadName) -> Path | None:
+        """Learn from every lesson of the journal again, also from what a reset or a rollback left out."""
+        return self._change(name, View(), "all lessons")
+
+    def keep(self, name: HeadName, folder: Path) -> Kept:
+        """Put a head into a folder as it is now."""
+        self.open(name)
+        with self._locked():
+            head, view = self._load(name), self._view(name)
+            if head is None:
+                return Kept(None, view.start, view)
+            link_or_copy(self.file(name), folder / self.file(name).name)
+        return Kept(self.file(name).name, head.cursor, view)
+
+    def bring_back(self, name: HeadName, source: Path | None) -> Head:
+        """Put a kept head in place, after the journal recorded its view; one that fits no longer is learnt again."""
+        view = self._view(name)
+        if source is not None:
+            with self._locked(), contextlib.suppress(FileNotFoundError, WrongState):
+                head = Head.load(source, self._kind, _WIDTH[name], _PRIOR[name])
+                head.history, head.cursor = view.number, max(head.cursor, view.start)
+                head.save(self.file(name))
+        return self.catch_up(name)
+
+    def file(self, name: HeadName) -> Path:
+        """Where a head is saved."""
+        return self._folder / f"{name}.npz"
+
+    def _change(self, name: HeadName, view: View, why: str) -> Path | None:
+        with self._locked():
+            self._journal.heads.change(self._lineage, {name: view}, why)
+            aside = self._set_aside(name)
+        self.catch_up(name)
+        return aside
+
+    def _view(self, name: HeadName) -> View:
+        return self._journal.heads.view(self._lineage, name)
+
+    def _fresh(self, name: HeadName) -> Head:
+        """A head that knows nothing but what earlier bases left."""
+        view = self._view(name)
+        head = Head.fresh(self._kind, _WIDTH[name], _PRIOR[name])
+        head.history = view.number
+        for lesson in self._journal.inherited(name, self._lineage) if view.inherits else ():
+            seen = _seen(name, lesson)
+            if seen is not None:
+                head.learn(seen, lesson.is_good, INHERITED * lesson.weight, cursor=0)
+        return head
+
+    def _study(self, head: Head, name: HeadName, losses: list[float] | None = None) -> None:
+        """Take in the lessons that are new to a head, and note what each cost it."""
+        view = self._view(name)
+        for after, until in view.spans:
+            for lesson in self._journal.lessons(name, self._lineage, max(after, head.cursor), until):
+                _take_in(head, name, lesson, losses)
+        head.cursor = max(head.cursor, view.start)
+
     def _load(self, name: HeadName) -> Head | None:
-        file = self._file(name)
         try:
-            head = Head.load(file, self._kind, _WIDTH[name], _PRIOR[name])
-            if head.cursor > self._journal.last_lesson(name, self._lineage):
-                head.cursor = 0  # of a journal that is gone; what was learnt stays
-            return head
+            head = Head.load(self.file(name), self._kind, _WIDTH[name], _PRIOR[name])
         except FileNotFoundError:
             return None
         except WrongState as error:
-            aside = file.with_name(f"{file.name}.aside-{time.strftime('%Y%m%dT%H%M%S')}")
-            _log.warning("%s; it is set aside as %s and learnt again from the journal", error, aside.name)
-            with contextlib.suppress(FileNotFoundError):  # another process was faster
-                file.rename(aside)
+            aside = self._set_aside(name)
+            _log.warning("%s; it is set aside as %s and learnt again from the journal", error, aside and aside.name)
             return None
+        view = self._view(name)
+        if head.cursor > max(view.start, self._journal.last_lesson(name, self._lineage)):
+            head.cursor, head.history = 0, view.number  # of a journal that is gone; what was learnt stays
+        elif head.history != view.number:  # whoever changed it was killed in between
+            self._set_aside(name)
+            return None
+        return head
 
-    def _file(self, name: HeadName) -> Path:
-        return self._folder / f"{name}.npz"
+    def _set_aside(self, name: HeadName) -> Path | None:
+        """Give a head's file a dated name; nothing is deleted."""
+        file = self.file(name)
+        aside = file.with_name(f"{file.name}.aside-{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**9:09}")
+        try:
+            file.rename(aside)
+        except FileNotFoundError:  # there is none, or another process was faster
+            return None
+        return aside
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -100,15 +231,42 @@ class Heads:
             yield
 
 
-def _take_in(head: Head, name: HeadName, lesson: Lesson) -> None:
+def _take_in(head: Head, name: HeadName, lesson: Lesson, losses: list[float] | None = None) -> None:
     """Learn from a lesson; one that nothing was seen of is passed over."""
-    seen = seen_by_router(lesson.question) if name == "router" else _seen_with_answer(lesson.question, lesson.answer)
+    seen = _seen(name, lesson)
     if lesson.answer is not None:
-        head.note_applied(zlib.crc32(repr(lesson.answer.adapters).encode()))
+        applied = zlib.crc32(repr(lesson.answer.adapters).encode())
+        if head.cursor:
+            head.note_applied(applied)
+        else:  # what came before are lessons of other bases
+            head.applied = applied
     if seen is None:
         head.cursor = lesson.id
-    else:
-        head.learn(seen, lesson.is_good, lesson.weight, lesson.id)
+        return
+    if losses is not None:
+        p_good = head.probability(seen)
+        losses.append(-math.log(max(1e-9, p_good if lesson.is_good else 1 - p_good)))
+    head.learn(seen, lesson.is_good, lesson.weight, lesson.id)
+
+
+def _seen(name: HeadName, lesson: Lesson) -> Features | None:
+    if name == "router":
+        return seen_by_router(lesson.question)
+    return _seen_with_answer(lesson.question, lesson.answer)
+
+
+def _early_and_late(losses: Sequence[float]) -> tuple[float | None, float | None]:
+    """Mean loss of the first third of the lessons, and of the last."""
+    third = -(-len(losses) // 3)
+    return (fmean(losses[:third]), fmean(losses[-third:])) if third else (None, None)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file that is only ever replaced a second name; where the file system cannot, copy it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _seen_with_answer(question: Question, answer: Answer | None) -> Features | None:

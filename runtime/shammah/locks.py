@@ -38,6 +38,14 @@ def only_one(file: Path) -> Iterator[Lock | None]:
             lock.name()
 
 
+@contextlib.contextmanager
+def waited_for(file: Path) -> Iterator[None]:
+    """Hold a lock file, as soon as whoever has it lets go."""
+    with file.open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
 def _take(stream: TextIO) -> bool:
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -10,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shammah import adapters, candidate, child, gate, general, hardware, locks, resuming, room
+from shammah.checkpoints import Keeper
 from shammah.child import Hear
 from shammah.config import Settings
-from shammah.errors import Interrupted, ShammahError, TrainerKilled, TrainingError, TrainingRuns
+from shammah.errors import CheckpointError, Interrupted, ShammahError, TrainerKilled, TrainingError, TrainingRuns
 from shammah.following import folder_of
 from shammah.freezing import Frozen, freeze, ids, staying
 from shammah.generation import Stop
 from shammah.journal import Journal
+from shammah.learning import Heads
 from shammah.locks import Lock, only_one
 from shammah.records import Adapter, Base, Training
 from shammah.reports import PAGE, Filed
@@ -42,6 +45,7 @@ from shammah_convert.job import (
 if TYPE_CHECKING:
     from shammah.local import LocalModel
 
+_log = logging.getLogger(__name__)
 ADAPTER_NAME = "corrections-v{}"
 Paraphrase = Callable[[Sequence[Example], Stop], list[Example]]
 """Says the corrections' questions in other words; nothing where nobody can."""
@@ -178,7 +182,17 @@ class Trainer:
             Path(adapter.path).unlink(missing_ok=True)
             return
         self._decide(training, report, "promoted", self._objections(report, work))
+        self._keep_what_was(training)
         self.journal.trainings.promote(training, adapter)
+
+    def _keep_what_was(self, training: Training) -> None:
+        """Make a checkpoint of what a promotion will change; without one, `adapters rollback` still goes back."""
+        heads = Heads(self.settings.home, self.journal, training.base, self.settings.heads.learner)
+        keeper = Keeper(self.settings.home, self.journal, heads, training.base)
+        try:
+            keeper.make(f"before the promotion of training {training.number}")
+        except CheckpointError as error:
+            _log.warning("no checkpoint before the promotion: %s", error)
 
     def _refuses(self, training: Training, report: Report, work: Work) -> bool:
         """Whether something speaks against a candidate, and nobody wants it all the same; it is noted then."""

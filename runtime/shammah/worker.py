@@ -15,13 +15,15 @@ from pathlib import Path
 from shammah import admission, config, embedding, hardware, locks, memory, schedule
 from shammah.admission import Postpone, Refuse, Wish
 from shammah.assembly import Parts
+from shammah.checkpoints import Keeper
 from shammah.errors import BudgetReached, ShammahError, TrainerKilled, TrainingRuns
 from shammah.following import outcome
 from shammah.generation import Sampling
-from shammah.journal import Journal, ratings, trainings
+from shammah.journal import Journal, checkpoints, heads, ratings, trainings
 from shammah.journal.jobs import MOST_ATTEMPTS
 from shammah.judging import Judge
 from shammah.labelling import Comparison, label
+from shammah.learning import HEAD_NAMES, Heads
 from shammah.policy import Side
 from shammah.records import Base, Correction, Job, Question, Training
 from shammah.rewriting import TargetFinder, ask_user
@@ -115,14 +117,41 @@ class Worker:
         match job.kind:
             case "label":
                 self._label(self._journal.question_at(int(job.payload["question"])))
+                self._look_after_heads(self._journal.question_at(int(job.payload["question"])).lineage)
             case ratings.TARGET_JOB:
                 self._find_target(job)
                 if line := schedule.consider(self._journal, self._settings):
                     self._journal.notify(line)
+            case heads.REFIT_JOB:
+                self._refit(str(job.payload["lineage"]))
+            case checkpoints.CHECKPOINT_JOB:
+                self._checkpoint(str(job.payload["lineage"]))
             case trainings.TRAIN_JOB:
                 self._train(self._journal.trainings.at(int(job.payload["training"])))
             case _:
                 raise NotNow(f"a newer Shammah knows what {job.kind!r} is")
+
+    def _look_after_heads(self, lineage: str) -> None:
+        """Make a checkpoint where one is due, and leave a re-fit where enough lessons came since the last one."""
+        self._checkpoint(lineage)
+        if self._journal.heads.is_refit_due(lineage, "router"):
+            self._journal.jobs.enqueue(heads.REFIT_JOB, {"lineage": lineage})
+
+    def _checkpoint(self, lineage: str) -> None:
+        keeper = Keeper(self._settings.home, self._journal, self._heads_of(lineage), lineage)
+        if keeper.is_due():
+            made = keeper.make(f"{self._journal.count(lineage)} questions")
+            _log.info("checkpoint %s: %s", made.number, made.why)
+
+    def _heads_of(self, lineage: str) -> Heads:
+        return Heads(self._settings.home, self._journal, lineage, self._settings.heads.learner)
+
+    def _refit(self, lineage: str) -> None:
+        self._check_battery()
+        learnt = self._heads_of(lineage)
+        for name in HEAD_NAMES:
+            fit = learnt.refit(name, self._parts.embed)
+            _log.info("%s re-fitted: %s", name, fit)
 
     def _find_target(self, job: Job) -> None:
         correction = self._journal.ratings.correction(int(job.payload["rating"]))

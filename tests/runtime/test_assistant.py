@@ -23,6 +23,7 @@ from shammah.errors import (
 )
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal
+from shammah.journal.checkpoints import CHECKPOINT_JOB, CHECKPOINT_QUESTIONS
 from shammah.labelling import Comparison, label
 from shammah.learning import Heads
 from shammah.policy import Reason, Side
@@ -104,6 +105,15 @@ def test_a_cold_start_is_forwarded_without_opening_the_local_model(journal: Jour
     assert not house.local.asked
     assert outcome.question.is_sampled, "every forwarded question up to 200 is compared in the background"
     assert [job.payload for job in journal.jobs.waiting()] == [{"question": outcome.question.number}]
+
+
+def test_the_hundredth_question_leaves_a_checkpoint_to_the_background(journal: Journal) -> None:
+    house = House(journal, teacher=Scripted("git reset"))
+    count_to(journal, CHECKPOINT_QUESTIONS - 2)
+    for expected in (0, 1, 1):
+        house.ask()
+        kinds = [job.kind for job in journal.jobs.waiting()]
+        assert kinds.count(CHECKPOINT_JOB) == expected
 
 
 def test_a_teachers_answer_is_an_example_of_weight_1(journal: Journal) -> None:

@@ -61,9 +61,14 @@ def local_answer(hand: np.ndarray[Any, np.dtype[np.float32]]) -> NewAnswer:
 
 def teach(journal: Journal, count: int, seed: int = 0, has_embedding: bool = False) -> None:
     """Commit so many comparisons."""
+    teach_base(journal, LINEAGE, count, seed, has_embedding)
+
+
+def teach_base(journal: Journal, lineage: str, count: int, seed: int = 0, has_embedding: bool = False) -> None:
+    """Commit so many comparisons for a base."""
     chance = np.random.default_rng(seed)
     for number in range(count):
-        question = journal.begin("here", LINEAGE, [Message("user", f"Question {number}?")], 0, True)
+        question = journal.begin("here", lineage, [Message("user", f"Question {number}?")], 0, True)
         hand = chance.normal(size=len(QUESTION_FEATURES)).astype(np.float32)
         vector = chance.normal(size=384).astype(np.float32) / np.float32(20) if has_embedding else None
         question = journal.note_route(question, hand, vector, 0.5)

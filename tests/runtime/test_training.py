@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shammah import bases, child, config, following, general, reports
+from shammah import bases, checkpoints, child, config, following, general, reports
 from shammah.amounts import Memory
 from shammah.errors import TrainingRuns
 from shammah.feedback import Feedback, rate
@@ -101,6 +101,9 @@ def test_a_better_candidate_becomes_active(settings: config.Settings, journal: J
     assert journal.adapters.examples(adapter) == [e.id for e in journal.examples.live()]
     report = Report.read(folder_of(settings.home, ended))
     assert (report.decision, report.reasons) == ("promoted", ())
+    (checkpoint,) = journal.checkpoints.all(base.sha256)
+    assert checkpoint.why == "before the promotion of training 1"
+    assert checkpoints.read(checkpoint).active == ()
 
 
 def test_a_worse_candidate_is_refused_and_the_report_says_why(

@@ -12,11 +12,14 @@ import pytest
 from shammah import bases, config, features, hardware
 from shammah.feedback import Feedback, rate
 from shammah.journal import Journal
+from shammah.journal.checkpoints import CHECKPOINT_JOB, CHECKPOINT_QUESTIONS
+from shammah.journal.heads import REFIT_LESSONS
 from shammah.journal.jobs import MOST_ATTEMPTS
 from shammah.locks import WORKER, background, only_one
 from shammah.records import Job, NewAnswer, Question, Rating
 from shammah.worker import Worker
 from shammah_convert.chat import Message
+from tests.runtime.test_learning import teach_base
 from tests.tiny import write_tiny
 
 
@@ -261,3 +264,26 @@ def test_a_training_that_does_not_fit_waits_in_the_queue(
     assert state_of(journal) == [("queued", "training takes 0.6 GB of RAM, 0.5 GB are free")]
     assert queued is not None
     assert journal.trainings.at(queued.number).state == "queued"
+
+
+def test_after_enough_lessons_the_heads_are_refitted(journal: Journal, settings: config.Settings) -> None:
+    base = bases.identify(journal, Path(settings.model.path))
+    teach_base(journal, base.sha256, REFIT_LESSONS - 1)
+    forwarded(journal, settings)
+    Worker(settings, journal).work()
+    assert state_of(journal) == [("done", None), ("done", None)]
+    for head in ("router", "validator"):
+        fit = journal.heads.last_fit(base.sha256, head)
+        assert fit
+        assert fit.lessons == REFIT_LESSONS
+    assert not journal.heads.is_refit_due(base.sha256, "router")
+
+
+def test_after_a_hundred_questions_there_is_a_checkpoint(journal: Journal, settings: config.Settings) -> None:
+    base = bases.identify(journal, Path(settings.model.path))
+    teach_base(journal, base.sha256, CHECKPOINT_QUESTIONS)
+    for _ in range(2):
+        journal.jobs.enqueue(CHECKPOINT_JOB, {"lineage": base.sha256})
+        Worker(settings, journal).work()
+    (made,) = journal.checkpoints.all(base.sha256)
+    assert (made.questions, made.why) == (CHECKPOINT_QUESTIONS, "100 questions")

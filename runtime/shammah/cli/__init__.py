@@ -11,8 +11,11 @@ import typer
 from shammah import __version__
 from shammah.cli import adapters as adapters_command
 from shammah.cli import ask as ask_command
+from shammah.cli import checkpoint as checkpoint_command
 from shammah.cli import examples as examples_command
+from shammah.cli import explain as explain_command
 from shammah.cli import feedback as feedback_command
+from shammah.cli import heads as heads_command
 from shammah.cli import log as log_command
 from shammah.cli import models as models_command
 from shammah.cli import train as train_command
@@ -24,6 +27,7 @@ from shammah.errors import (
     KeyMissing,
     ModelMissing,
     NothingVerified,
+    OnnxMissing,
     ShammahError,
     TrainerMissing,
     UsageError,
@@ -37,6 +41,7 @@ _EXIT_CODES: dict[type[ShammahError], int] = {
     BadModel: 3,
     KeyMissing: 3,
     TrainerMissing: 3,
+    OnnxMissing: 3,
     NothingVerified: 4,
     BudgetReached: 5,
     Interrupted: INTERRUPTED,
@@ -51,10 +56,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("ask")(ask_command.ask)
+app.command("explain")(explain_command.explain)
 app.command("feedback")(feedback_command.feedback)
 app.command("train")(train_command.train)
 app.add_typer(adapters_command.app, name="adapters")
+app.add_typer(checkpoint_command.app, name="checkpoint")
 app.add_typer(examples_command.app, name="examples")
+app.add_typer(heads_command.app, name="heads")
 app.add_typer(log_command.app, name="log")
 app.add_typer(models_command.app, name="models")
 

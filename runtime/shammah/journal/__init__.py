@@ -17,17 +17,20 @@ from shammah.database import Database
 from shammah.divergence import Divergence
 from shammah.features import Vector
 from shammah.journal.adapters import Adapters
+from shammah.journal.checkpoints import Checkpoints
 from shammah.journal.evidence import judged
 from shammah.journal.examples import Examples, insert_example
+from shammah.journal.heads import HeadRows
 from shammah.journal.jobs import Jobs, insert_job
 from shammah.journal.judgements import Judgements
 from shammah.journal.lessons import USER_WEIGHT, NewLesson, insert_lessons
 from shammah.journal.ratings import Ratings
+from shammah.journal.scores import ScoreRows
 from shammah.journal.spending import Spending
 from shammah.journal.trainings import Trainings
 from shammah.journal.watch import Watch, insert_notice
 from shammah.policy import Thresholds
-from shammah.records import Answer, Base, Lesson, NewAnswer, NewExample, Question
+from shammah.records import Answer, Base, Lesson, NewAnswer, NewExample, Question, Seen
 from shammah.rows import new_id, now
 from shammah_convert.chat import Message
 
@@ -37,10 +40,13 @@ class Journal:
 
     Attributes:
         adapters: What was trained, and what of it is active.
+        checkpoints: States to go back to.
         examples: What the generator is to learn.
+        heads: What router and validator learn from.
         jobs: Work for the background.
         judgements: What the judge said of answers.
         ratings: What users say of answers.
+        scores: How router and validator decided.
         spending: What the teacher costs.
         trainings: Attempts to make an adapter.
         watch: How the answers of a promoted adapter turned out.
@@ -55,10 +61,13 @@ class Journal:
         self.path = home / "shammah.db"
         self._db = Database(self.path)
         self.adapters = Adapters(self._db)
+        self.checkpoints = Checkpoints(self._db)
         self.examples = Examples(self._db)
+        self.heads = HeadRows(self._db)
         self.jobs = Jobs(self._db)
         self.judgements = Judgements(self._db)
         self.ratings = Ratings(self._db)
+        self.scores = ScoreRows(self._db)
         self.spending = Spending(self._db)
         self.trainings = Trainings(self._db)
         self.watch = Watch(self._db)
@@ -233,9 +242,31 @@ class Journal:
         return next((answer for answer in self.answers(question) if answer.is_shown), None)
 
     def count(self, lineage: str) -> int:
-        """Questions of a base lineage for which a teacher was available and no side was forced."""
+        """Questions of a base lineage for which a teacher was available and no side was forced.
+
+        A base that came after another starts at what it took over.
+        """
         row = self._db.execute("SELECT count(*) FROM questions WHERE lineage = ? AND is_counted", (lineage,))
-        return int(row.fetchone()[0])
+        adoption = self.heads.adoption(lineage)
+        return int(row.fetchone()[0]) + (adoption.questions if adoption else 0)
+
+    def count_before(self, question: Question) -> int:
+        """What `count` said when a question was asked."""
+        later = self._db.execute(
+            "SELECT count(*) FROM questions WHERE lineage = ? AND is_counted AND number >= ?",
+            (question.lineage, question.number),
+        )
+        return self.count(question.lineage) - int(later.fetchone()[0])
+
+    def embedded(self, but: Question) -> list[Seen]:
+        """All other questions that have an embedding, with how their local answers turned out last."""
+        found = self._db.execute(
+            "SELECT q.id, q.text, q.embedding, taught.is_good FROM questions q LEFT JOIN (SELECT question, is_good,"
+            " max(id) FROM lessons WHERE head = 'router' GROUP BY question) taught ON taught.question = q.number"
+            " WHERE q.embedding IS NOT NULL AND q.number != ? ORDER BY q.number",
+            (but.number,),
+        )
+        return [_seen(row) for row in found]
 
     # Lessons.
 
@@ -260,12 +291,32 @@ class Journal:
             if lesson is not None:
                 insert_lessons(db, lesson)
 
-    def lessons(self, head: str, lineage: str, after: int) -> Iterator[Lesson]:
-        """The lessons of a head after a place, in order."""
+    def lessons(self, head: str, lineage: str, after: int, until: int | None = None) -> Iterator[Lesson]:
+        """The lessons of a head after a place, and up to another where one is given, in order."""
         found = self._db.execute(
-            "SELECT * FROM lessons WHERE head = ? AND lineage = ? AND id > ? ORDER BY id",
-            (head, lineage, after),
+            "SELECT * FROM lessons WHERE head = ? AND lineage = ? AND id > ? AND id <= coalesce(?, id) ORDER BY id",
+            (head, lineage, after, until),
         ).fetchall()
+        return self._lessons(found)
+
+    def inherited(self, head: str, lineage: str) -> Iterator[Lesson]:
+        """The lessons of earlier bases that a base took over, in order."""
+        adoption = self.heads.adoption(lineage)
+        found = self._db.execute(
+            "SELECT * FROM lessons WHERE head = ? AND lineage != ? AND id <= ? ORDER BY id",
+            (head, lineage, adoption.until if adoption else 0),
+        ).fetchall()
+        return self._lessons(found)
+
+    def without_embedding(self) -> Iterator[Question]:
+        """Questions that taught something before there was an embedder."""
+        found = self._db.execute(
+            "SELECT number FROM questions WHERE embedding IS NULL AND features IS NOT NULL"
+            " AND number IN (SELECT question FROM lessons) ORDER BY number"
+        ).fetchall()
+        return (self.question_at(row["number"]) for row in found)
+
+    def _lessons(self, found: Sequence[sqlite3.Row]) -> Iterator[Lesson]:
         for row in found:
             answer = None if row["answer"] is None else self.answer(row["answer"])
             yield Lesson(
@@ -329,6 +380,12 @@ class Journal:
 
     def _question(self, where: str, value: object) -> Question:
         return rows.to_question(self._db.execute(f"SELECT * FROM questions WHERE {where}", (value,)).fetchone())
+
+
+def _seen(row: sqlite3.Row) -> Seen:
+    embedding = rows.vector(row["embedding"])
+    assert embedding is not None, "the query asks for those that have one"
+    return Seen(row["id"], row["text"], embedding, None if row["is_good"] is None else bool(row["is_good"]))
 
 
 def _like(word: str) -> str:

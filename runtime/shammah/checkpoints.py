@@ -1,0 +1,203 @@
+"""Checkpoints: heads, active adapters and metrics as they were, to go back to.
+
+A checkpoint is a folder of files that are only ever replaced, as second names of them where the file system can. It is
+whole on the disk before the journal names it. Going back deletes nothing: the journal records which lessons the heads
+learn from, and the state before is a checkpoint too.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from shammah import adapters, locks, metrics
+from shammah.errors import CheckpointError
+from shammah.generation import ActiveSet
+from shammah.journal import Journal
+from shammah.journal.checkpoints import CHECKPOINT_QUESTIONS
+from shammah.learning import HEAD_NAMES, HeadName, Heads, Kept, link_or_copy
+from shammah.records import Adapter, Checkpoint, View
+from shammah_convert.files import publish, sync
+from shammah_convert.job import AdapterFile
+
+MOST = 5
+"""So many of a base are kept."""
+MANIFEST = "checkpoint.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a checkpoint holds.
+
+    Attributes:
+        active: The adapters that were applied, with their scales.
+        adapters: What the journal knew of each; the file beside has the same sha256.
+        metrics: The newest line of the metrics; None where there was none.
+    """
+
+    heads: dict[HeadName, Kept]
+    active: ActiveSet
+    adapters: tuple[Adapter, ...]
+    metrics: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Whoever makes the checkpoints of a base, and goes back to them."""
+
+    home: Path
+    journal: Journal
+    heads: Heads
+    lineage: str
+
+    def is_due(self) -> bool:
+        """Whether a hundred is full since the last checkpoint."""
+        last = next(iter(self.journal.checkpoints.all(self.lineage)), None)
+        return self.journal.count(self.lineage) // CHECKPOINT_QUESTIONS > (
+            last.questions // CHECKPOINT_QUESTIONS if last else 0
+        )
+
+    def make(self, why: str) -> Checkpoint:
+        """Make a checkpoint of what is now; the oldest beyond those that are kept is removed.
+
+        Raises:
+            CheckpointError: It cannot be written.
+        """
+        with self._alone():
+            made = self._make(why)
+            self._prune()
+        return made
+
+    def roll_back(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Go back to a checkpoint: its heads and adapters serve from the next answer on; what undoes that.
+
+        Raises:
+            CheckpointError: It cannot be read, another adapter has the name of one of its own, or the disk is full.
+            AdapterError: An adapter's file is missing or is not what was kept.
+        """
+        with self._alone():
+            contents = read(checkpoint)
+            before = self._make(f"before the rollback to {checkpoint.number}")
+            for adapter in contents.adapters:
+                self._bring_back(adapter, Path(checkpoint.folder))
+            self._switch(checkpoint, contents)
+            self._prune()
+        return before
+
+    def _switch(self, checkpoint: Checkpoint, contents: Contents) -> None:
+        """Let the journal say what holds, then put the heads in place; a kill in between leaves them to be learnt."""
+        why = f"checkpoint {checkpoint.number}"
+        views: dict[str, View] = {name: self._view(name, kept) for name, kept in contents.heads.items()}
+        self.journal.checkpoints.go_back(self.lineage, views, contents.active, why)
+        for name, kept in contents.heads.items():
+            self.heads.bring_back(name, Path(checkpoint.folder) / kept.file if kept.file else None)
+
+    def _view(self, name: HeadName, kept: Kept) -> View:
+        return kept.view.cut(kept.cursor, self.journal.last_lesson(name, self.lineage))
+
+    def _make(self, why: str) -> Checkpoint:
+        number = self.journal.checkpoints.next_number()
+        folder = self._folder / str(number)
+        partial = folder.with_name(f"{number}.partial")
+        for left in (folder, partial):  # by whoever was killed before the row
+            shutil.rmtree(left, ignore_errors=True)
+        partial.mkdir(parents=True, mode=0o700)
+        self._fill(partial)
+        partial.replace(folder)
+        sync(self._folder)
+        questions = self.journal.count(self.lineage)
+        return self.journal.checkpoints.record(number, self.lineage, questions, why, str(folder))
+
+    def _fill(self, folder: Path) -> None:
+        """Write every file of a checkpoint, and wait until all are on the disk."""
+        active = self.journal.adapters.active(self.lineage)
+        found = [self.journal.adapters.find(name) for name, _ in active]
+        kept = tuple(adapter for adapter in found if adapter is not None and Path(adapter.path).is_file())
+        for adapter in kept:
+            link_or_copy(Path(adapter.path), folder / Path(adapter.path).name)
+        heads = {name: self.heads.keep(name, folder) for name in HEAD_NAMES}
+        file = metrics.file(self.home)
+        if file.is_file():  # it grows, so that a second name would grow too
+            shutil.copyfile(file, folder / file.name)
+        contents = {
+            "heads": {name: asdict(one) for name, one in heads.items()},
+            "active": active,
+            "adapters": [asdict(adapter) for adapter in kept],
+            "metrics": metrics.last(self.home),
+        }
+        (folder / MANIFEST).write_text(json.dumps(contents, indent=1), "utf-8")
+        for path in (*folder.iterdir(), folder):
+            sync(path)
+
+    def _bring_back(self, adapter: Adapter, folder: Path) -> None:
+        """Have an adapter of a checkpoint in the home again, where it was deleted or damaged meanwhile."""
+        path, kept = Path(adapter.path), folder / Path(adapter.path).name
+        adapters.verify(AdapterFile(adapter.name, str(kept), adapter.sha256))
+        known = self.journal.adapters.find(adapter.name)
+        if known is not None and known.sha256 != adapter.sha256:
+            raise CheckpointError(
+                f"there is another adapter {adapter.name} now", hint=f"Delete it: shammah adapters delete {known.name}"
+            )
+        if not path.is_file() or adapters.hash_of(path) != adapter.sha256:
+            partial = path.with_name(path.name + ".partial")
+            partial.unlink(missing_ok=True)
+            path.parent.mkdir(exist_ok=True, mode=0o700)
+            link_or_copy(kept, partial)
+            publish(partial, path)
+        if known is None:
+            self.journal.adapters.add(adapter)
+
+    def _prune(self) -> None:
+        for old in self.journal.checkpoints.all(self.lineage)[MOST:]:
+            self.journal.checkpoints.forget(old)
+        named = {Path(kept.folder).name for kept in self.journal.checkpoints.all()}
+        for folder in self._folder.iterdir():
+            if folder.is_dir() and folder.name not in named:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @property
+    def _folder(self) -> Path:
+        return self.home / "checkpoints"
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One at a time; a killed one lets go."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with locks.waited_for(self._folder / "lock"):
+                yield
+        except OSError as error:
+            raise CheckpointError(
+                f"the checkpoint cannot be written: {error}",
+                hint="Check the free space and the rights of the folder SHAMMAH_HOME (default ~/.shammah).",
+            ) from error
+
+
+def read(checkpoint: Checkpoint) -> Contents:
+    """What a checkpoint holds.
+
+    Raises:
+        CheckpointError: Its files are gone or damaged.
+    """
+    try:
+        found = json.loads((Path(checkpoint.folder) / MANIFEST).read_text("utf-8"))
+        heads = {name: _kept(found["heads"][name]) for name in HEAD_NAMES}
+        active = tuple((str(name), float(scale)) for name, scale in found["active"])
+        return Contents(heads, active, tuple(Adapter(**one) for one in found["adapters"]), found["metrics"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"checkpoint {checkpoint.number} cannot be read: {error}") from error
+
+
+def _kept(found: dict[str, Any]) -> Kept:
+    view = found["view"]
+    spans: Sequence[Sequence[Any]] = view["spans"]
+    return Kept(found["file"], found["cursor"], View(view["number"], tuple((a, b) for a, b in spans), view["inherits"]))
+
+
+def size_bytes(checkpoint: Checkpoint) -> int:
+    """Of its files, also those that share their place on the disk with others."""
+    return sum(entry.stat().st_size for entry in os.scandir(checkpoint.folder))

@@ -1,0 +1,100 @@
+"""`shammah explain`: why an answer came from where it came."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shammah import config
+from shammah.cli import session
+from shammah.cli.log import shorten
+from shammah.cli.screen import harmless, say, write
+from shammah.errors import UsageError
+
+if TYPE_CHECKING:
+    from shammah.explaining import Explanation, Neighbour, Said
+    from shammah.journal import Journal
+    from shammah.records import Answer, Question
+
+SHOWN_FEATURES = 6
+
+Id = Annotated[str | None, typer.Argument(metavar="[ID]", help="Of a question, or its beginning; else the last one.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+
+
+def explain(id: Id = None, as_json: AsJson = False) -> None:
+    """Tell why an answer came from where it came: what both heads said, what spoke, and similar past questions."""
+    from shammah import explaining
+    from shammah.assembly import Parts
+    from shammah.hardware import BusyMeter
+    from shammah.journal import Journal
+    from shammah.learning import Heads
+
+    settings = config.load()
+    with Journal(settings.home) as journal:
+        question, shown = _find(journal, id)
+        heads = Heads(settings.home, journal, question.lineage, settings.heads.learner)
+        embed = Parts(settings, journal, BusyMeter(), say).embed
+        found = explaining.explain(journal, heads, question, shown, embed)
+        write(json.dumps(as_object(found)) if as_json else harmless("\n".join(_lines(found))))
+
+
+def _find(journal: "Journal", id: str | None) -> "tuple[Question, Answer]":
+    question = journal.question(id) if id else journal.last_question(session.current())
+    if question is None:
+        raise UsageError(f"no one question has the id {id!r}" if id else "nothing was asked yet", "See `shammah log`.")
+    shown = journal.shown(question)
+    if shown is None:
+        raise UsageError(f"question {question.id} has no answer", hint="See `shammah log`.")
+    return question, shown
+
+
+def as_object(found: "Explanation") -> dict[str, Any]:
+    """The explanation as one object."""
+    return {
+        "id": found.question.id,
+        "route": found.shown.side,
+        "reason": found.shown.reason,
+        "why": found.why,
+        "questions_before": found.count,
+        "heads": [
+            {
+                "head": said.head,
+                "probability": said.probability,
+                "threshold": said.threshold,
+                "probability_now": said.probability_now,
+                "spoke": dict(said.spoke),
+            }
+            for said in found.said
+        ],
+        "neighbours": [
+            {"id": one.id, "text": one.text, "similarity": one.similarity, "local_was_good": one.is_good}
+            for one in found.neighbours
+        ],
+    }
+
+
+def _lines(found: "Explanation") -> list[str]:
+    lines = [
+        f"{found.question.id}  {shorten(found.question.text, 14)}",
+        f"answered by {found.shown.model} ({found.shown.side}): {found.why} ({found.shown.reason}).",
+        f"{found.count} questions were counted before it.",
+    ]
+    for said in found.said:
+        lines += ["", *_of_head(said)]
+    if found.neighbours:
+        lines += ["", "similar questions:", *map(_of_neighbour, found.neighbours)]
+    return lines
+
+
+def _of_head(said: "Said") -> list[str]:
+    then = "was not asked" if said.probability is None else f"said {said.probability:.2f}"
+    bar = "no threshold yet" if said.threshold is None else f"threshold {said.threshold:g}"
+    lines = [f"{said.head} {then}, {bar}; it would say {said.probability_now:.2f} now, because of"]
+    spoke = [f"  {value:+.3f}  {name}" for name, value in said.spoke[:SHOWN_FEATURES]]
+    return [*lines, *(spoke or ["  nothing: it has learnt nothing yet"])]
+
+
+def _of_neighbour(one: "Neighbour") -> str:
+    verdict = {None: "not compared", True: "local was good", False: "local was worse"}[one.is_good]
+    return f"  {one.similarity:.2f}  {one.id}  {verdict:<15}  {shorten(one.text, 38)}"
