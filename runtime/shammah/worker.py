@@ -204,6 +204,8 @@ class Worker:
             sampling=Sampling(max_tokens=self._settings.answer.max_tokens),
         )
         divergence = label(comparison, question)
+        if parts.contract is not None:
+            parts.contract.standing()  # decided here, so that the next question need not wait for it
         _log.info("question %s: %s", question.id, divergence)
 
     def _base_of(self, question: Question) -> Base:
