@@ -236,6 +236,8 @@ class Worker:
             judge=self._judge(parts),
         )
         divergence = label(comparison, question)
+        if parts.contract is not None:
+            parts.contract.standing()  # decided here, so that the next question need not wait for it
         _log.info("question %s: %s", question.id, divergence)
 
     def _judge(self, parts: Parts) -> Judge | None:
