@@ -17,7 +17,7 @@ from shammah.admission import Postpone, Refuse, Wish
 from shammah.assembly import Parts
 from shammah.errors import BudgetReached, ShammahError, TrainerKilled, TrainingRuns
 from shammah.following import outcome
-from shammah.generation import Sampling
+from shammah.generation import Finish, Sampling
 from shammah.journal import Journal, ratings, trainings
 from shammah.journal.jobs import MOST_ATTEMPTS
 from shammah.judging import Judge
@@ -222,7 +222,7 @@ class Worker:
 
     def _check(self, question: Question, base: Base) -> None:
         """Raise NotNow where the machine or the user would rather not."""
-        sides = {answer.side for answer in self._journal.answers(question)}
+        sides = {answer.side for answer in self._journal.answers(question) if answer.finish != Finish.HOPELESS}
         if Side.TEACHER not in sides and (self._settings.offline or not question.may_go_online):
             raise NotNow("offline")
         self._check_battery()
