@@ -86,8 +86,8 @@ def recorded(file: Path, tokens: int) -> Iterator[Draft]:
             whole = Completion(row["answer"], End(Finish.STOP, 0, round(len(words) * TOKENS_A_WORD)))
             begun = replace(whole, text=" ".join(words[: round(tokens / TOKENS_A_WORD)]))
             agrees = row is not other and same_result(row["answer"], other["answer"])
-            seen = (_see(row["query"], one) for one in (begun, whole))
-            yield Draft(*seen, whole.end.completion_tokens, bool(row["correct"]), agrees)
+            early_seen, seen = (_see(row["query"], one) for one in (begun, whole))
+            yield Draft(early_seen, seen, whole.end.completion_tokens, bool(row["correct"]), agrees)
 
 
 def _ask(model: LocalModel, question: str, sampling: Sampling) -> Completion:
