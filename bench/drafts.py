@@ -6,16 +6,21 @@ one with a right first line; of questions out of scope, and of those whose answe
 """
 
 import argparse
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench import scores
 from bench.routing_cost import open_embedder
+from bench.validation import TEACHERS
 from models.seedling.phrasings import is_right, read_cases, read_intents, read_out_of_scope
 from shammah import early, features, policy
+from shammah.answer_figures import same_result
 from shammah.assistant import SECOND_TEMPERATURE
 from shammah.bases import SEEDLING
 from shammah.divergence import measure
@@ -27,6 +32,7 @@ from shammah_convert.chat import Message
 
 HAND = len(QUESTION_FEATURES) + len(ANSWER_FEATURES)
 MOST_TOKENS = 256
+TOKENS_A_WORD = 1.4
 BARS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 
 
@@ -60,6 +66,28 @@ def drafts(tokens: int, limit: int) -> Iterator[Draft]:
             agrees = measure(first.text, second.text, embedder.embed if embedder else None).is_small
             begun = _beginning(first, tokens)
             yield Draft(_see(question, begun), _see(question, first), first.end.completion_tokens, is_good, agrees)
+
+
+def recorded(file: Path, tokens: int) -> Iterator[Draft]:
+    """Recorded answers of a `*_validate*.jsonl`: text alone, a word for 1.4 tokens, finished.
+
+    The second answer is the next model's of the same question, and agrees where it has the same result.
+    """
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for line in file.read_text("utf-8").splitlines():
+        row = json.loads(line)
+        groups.setdefault(row["id"], []).append(row)
+    for rows in groups.values():
+        locals_ = sorted(
+            (row for row in rows if not row["model"].startswith(TEACHERS)), key=lambda row: str(row["model"])
+        )
+        for row, other in zip(locals_, locals_[1:] + locals_[:1], strict=True):
+            words = row["answer"].split(" ")
+            whole = Completion(row["answer"], End(Finish.STOP, 0, round(len(words) * TOKENS_A_WORD)))
+            begun = replace(whole, text=" ".join(words[: round(tokens / TOKENS_A_WORD)]))
+            agrees = row is not other and same_result(row["answer"], other["answer"])
+            early_seen, seen = (_see(row["query"], one) for one in (begun, whole))
+            yield Draft(early_seen, seen, whole.end.completion_tokens, bool(row["correct"]), agrees)
 
 
 def _ask(model: LocalModel, question: str, sampling: Sampling) -> Completion:
@@ -128,8 +156,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tokens", type=int, default=early.TOKENS, help="of a draft that the early verdict sees")
     parser.add_argument("--questions", type=int, default=1500, help="of the evaluation, about")
     parser.add_argument("--splits", type=int, default=20)
+    parser.add_argument("--data", type=Path, help="a file of recorded answers, in the seedling's place")
     options = parser.parse_args(arguments)
-    found = list(drafts(options.tokens, options.questions))
+    given: Path | None = options.data
+    found = list(recorded(given, options.tokens) if given else drafts(options.tokens, options.questions))
     judged = [Judged.by_half(found, seed) for seed in range(options.splits)]
     good = np.array([draft.is_good for draft in found])
     lengths = np.array([draft.tokens for draft in found])
@@ -156,7 +186,7 @@ def _tell_second(judged: Sequence[Judged]) -> None:
         agrees = np.concatenate([one.agrees[mask] for one, mask in zip(judged, within, strict=True)])
         good = np.concatenate([one.is_good[mask] for one, mask in zip(judged, within, strict=True)])
         print(
-            f"{name} ({len(good) / len(judged):.0f} a split, {good.mean():.0%} good): a second answer is similar to"
+            f"{name} ({len(good) / len(judged):.0f} a split, {good.mean():.0%} good): a second answer agrees with"
             f" {agrees[good].mean():.2f} of good ones, {agrees[~good].mean():.2f} of bad"
         )
 

@@ -18,7 +18,7 @@ from shammah.assembly import Parts
 from shammah.checkpoints import Keeper
 from shammah.errors import BudgetReached, ShammahError, TrainerKilled, TrainingRuns
 from shammah.following import outcome
-from shammah.generation import Sampling
+from shammah.generation import Finish, Sampling
 from shammah.journal import Journal, checkpoints, heads, ratings, trainings
 from shammah.journal.jobs import MOST_ATTEMPTS
 from shammah.judging import Judge
@@ -253,7 +253,7 @@ class Worker:
 
     def _check(self, question: Question, base: Base) -> None:
         """Raise NotNow where the machine or the user would rather not."""
-        sides = {answer.side for answer in self._journal.answers(question)}
+        sides = {answer.side for answer in self._journal.answers(question) if answer.finish != Finish.HOPELESS}
         if Side.TEACHER not in sides and (self._settings.offline or not question.may_go_online):
             raise NotNow("offline")
         self._check_battery()
