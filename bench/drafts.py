@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import scores
+from bench.outcomes import TEACHERS
 from bench.routing_cost import open_embedder
-from bench.validation import TEACHERS
 from models.seedling.phrasings import is_right, read_cases, read_intents, read_out_of_scope
 from shammah import early, features, policy
 from shammah.answer_figures import same_result

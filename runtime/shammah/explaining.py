@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shammah import features, policy
+from shammah import features
 from shammah.divergence import Embed
 from shammah.features import Features, Vector
 from shammah.heads import Head
@@ -86,7 +86,7 @@ class Explanation:
 def explain(journal: Journal, heads: Heads, question: Question, shown: Answer, embed: Embed | None) -> Explanation:
     """Explain the answer that was shown to a question, with the heads as they are now."""
     count = journal.count_before(question)
-    said = [_router(heads, question, count), _validator(heads, question, _judged(journal.answers(question)), count)]
+    said = [_router(heads, question), _validator(heads, question, _judged(journal.answers(question)))]
     return Explanation(
         question=question,
         shown=shown,
@@ -115,22 +115,22 @@ def _embedding(question: Question, embed: Embed | None) -> Vector | None:
     return embed(question.text)
 
 
-def _router(heads: Heads, question: Question, count: int) -> Said | None:
+def _router(heads: Heads, question: Question) -> Said | None:
     seen = seen_by_router(question)
     if seen is None:
         return None
-    return _said("router", heads.open("router"), seen, question.router_probability, policy.threshold(count))
+    return _said("router", heads.open("router"), seen, question.router_probability, question.router_threshold)
 
 
-def _validator(heads: Heads, question: Question, answer: Answer | None, count: int) -> Said | None:
+def _validator(heads: Heads, question: Question, answer: Answer | None) -> Said | None:
     # Of an answer that another version of the features saw, nothing can be told feature by feature.
     if answer is None or answer.features is None or answer.feature_version != features.VERSION:
         return None
     seen = seen_by_validator(question, answer.features)
     if seen is None:
         return None
-    threshold = policy.THRESHOLD if count >= policy.COLD_QUESTIONS else None
-    return _said("validator", heads.open("validator"), seen, answer.validator_probability, threshold)
+    bar = question.validator_threshold
+    return _said("validator", heads.open("validator"), seen, answer.validator_probability, bar)
 
 
 def _judged(answers: Sequence[Answer]) -> Answer | None:

@@ -15,7 +15,7 @@ from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
 from shammah.journal import Journal
 from shammah.learners import sigmoid
 from shammah.learning import seen_by_router
-from shammah.policy import Reason
+from shammah.policy import Reason, Thresholds
 from shammah.records import Question
 from shammah_convert.chat import Message
 from tests.runtime.test_learning import LINEAGE, heads, local_answer, teach
@@ -27,10 +27,13 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield journal
 
 
+BARS = Thresholds(0.95)
+
+
 def asked(journal: Journal, side: str, reason: Reason, drafts: int = 0) -> Question:
     """A routed question with its shown answer, and a rejected draft where one is wanted."""
     question = journal.begin("here", LINEAGE, [Message("user", "Why?")], 0, True)
-    question = journal.note_route(question, np.ones(len(QUESTION_FEATURES), dtype=np.float32), None, 0.4)
+    question = journal.note_route(question, np.ones(len(QUESTION_FEATURES), dtype=np.float32), None, 0.4, BARS)
     answer = local_answer(np.ones(len(ANSWER_FEATURES), dtype=np.float32))
     draft = replace(answer, reason=Reason.LOCAL_CONFIDENT, validator_probability=0.3)
     journal.save(question, [*[draft] * drafts, replace(answer, side=side, reason=reason, is_shown=True)])

@@ -310,5 +310,7 @@ def test_the_job_is_whole_before_its_trainer_starts_and_the_adapter_before_its_r
     promotion = told[start + 1 :]
     row = promotion.index(("sql", "INSERT"))
     files = [*published(adapter.parent, adapter.name), *published(folder, REPORT, PAGE)]
-    assert [event for event in promotion[:row] if event[0] != "sql"] == files
+    told_before = [event for event in promotion[:row] if event[0] != "sql"]
+    assert told_before[: len(files)] == files
+    assert told_before[len(files)] == ("sync", "checkpoint.json"), "the state to go back to comes before the row, too"
     assert promotion[row + 1 :] == [("sql", "COMMIT"), ("unlink", CHECKPOINT)]
