@@ -44,7 +44,7 @@ class Plan:
         batch_rows: Examples a step, drawn by weight.
         replay_rows: Of the base's own answers, beside them: what it makes of them is to stay.
         replay_weight: Of the drift on those.
-        most_epochs: An epoch draws as many examples as there are, and has eight steps at least.
+        most_epochs: For every ten corrections; an epoch draws as many examples as there are, in eight steps at least.
         most_tokens: Longer examples are left out, and named.
         most_memory_bytes: That a training may take; 0 allows all that is free.
         most_drift: Corrections that are learnt are not enough while the drift on general questions is above this.

@@ -221,13 +221,20 @@ def test_contradicting_corrections_end_it_too(model: PeftModel, base: Base) -> N
 def test_it_ends_after_the_most_epochs(model: PeftModel, base: Base) -> None:
     rows, notes = [row(base, "which?", answer) for answer in "ABC"] * 7, Notes()
     plan = Plan(batch_rows=2, most_epochs=2, learning_rate=NO_CHANGE)
-    fitted = run(model, base, data(base, rows, corrections=rows), plan, notes)
+    fitted = run(model, base, data(base, rows, corrections=rows[:1]), plan, notes)
     # Twenty-one rows, two a step: eleven steps an epoch.
     assert fitted == Fitted(2, 22, "2 epochs are over")
     told = [(step.epoch, step.step, step.steps) for step in notes.steps]
     assert told == [(1 + (step - 1) // 11, step, 22) for step in range(1, 23)]
     assert notes.steps[-1].seconds_left == 0
     assert [epoch for epoch, _ in notes.epochs] == [1, 2]
+
+
+def test_more_corrections_may_take_more_epochs(model: PeftModel, base: Base) -> None:
+    rows = [row(base, "which?", answer) for answer in "ABC"] * 7
+    plan = Plan(batch_rows=12, most_epochs=1, learning_rate=NO_CHANGE)
+    # Twenty-one corrections: an epoch for each ten that were begun.
+    assert run(model, base, data(base, rows, corrections=rows), plan).stopped == "3 epochs are over"
 
 
 def test_without_corrections_it_reads_all_three_times(model: PeftModel, base: Base) -> None:

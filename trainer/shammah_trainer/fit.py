@@ -29,6 +29,8 @@ from shammah_trainer.stopping import (
 # AdamW's step is to shrink as matrices grow wider (muP): 1e-3 at 256, 1.7e-4 at 1536, 7e-5 at 3584.
 RATE_BY_WIDTH = 0.256
 LEAST_EPOCH_STEPS = 8
+EPOCHS_ARE_FOR = 10
+"""So many corrections are learnt in the most epochs of a plan; more of them get as many times as many."""
 WARM_STEPS = 10
 CLIP = 1.0
 
@@ -183,7 +185,7 @@ class _Loop:
 
     @property
     def most_epochs(self) -> int:
-        most = self.plan.most_epochs
+        most = self.plan.most_epochs * max(1, math.ceil(len(self.data.corrections) / EPOCHS_ARE_FOR))
         knows_when = self.data.corrections or self.data.has_enough_held_out
         return most if knows_when else min(most, self.data.easy_epochs + EPOCHS_WITHOUT_CORRECTIONS)
 
