@@ -135,8 +135,10 @@ class Assistant:
         draft = policy.Draft(categories.topic(turn.request.text), completion.end.completion_tokens, is_whole)
         if policy.is_undecided(p_good, draft, turn.count, turn.limits, turn.settled):
             with turn.timed("second"):
-                p_good = policy.with_second(p_good, self._second_agrees(turn, completion, stop))
-            answer = replace(answer, validator_probability=p_good)
+                agrees = self._second_agrees(turn, completion, stop)
+            if agrees is not None:
+                p_good = policy.with_second(p_good, agrees)
+                answer = replace(answer, validator_probability=p_good)
         try:
             chosen = policy.review(p_good, is_whole, route, turn.count, turn.limits, turn.settled)
         except ShammahError:
@@ -147,7 +149,7 @@ class Assistant:
             turn.answers.append(answer)
             screen.discard("the validator does not vouch for this draft; Claude answers")
             return chosen
-        is_vouched = is_whole and policy.accepts(p_good, turn.count, turn.settled)
+        is_vouched = is_whole and policy.accepts(p_good, route, turn.count, turn.settled)
         self._show(turn, replace(answer, is_verified=is_vouched), completion.text, screen)
         return chosen
 
@@ -159,20 +161,22 @@ class Assistant:
 
         def is_hopeless(beginning: Completion) -> bool:
             seen = self._see_answer(turn, head, features.of_answer(turn.request.text, beginning))
-            return bool(head.lessons) and policy.is_hopeless(head.probability(seen))
+            return bool(head.lessons) and policy.is_hopeless(head.probability(seen), turn.count, turn.settled)
 
         return self._complete_locally(turn, show, stop, is_hopeless)
 
-    def _second_agrees(self, turn: Turn, first: Completion, stop: Stop) -> bool:
-        """Whether the local model comes to the same result again when it is not greedy."""
+    def _second_agrees(self, turn: Turn, first: Completion, stop: Stop) -> bool | None:
+        """Whether the local model comes to the same result again when it is not greedy; None where it was stopped."""
         given = turn.request.sampling
         sampling = replace(
             given,
-            max_tokens=2 * policy.LONGEST_SECOND_TOKENS,
+            max_tokens=min(2 * policy.LONGEST_SECOND_TOKENS, given.max_tokens),
             temperature=max(SECOND_TEMPERATURE, given.temperature),
             seed=(given.seed or 0) + 1,
         )
         second = self._complete_locally(turn, lambda _: None, stop, sampling=sampling)
+        if second.end.finish is Finish.INTERRUPTED:
+            return None
         is_whole = second.end.finish is Finish.STOP and bool(second.text)
         return is_whole and answer_figures.same_result(first.text, second.text)
 
@@ -302,5 +306,5 @@ class Assistant:
         route = Forward(Reason.COLD_START) if shown.side == Side.TEACHER else Local(Reason.LOCAL_CONFIDENT)
         topic = categories.of_conversation(turn.request.context)
         since_swap = self._journal.adapters.questions_since_swap(turn.question.lineage)
-        propensity = policy.propensity(route, turn.count, topic, since_swap)
+        propensity = policy.propensity(route, turn.count, topic, since_swap, turn.settled)
         return self._chance.random() < propensity, propensity

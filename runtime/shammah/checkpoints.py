@@ -127,7 +127,7 @@ class Keeper:
             "heads": {name: asdict(one) for name, one in heads.items()},
             "active": active,
             "adapters": [asdict(adapter) for adapter in kept],
-            "metrics": metrics.last(self.home),
+            "metrics": metrics.last(self.home, self.lineage),
         }
         (folder / MANIFEST).write_text(json.dumps(contents, indent=1), "utf-8")
         for path in (*folder.iterdir(), folder):

@@ -104,7 +104,8 @@ class Heads:
             if (head.cursor, head.lessons) != before:
                 head.save(self.file(name))
             if name == "router" and head.lessons > before[1]:
-                metrics.note(self._home, self._journal, self._lineage, self._rates(head))
+                with contextlib.suppress(OSError):  # a history that nothing rests on
+                    metrics.note(self._home, self._journal, self._lineage, self._rates(head))
         return head
 
     def _rates(self, router: Head) -> dict[str, float | None]:

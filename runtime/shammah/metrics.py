@@ -31,8 +31,8 @@ def note(home: Path, journal: Journal, lineage: str, rates: Mapping[str, float |
         stream.write(start + json.dumps(line).encode() + b"\n")
 
 
-def last(home: Path) -> dict[str, Any] | None:
-    """The newest whole line; None where there is none."""
+def last(home: Path, lineage: str) -> dict[str, Any] | None:
+    """The newest whole line of a base lineage; None where there is none."""
     try:
         lines = file(home).read_bytes().splitlines()
     except FileNotFoundError:
@@ -42,7 +42,8 @@ def last(home: Path) -> dict[str, Any] | None:
             found: dict[str, Any] = json.loads(line)
         except ValueError:  # it was cut off
             continue
-        return found
+        if found.get("lineage") == lineage:
+            return found
     return None
 
 

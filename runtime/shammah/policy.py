@@ -199,9 +199,17 @@ def _require_local(limits: Limits) -> None:
         raise ContextTooLong("the question is longer than the local model's context, and may not be forwarded")
 
 
-def accepts(p_good: float, count: int, settled: Thresholds = FIXED) -> bool:
-    """Whether the validator vouches for a local answer; it has no say before it has learned."""
-    return count >= COLD_QUESTIONS and p_good >= in_force(count, settled).validator
+def accepts(p_good: float, chosen: Local, count: int, settled: Thresholds = FIXED) -> bool:
+    """Whether the validator vouches for a local answer; it has no say before it has learned.
+
+    The contract's thresholds hold together: where the router did not let the question pass, its threshold may be
+    lower than what one would trust alone, and where nothing may pass, nothing is vouched for.
+    """
+    bars = in_force(count, settled)
+    if count < COLD_QUESTIONS or bars.router is None:
+        return False
+    bar = bars.validator if chosen.reason is Reason.LOCAL_CONFIDENT else max(bars.validator, THRESHOLD)
+    return p_good >= bar
 
 
 def may_stop_early(count: int, limits: Limits) -> bool:
@@ -209,9 +217,9 @@ def may_stop_early(count: int, limits: Limits) -> bool:
     return count >= COLD_QUESTIONS and limits.no_teacher is None
 
 
-def is_hopeless(p_good: float) -> bool:
+def is_hopeless(p_good: float, count: int, settled: Thresholds = FIXED) -> bool:
     """Whether a draft that was judged by its first tokens is stopped there."""
-    return p_good < HOPELESS
+    return p_good < min(HOPELESS, in_force(count, settled).validator)
 
 
 def is_undecided(p_good: float, draft: Draft, count: int, limits: Limits, settled: Thresholds = FIXED) -> bool:
@@ -240,7 +248,7 @@ def review(
     Raises:
         NothingVerified, BudgetReached: A verified answer was asked for and cannot be had.
     """
-    is_good = is_whole and accepts(p_good, count, settled)
+    is_good = is_whole and accepts(p_good, chosen, count, settled)
     if is_good or (not limits.wants_verified and limits.no_teacher):
         return chosen
     if limits.no_teacher is None:
@@ -269,11 +277,15 @@ def sampling_rate(count: int, topic: Topic, since_swap: int | None = None) -> fl
     return min(1.0, base * TOPIC_FACTOR.get(topic, 1.0))
 
 
-def propensity(chosen: Route, count: int, topic: Topic, since_swap: int | None = None) -> float:
+def propensity(
+    chosen: Route, count: int, topic: Topic, since_swap: int | None = None, settled: Thresholds = FIXED
+) -> float:
     """The probability with which the side that did not answer is asked in the background.
 
-    On forwarded questions the local model costs no money: it runs on all of them for a while.
+    On forwarded questions the local model costs no money: it runs on all of them for a while, and while the contract
+    lets nothing pass, or there would never be evidence.
     """
-    if isinstance(chosen, Forward) and count < CAUTIOUS_QUESTIONS:
+    is_wanted = count < CAUTIOUS_QUESTIONS or settled.router is None
+    if isinstance(chosen, Forward) and is_wanted:
         return 1.0
     return sampling_rate(count, topic, since_swap)

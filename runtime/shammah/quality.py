@@ -4,6 +4,7 @@ What it says is kept in a file that names the last lesson it knows: a question r
 lesson is the contract decided anew, by whoever comes first, the worker as a rule.
 """
 
+import contextlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -45,6 +46,8 @@ class Contract:
         known = {
             "version": VERSION,
             "lesson": self._journal.last_lesson("router", self._lineage),
+            "router_view": self._journal.heads.view(self._lineage, "router").number,
+            "validator_view": self._journal.heads.view(self._lineage, "validator").number,
             "max_bad_rate": self.max_bad_rate,
         }
         return self._read(known) or self._decide(known)
@@ -62,8 +65,9 @@ class Contract:
 
     def _decide(self, known: dict[str, float]) -> Standing:
         standing = contract.decide(self._journal.evidence(self._lineage, contract.WINDOW), self.max_bad_rate)
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._file, json.dumps({"known": known, "standing": asdict(standing)}).encode())
+        with contextlib.suppress(OSError):  # it is decided anew next time
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._file, json.dumps({"known": known, "standing": asdict(standing)}).encode())
         return standing
 
 

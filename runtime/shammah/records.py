@@ -174,6 +174,10 @@ class View:
         """What comes after this lesson counts."""
         return self.spans[-1][0]
 
+    def holds(self, lesson: int) -> bool:
+        """Whether a lesson is one of them."""
+        return any(after < lesson and (until is None or lesson <= until) for after, until in self.spans)
+
     def cut(self, cursor: int, last: int) -> "View":
         """The view that had seen lessons up to one, and goes on after another: what lies between is left out."""
         seen = [(after, min(cursor, until or cursor)) for after, until in self.spans if after < cursor]

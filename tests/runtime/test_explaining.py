@@ -140,7 +140,7 @@ def test_a_decision_counts_by_what_turned_out(
 ) -> None:
     taught(journal, side, reason, drafts, is_good)
     heads(journal).catch_up("router")
-    line = metrics.last(journal.path.parent)
+    line = metrics.last(journal.path.parent, LINEAGE)
     assert line
     assert {key for key in KEYS if key.startswith(("router_", "validator_")) and line[key]} == counted
     assert line["avg_divergence"] == (0.2 if is_good else 0.6)
@@ -150,13 +150,13 @@ def test_a_line_that_was_cut_off_costs_no_other(journal: Journal) -> None:
     taught(journal, "teacher", Reason.COLD_START, 0, is_good=False)
     heads(journal).catch_up("router")
     file = metrics.file(journal.path.parent)
-    whole = metrics.last(journal.path.parent)
+    whole = metrics.last(journal.path.parent, LINEAGE)
     with file.open("ab") as stream:
         stream.write(b'{"created": "20')
-    assert metrics.last(journal.path.parent) == whole
+    assert metrics.last(journal.path.parent, LINEAGE) == whole
     taught(journal, "teacher", Reason.COLD_START, 0, is_good=False)
     heads(journal).catch_up("router")
-    found = metrics.last(journal.path.parent)
+    found = metrics.last(journal.path.parent, LINEAGE)
     assert found
     assert found["query_count"] == 2
 
@@ -168,7 +168,7 @@ def test_the_reference_learner_says_its_rates(journal: Journal) -> None:
     adam = Heads(journal.path.parent, journal, LINEAGE, "adam")
     adam.catch_up("validator")
     adam.catch_up("router")
-    line = metrics.last(journal.path.parent)
+    line = metrics.last(journal.path.parent, LINEAGE)
     assert line
     assert line["router_lr"] == pytest.approx(1e-4, rel=0.01)
     assert line["validator_lr"] == pytest.approx(1e-4, rel=0.01)

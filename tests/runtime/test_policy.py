@@ -301,3 +301,31 @@ def test_the_settled_validator_threshold_reviews() -> None:
     limits = Limits(has_key=True)
     assert policy.review(0.2, True, CONFIDENT, 200, limits, SETTLED) == CONFIDENT
     assert policy.review(0.19, True, CONFIDENT, 200, limits, SETTLED) == Forward(Reason.REJECTED_DRAFT)
+
+
+@pytest.mark.parametrize(
+    ("p_good", "reason", "settled", "expected"),
+    [
+        (0.2, Reason.LOCAL_CONFIDENT, SETTLED, True),
+        (0.2, Reason.OFFLINE, SETTLED, False),  # the router's threshold was never applied
+        (0.6, Reason.OFFLINE, SETTLED, True),
+        (0.6, Reason.OFFLINE, Thresholds(None), False),  # nothing may pass
+        (0.0, Reason.LOCAL_CONFIDENT, Thresholds(0.0, 0.0), True),
+        (0.0, Reason.FORCED, Thresholds(0.0, 0.0), False),
+    ],
+)
+def test_thresholds_that_hold_together_are_not_trusted_apart(
+    p_good: float, reason: Reason, settled: Thresholds, expected: bool
+) -> None:
+    assert policy.accepts(p_good, Local(reason), 300, settled) is expected
+
+
+def test_while_nothing_may_pass_the_local_model_runs_on_all_that_is_forwarded() -> None:
+    forwarded = Forward(Reason.LOW_CONFIDENCE)
+    assert policy.propensity(forwarded, 5000, Topic.GENERAL, settled=Thresholds(None)) == 1.0
+    assert policy.propensity(forwarded, 5000, Topic.GENERAL, settled=SETTLED) == 0.05
+
+
+def test_a_draft_that_the_contract_would_take_is_not_hopeless() -> None:
+    assert policy.is_hopeless(0.03, 300)
+    assert not policy.is_hopeless(0.03, 300, Thresholds(0.9, 0.02))

@@ -199,3 +199,21 @@ def test_words_say_where_similarity_alone_stands_behind_it() -> None:
     assert "estimated by similarity" in quality.in_words(by_likeness, 0.15)
     assert "300 of them by you or a judge" in quality.in_words(by_judge, 0.15)
     assert "all is forwarded" in quality.in_words(contract.decide([], 0.15), 0.15)
+
+
+def test_after_a_reset_of_the_heads_their_old_evidence_counts_no_more(journal: Journal) -> None:
+    for _ in range(200):
+        judge(journal, is_good=True)
+    holds = Contract(journal.path.parent, journal, LINEAGE, 0.15)
+    assert holds.standing().thresholds.router is not None
+    Heads(journal.path.parent, journal, LINEAGE, "bayes").reset("validator")
+    assert journal.evidence(LINEAGE, 1000) == []
+    assert holds.standing().thresholds.router is None, "what it had decided was of other heads"
+    judge(journal, is_good=True)
+    assert len(journal.evidence(LINEAGE, 1000)) == 1
+
+
+def test_a_judges_word_is_certain(journal: Journal) -> None:
+    question, answer = judge(journal, is_good=True)
+    journal.teach(question, answer, Divergence(0.0, Method.JUDGE), True)
+    assert journal.evidence(LINEAGE, 10)[-1].is_certain

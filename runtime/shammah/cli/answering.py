@@ -162,7 +162,7 @@ def reasons(outcome: Outcome, parts: Parts) -> list[str]:
     bar = question.router_threshold
     lines = [
         f"route: {shown.side} ({shown.reason}), {'verified' if shown.is_verified else 'unverified'}",
-        f"phase: {outcome.count} questions counted; local from p >= {bar:g}" if bar else
+        f"phase: {outcome.count} questions counted; local from p >= {bar:g}" if bar is not None else
         f"phase: {outcome.count} of {policy.COLD_QUESTIONS} questions to learn from before the router may choose"
         if outcome.count < policy.COLD_QUESTIONS else
         f"phase: {outcome.count} questions counted",

@@ -89,7 +89,7 @@ def _lines(found: "Explanation") -> list[str]:
 
 def _of_head(said: "Said") -> list[str]:
     then = "was not asked" if said.probability is None else f"said {said.probability:.2f}"
-    bar = "no threshold yet" if said.threshold is None else f"threshold {said.threshold:g}"
+    bar = "no threshold applied" if said.threshold is None else f"threshold {said.threshold:g}"
     lines = [f"{said.head} {then}, {bar}; it would say {said.probability_now:.2f} now, because of"]
     spoke = [f"  {value:+.3f}  {name}" for name, value in said.spoke[:SHOWN_FEATURES]]
     return [*lines, *(spoke or ["  nothing: it has learnt nothing yet"])]

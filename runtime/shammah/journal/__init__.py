@@ -334,7 +334,7 @@ class Journal:
 
     def evidence(self, lineage: str, most: int) -> list[Evidence]:
         """The newest judged local answers of a base lineage, oldest first, for the quality contract."""
-        return judged(self._db, lineage, most)
+        return judged(self._db, lineage, most, [self.heads.view(lineage, head) for head in ("router", "validator")])
 
     # Model files.
 

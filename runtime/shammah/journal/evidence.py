@@ -1,18 +1,22 @@
 """What the quality contract rests on: local answers that were judged, with what the heads had said of them."""
 
 import sqlite3
+from collections.abc import Sequence
 
 from shammah.contract import Evidence
 from shammah.database import Database
 from shammah.divergence import LABEL_WEIGHTS, Method
+from shammah.records import View
 
 USER = "user"
 # Of labels by similarity the best known counts in full.
 _FULL_WEIGHT = LABEL_WEIGHTS[Method.SEMANTIC]
 
 
-def judged(db: Database, lineage: str, most: int) -> list[Evidence]:
+def judged(db: Database, lineage: str, most: int, views: Sequence[View] = ()) -> list[Evidence]:
     """The newest judged local answers of a base lineage, oldest first; no more than `most` lessons are read.
+
+    What either head does not learn from any more, after a reset or a rollback, tells nothing of what it says now.
 
     The last word on an answer counts, a user's before any other. An answer that one of the heads was not asked about
     tells nothing of its thresholds, and is left out.
@@ -26,7 +30,7 @@ def judged(db: Database, lineage: str, most: int) -> list[Evidence]:
         " AND q.router_probability IS NOT NULL ORDER BY l.source = ?, l.id",
         (lineage, most, USER),
     )
-    last = {row["answer"]: row for row in found}
+    last = {row["answer"]: row for row in found if all(view.holds(row["id"]) for view in views)}
     return [_evidence(row) for row in sorted(last.values(), key=lambda row: int(row["id"]))]
 
 
@@ -38,5 +42,5 @@ def _evidence(row: sqlite3.Row) -> Evidence:
         # A rating by a person who was not drawn stands for its answer alone.
         propensity=1.0 if row["propensity"] is None or row["source"] == USER else row["propensity"],
         trust=min(1.0, row["weight"] / _FULL_WEIGHT),
-        is_certain=row["source"] not in LABEL_WEIGHTS,
+        is_certain=row["source"] in (USER, Method.JUDGE),
     )
