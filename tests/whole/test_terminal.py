@@ -67,7 +67,8 @@ def trust_router_not_validator(home: Home) -> None:
 
 
 def test_a_draft_is_shown_dim_and_visibly_replaced(server: AnthropicServer, tmp_path: Path) -> None:
-    home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url})
+    # A contract would let nothing pass without evidence.
+    home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url, "SHAMMAH_QUALITY_MAX_BAD_RATE": "off"})
     trust_router_not_validator(home)
     screen = end(on_terminal(home, "ask", "list files"))
     assert "\x1b[2m" in screen
