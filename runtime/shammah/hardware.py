@@ -114,3 +114,7 @@ def give_way(pid: int = 0) -> None:
             os.setpriority(PRIO_DARWIN_PROCESS, pid, PRIO_DARWIN_BG)
     elif hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+        # A session of its own is weighed as a group, whatever its processes' priorities (sched(7), autogroup).
+        with contextlib.suppress(OSError):  # a kernel without groups has no such file
+            if pid and os.getsid(pid) == pid:
+                Path(f"/proc/{pid}/autogroup").write_text("19")

@@ -83,6 +83,14 @@ def test_giving_way_is_nice_19_and_idle_scheduling() -> None:
     assert output == "19 True\n"
 
 
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel weighs no sessions")
+def test_a_session_of_its_own_gives_way_as_a_whole() -> None:
+    with subprocess.Popen(["sleep", "30"], start_new_session=True) as child:
+        hardware.give_way(child.pid)
+        assert Path(f"/proc/{child.pid}/autogroup").read_text().split()[-1] == "19"
+        child.kill()
+
+
 @pytest.mark.parametrize("is_refused", [False, True], ids=["allowed", "in a sandbox"])
 def test_on_macos_giving_way_is_nice_19_and_the_background(monkeypatch: pytest.MonkeyPatch, is_refused: bool) -> None:
     calls: list[tuple[int, int, int]] = []
