@@ -13,7 +13,7 @@ USER = "user"
 _FULL_WEIGHT = LABEL_WEIGHTS[Method.SEMANTIC]
 
 
-def judged(db: Database, lineage: str, most: int, views: Sequence[View] = ()) -> list[Evidence]:
+def judged(db: Database, lineage: str, most: int, views: Sequence[View]) -> list[Evidence]:
     """The newest judged local answers of a base lineage, oldest first; no more than `most` lessons are read.
 
     What either head does not learn from any more, after a reset or a rollback, tells nothing of what it says now.
