@@ -59,7 +59,7 @@ def run(python: str, folder: Path, lock: Lock, hear: Hear, launch: str = "") -> 
         folder: Of the job.
         lock: Names the processes that work.
         hear: Hears each line of progress.
-        launch: A launcher's command, such as `accelerate launch --num_processes 2`; empty starts one process.
+        launch: A launcher's command, as `trainer.launch` has it; empty starts one process.
 
     Raises:
         ConfigError: The launcher's command cannot be run.

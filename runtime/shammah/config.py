@@ -127,7 +127,7 @@ class TrainerSettings:
         continue_active: Whether a training starts from what is active, instead of afresh.
         easy_first: Whether it learns the easiest examples first.
         preference: How much a wanted answer is to be preferred to the one that you rejected; 0 leaves that off.
-        launch: A launcher's command, such as "accelerate launch --num_processes 2"; empty trains with one process.
+        launch: A launcher's command, such as "accelerate launch --multi_gpu --num_processes 2"; empty trains alone.
     """
 
     automatic: bool = True

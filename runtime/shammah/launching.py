@@ -11,8 +11,8 @@ _MODULES = {("accelerate", "launch"): "accelerate.commands.launch", ("torchrun",
 """Launchers that are modules of the trainer's own environment, which may not be on the path."""
 
 HINT = (
-    'It is a command that is put before `-m shammah_trainer JOB`, such as "accelerate launch --num_processes 2";'
-    " empty trains with one process."
+    "It is a command that is put before `-m shammah_trainer JOB`, such as"
+    ' "accelerate launch --multi_gpu --num_processes 2"; empty trains with one process.'
 )
 
 

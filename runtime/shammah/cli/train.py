@@ -33,7 +33,9 @@ EasyFirst = Annotated[
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the last training, which was cut off.")]
 Launch = Annotated[
     str | None,
-    typer.Option("--launch", metavar="COMMAND", help='Start it by this: "accelerate launch --num_processes 2".'),
+    typer.Option(
+        "--launch", metavar="COMMAND", help='Start it by this: "accelerate launch --multi_gpu --num_processes 2".'
+    ),
 ]
 Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is to learn.")]
 
