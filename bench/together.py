@@ -1,21 +1,19 @@
 """How fast answers are decoded while a training runs, beside a training that stands still.
 
 `python -m bench.together` takes three minutes. The training is a real one, of the very model that answers, started by
-the runtime's own `shammah.child`: a process of idle priority. It is stopped and continued by signals, in turn with the
-answers (A B A B). `ask` itself would make it stand still where memory is short, which would measure nothing: so each
-measured window must find that the training worked in it.
+the runtime's own `shammah.child`: a process of idle priority. Each answer makes it stand still, as `shammah ask` does
+(`shammah.standstill`), and between two answers it works. In every second window it stands still between them, too
+(A B A B). A window of the first kind must find that the training worked in it.
 """
 
 import argparse
 import os
-import signal
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +30,17 @@ from shammah.errors import ShammahError
 from shammah.generation import Sampling
 from shammah.hardware import physical_cores
 from shammah.local import LocalModel
+from shammah.standstill import standstill
 from shammah_convert import examples
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example
 from shammah_convert.job import CANCEL, EXAMPLES, REPLAY, Job, Plan
 
-LEAST, ROUNDS, SECONDS, MAX_TOKENS = 0.95, 7, 3.0, 64
+LEAST, ROUNDS, SECONDS, MAX_TOKENS = 0.95, 7, 5.0, 64
 MOST_MEMORY_BYTES = 4_000_000_000
 """What a laptop of 8 GB has free."""
-STRIDE_SECONDS = 0.5
-"""Until a training that was stopped is at work again."""
+LULL_SECONDS = 0.5
+"""Between two answers: whoever asked reads."""
 START_SECONDS = 600.0
 POLL_SECONDS = 0.05
 
@@ -50,11 +49,13 @@ class Training:
     """A training under way, as the runtime runs it.
 
     Attributes:
+        home: Where whoever answers says so.
         lines: Of its progress, so far.
         windows: Seconds on processors that it took in each measured window.
     """
 
     def __init__(self, folder: Path, base: Path) -> None:
+        self.home = folder
         self.lines: list[dict[str, Any]] = []
         self.windows: list[float] = []
         self._folder, self._lock = folder / "job", folder / locks.TRAINING
@@ -75,41 +76,30 @@ class Training:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"no step in {START_SECONDS:g} s: {self.lines}")
             time.sleep(POLL_SECONDS)
-        self.stop()
 
     @property
     def steps(self) -> int:
         """That were made so far."""
         return sum(line["event"] == "step" for line in self.lines)
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Let it work within a window.
+    def work_of(self, window: Callable[[], float]) -> float:
+        """What comes of a window in which it works between answers.
 
         Raises:
             RuntimeError: It did not.
         """
         process = self._process()
-        process.send_signal(signal.SIGCONT)
-        time.sleep(STRIDE_SECONDS)
         before = _seconds(process)
-        yield
+        result = window()
         self.windows.append(_seconds(process) - before)
-        self.stop()
         self._check()
         if self.windows[-1] <= 0.0:
             raise RuntimeError("the training stood still in a measured window")
-
-    def stop(self) -> None:
-        """Make it stand still."""
-        self._process().send_signal(signal.SIGSTOP)
-        time.sleep(POLL_SECONDS)
+        return result
 
     def end(self) -> None:
         """Cancel it, and wait until its process is gone."""
         (self._folder / CANCEL).touch()
-        for pid in locks.named(self._lock):
-            os.kill(pid, signal.SIGCONT)
         self._parent.join()
 
     def _run(self) -> None:
@@ -158,7 +148,9 @@ def measure(name: str, file: Path, rounds: int, threads: int, seconds: float = S
             training.wait_for_a_step()
             first = training.steps
             with LocalModel(file, threads) as model:
-                pairs = alternate(lambda: _beside(training, model, seconds), lambda: _speed(model, seconds), rounds)
+                pairs = alternate(
+                    lambda: _beside(training, model, seconds), lambda: _alone(training, model, seconds), rounds
+                )
             steps = training.steps - first
         finally:
             training.end()
@@ -166,17 +158,23 @@ def measure(name: str, file: Path, rounds: int, threads: int, seconds: float = S
 
 
 def _beside(training: Training, model: LocalModel, seconds: float) -> float:
-    with training.at_work():
-        return _speed(model, seconds)
+    return training.work_of(lambda: _speed(training.home, model, seconds))
 
 
-def _speed(model: LocalModel, seconds: float) -> float:
+def _alone(training: Training, model: LocalModel, seconds: float) -> float:
+    with standstill(training.home):
+        return _speed(training.home, model, seconds)
+
+
+def _speed(home: Path, model: LocalModel, seconds: float) -> float:
     """Tokens a second from the first of an answer to its last, over as many answers as the time allows."""
     messages, sampling = [Message("user", QUESTION)], Sampling(MAX_TOKENS)
     tokens, spent, deadline = 0, 0.0, time.monotonic() + seconds
     while time.monotonic() < deadline:
-        answer, took = stream_seconds(model, messages, sampling)
+        with standstill(home):
+            answer, took = stream_seconds(model, messages, sampling)
         tokens, spent = tokens + answer - 1, spent + took
+        time.sleep(LULL_SECONDS)
     return tokens / spent
 
 

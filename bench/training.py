@@ -99,7 +99,7 @@ class Side:
 def measure(name: str, file: Path, work: Work, workspace: int = 0) -> Iterator[Row]:
     """Every figure of one file, beside each peer."""
     tokens, rounds, threads = work.tokens, work.rounds, work.threads
-    with ExitStack() as stack, watching() as others:
+    with watching() as others, ExitStack() as stack:  # children count as ours once they have ended
         sides = {"packed": stack.enter_context(Side("packed", file, tokens, threads, "--workspace", str(workspace)))}
         for peer in PEERS:
             kind, *without = peer.split(" without ")

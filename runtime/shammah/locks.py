@@ -7,16 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-WORKER, TRAINING = "worker.lock", "training.lock"
+WORKER, TRAINING, ANSWERING = "worker.lock", "training.lock", "answering.lock"
 # Whoever only looks holds the lock for a moment.
 ATTEMPTS, PAUSE_SECONDS = 3, 0.02
 
 
 class Lock:
-    """A lock that is held; its file names processes, for those who look from outside."""
+    """A lock that is held; its file names processes, for those who look from outside.
+
+    Attributes:
+        home: Where it lies.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self.home = file.parent
 
     def name(self, *pids: int) -> None:
         """Say which processes work behind the lock."""
@@ -44,6 +49,15 @@ def waited_for(file: Path) -> Iterator[None]:
     with file.open("a") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
+
+
+def is_held(file: Path) -> bool:
+    """Whether another process holds a lock file, or shares in it; one that cannot be looked at is held by nobody."""
+    try:
+        with file.open("r") as stream:
+            return not any(_take(stream) for _ in range(ATTEMPTS))
+    except OSError:
+        return False
 
 
 def _take(stream: TextIO) -> bool:

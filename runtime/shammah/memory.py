@@ -1,7 +1,8 @@
-"""Room in memory: what is free, what a training holds, and how it is asked to stand still for an answer."""
+"""Room in memory: what is free, what a training holds, and how it makes room for an answer."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from shammah.admission import Decision, Pause, Running, Wish
 from shammah.journal import Journal
 from shammah.records import Base
 from shammah.sides import LocalGenerator, LocalSide
+from shammah.standstill import standstill
 from shammah_convert import pauses
 from shammah_convert.attention import Attention
 from shammah_convert.shape import BadBase
@@ -46,14 +48,14 @@ def job_folder(home: Path, number: int) -> Path:
 
 
 class Precedence:
-    """An answer goes before a training: one beside which it does not fit stands still until this is closed."""
+    """An answer goes before a training: that stands still until this is closed, with little in memory if need be."""
 
     def __init__(self, home: Path, journal: Journal, say: Callable[[str], None] = lambda _: None) -> None:
         self._home = home
         self._journal = journal
         self._say = say
         self._is_taken = False
-        self._file: Path | None = None
+        self._held = contextlib.ExitStack()
 
     def __enter__(self) -> "Precedence":
         return self
@@ -71,7 +73,7 @@ class Precedence:
         return replace(local, open=open_model)
 
     def take(self, base: Base, context_tokens: int | None) -> None:
-        """Pause a training beside which the model does not fit; asked again, nothing is decided anew."""
+        """Make a training that works stand still; asked again, nothing is decided anew."""
         if self._is_taken:
             return
         self._is_taken = True
@@ -80,22 +82,26 @@ class Precedence:
             return
         wish = Wish("answering", model_bytes(base, context_tokens), is_awaited=True)
         decision = admission.admit(wish, hardware.ram_available_bytes(), training)
-        if isinstance(decision, Pause):
-            self._pause(decision.training)
+        with contextlib.suppress(OSError):  # it has just ended, or the disk is full: the answer does not wait
+            if isinstance(decision, Pause):
+                self._held.enter_context(self._paused(decision.training))
+            else:
+                self._held.enter_context(standstill(self._home))
 
     def close(self) -> None:
         """Let the training go on."""
-        if self._file is not None:
-            self._file.unlink(missing_ok=True)
-            self._file = None
+        self._held.close()
 
-    def _pause(self, training: Running) -> None:
+    @contextlib.contextmanager
+    def _paused(self, training: Running) -> Iterator[None]:
+        """It gives its memory back as soon as it can, and stands still until this is left."""
         who = pauses.Answering(os.getpid(), psutil.Process().create_time())
-        try:
-            self._file = pauses.ask(job_folder(self._home, training.number), who)
-        except OSError:  # it has just ended, or the disk is full: the answer does not wait
-            return
+        file = pauses.ask(job_folder(self._home, training.number), who)
         self._say(f"Training {training.number} stands still meanwhile: both do not fit into memory.")
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
 
 
 def _resident_bytes(pid: int) -> int:

@@ -7,21 +7,29 @@ import pytest
 
 from bench.together import Training, measure
 from shammah.bases import SEEDLING
+from shammah.standstill import standstill
 
 
-def test_the_training_works_in_each_measured_window_and_not_in_between(tmp_path: Path) -> None:
+def test_a_window_in_which_the_training_works_is_one(tmp_path: Path) -> None:
     training = Training(tmp_path, SEEDLING)
+
+    def window() -> float:
+        made = training.steps
+        while training.steps == made:
+            time.sleep(0.01)
+        return 7.0
+
+    def still() -> float:
+        with standstill(tmp_path):
+            time.sleep(0.5)  # what was said before the signal is heard by then
+            return training.work_of(lambda: time.sleep(0.5) or 7.0)
+
     try:
         training.wait_for_a_step()
-        with training.at_work():
-            made = training.steps
-            while training.steps == made:
-                time.sleep(0.01)
+        assert training.work_of(window) == 7.0
         assert training.windows[0] > 0
-        time.sleep(0.5)  # what was said before the signal is heard by then
-        made = training.steps
-        time.sleep(1.0)  # 14 steps at 70 ms, if it worked
-        assert training.steps == made
+        with pytest.raises(RuntimeError, match="stood still in a measured window"):
+            still()
     finally:
         training.end()
 

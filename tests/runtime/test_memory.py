@@ -22,6 +22,7 @@ from shammah.memory import Precedence, decide, job_folder, model_bytes, running
 from shammah.policy import Side
 from shammah.records import Base, NewAnswer, Rating
 from shammah.sides import LocalSide
+from shammah.standstill import is_answered
 from shammah_convert.chat import Message
 from shammah_convert.pauses import Answering, asked
 from tests.fake_trainer import FakeTrainer
@@ -101,13 +102,18 @@ def test_a_training_beside_which_the_model_does_not_fit_stands_still_until_the_a
     assert said == ["Training 1 stands still meanwhile: both do not fit into memory."]
 
 
-def test_a_training_beside_which_the_model_fits_goes_on(
+def test_a_training_beside_which_the_model_fits_stands_still_where_it_is(
     home: Path, journal: Journal, base: Base, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free(monkeypatch, PLENTY)
-    with Precedence(home, journal) as precedence:
+    said: list[str] = []
+    with Precedence(home, journal, said.append) as precedence:
+        assert not is_answered(home)
         precedence.take(base, 512)
         assert asked(folder) == []
+        assert is_answered(home)
+    assert not is_answered(home)
+    assert said == []
 
 
 def test_an_answer_that_fails_lets_the_training_go_on(

@@ -5,6 +5,7 @@ So its blocks stay as the file has them, mapped, and what autograd keeps is the 
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -28,8 +29,32 @@ class _Product(torch.autograd.Function):
         return (gradient @ ctx.layer.matrix() if ctx.needs_input_grad[0] else None), None
 
 
+class Again:
+    """Whether a checkpointed block is just being computed again, for what autograd keeps within it."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+
+    def contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        """Around a block's first computation and around its second, as `torch.utils.checkpoint` takes them."""
+        return nullcontext(), self._on()
+
+    @contextmanager
+    def _on(self) -> Iterator[None]:
+        self.is_on = True
+        try:
+            yield
+        finally:
+            self.is_on = False
+
+
 class PackedLinear(nn.Linear):
-    """A frozen linear layer over packed blocks, on which peft puts its LoRA as on any other."""
+    """A frozen linear layer over packed blocks, on which peft puts its LoRA as on any other.
+
+    Attributes:
+        again: Set on a block's last layer: what that gives is added to the stream, and nobody keeps it. So it need not
+            be computed again; that is a third of what a checkpoint costs.
+    """
 
     def __init__(self, packed: Blocks, workspace: Workspace) -> None:
         """Take the matrix, (out, in); a bias may be assigned."""
@@ -37,6 +62,7 @@ class PackedLinear(nn.Linear):
         self.in_features, self.out_features = packed.columns, packed.rows
         self._workspace = workspace
         self.take(packed)
+        self.again: Again | None = None
         self.register_parameter("bias", None)
 
     def take(self, packed: Blocks) -> None:
@@ -54,6 +80,8 @@ class PackedLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out), in the workspace's dtype."""
+        if self.again is not None and self.again.is_on:
+            return x.new_zeros(*x.shape[:-1], self.out_features, dtype=self._workspace.dtype)
         product: Tensor = _Product.apply(x.to(self._workspace.dtype), self)  # type: ignore[no-untyped-call]
         return product
 

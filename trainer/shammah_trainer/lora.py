@@ -13,8 +13,10 @@ from transformers import PreTrainedModel
 from shammah_convert.job import AdapterFile
 from shammah_convert.lora import TARGETS, Matrix, read_lora
 from shammah_convert.shape import BaseConfig
+from shammah_trainer.layers import Again, PackedLinear
 
 CANDIDATE = "candidate"
+LAST_OF_A_BLOCK = "down_proj"
 LEAST_SINGULAR = 1e-6
 """Of the largest: what is smaller is rounding."""
 _PREFIX = "base_model.model."
@@ -35,9 +37,18 @@ def attach(model: PreTrainedModel, rank: int, alpha: float, is_checkpointed: boo
     if is_checkpointed:  # afterwards: peft would otherwise ask for gradients of the embedding, too
         # transformers renamed it in 5.20.
         enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
+        enable({"use_reentrant": False, "context_fn": _again(model).contexts})
         attached.train()  # transformers checkpoints in training only; there is no dropout that would awake
     return attached
+
+
+def _again(model: PreTrainedModel) -> Again:
+    """Tells the last layer of each block when it is computed again."""
+    again = Again()
+    for name, layer in model.named_modules():
+        if isinstance(layer, PackedLinear) and LAST_OF_A_BLOCK in name.split("."):
+            layer.again = again
+    return again
 
 
 def attach_active(model: PeftModel, active: Sequence[AdapterFile], config: BaseConfig) -> tuple[str, ...]:
