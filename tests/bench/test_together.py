@@ -19,10 +19,14 @@ def test_a_window_in_which_the_training_works_is_one(tmp_path: Path) -> None:
             time.sleep(0.01)
         return 7.0
 
+    def lull() -> float:
+        time.sleep(0.5)
+        return 7.0
+
     def still() -> float:
         with standstill(tmp_path):
             time.sleep(0.5)  # what was said before the signal is heard by then
-            return training.work_of(lambda: time.sleep(0.5) or 7.0)
+            return training.work_of(lull)
 
     try:
         training.wait_for_a_step()
