@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -45,8 +46,10 @@ PEERS = {
     "float32": Aims(speed=2.0),
 }
 START_AIM = 0.3
-ALONE = {"7b": 1_800_000_000}
-"""Shapes without a peer: what our side may take beyond the file, by its own planner and in truth."""
+WITHIN = {"1.5b": 1_100_000_000, "7b": 1_800_000_000}
+"""What our side may take beyond the file of a shape, by its own planner and in truth."""
+ALONE = ("7b",)
+"""Shapes without a peer."""
 ALONE_TOKENS = 256
 
 
@@ -181,9 +184,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     work = Work(options.tokens or (ALONE_TOKENS if options.shape in ALONE else TOKENS), options.rounds, options.threads)
     if options.shape in ALONE:
         print("Our side alone: the peers would hold all weights in bfloat16, 15 GB.")
-        table.show(measure_alone(name, file, size, work, ALONE[options.shape]), work.threads)
-    else:
-        table.show(measure(name, file, work, size.layer_values), work.threads)
+    rows = [] if options.shape in ALONE else [measure(name, file, work, size.layer_values)]
+    if options.shape in WITHIN:
+        rows.append(measure_alone(f"{name}, in little memory", file, size, work, WITHIN[options.shape]))
+    table.show(chain.from_iterable(rows), work.threads)
 
 
 if __name__ == "__main__":
