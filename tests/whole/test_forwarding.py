@@ -72,7 +72,7 @@ def test_a_judge_grades_where_the_user_wishes_it_and_its_cost_is_shown(tmp_path:
         return Answer('{"reason": "Both do.", "first": 4, "second": 4}' if is_judge else "git reset --soft HEAD~2")
 
     with AnthropicServer(answer_with=answer_with) as server:
-        home = home_with(server, tmp_path, SHAMMAH_DIVERGENCE_METHOD="judge")
+        home = home_with(server, tmp_path, SHAMMAH_DIVERGENCE_METHOD="judge", SHAMMAH_SAMPLING_TO_100="1")
         outcome = home.ask("undo my last commit")
         home.wait_for_worker()
         assert len(bodies(server)) == 2
