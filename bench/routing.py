@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from bench import outcomes, reference, scores
 from bench.outcomes import MIXED, Outcome
+from bench.pair import Pair
 from bench.reference import Reference
 from bench.scored import Figure, figure, main
 from shammah import features, policy
 from shammah.features import QUESTION_FEATURES, Features, Vector
-from shammah.heads import Pair
 from shammah.policy import Topic
 from shammah.sampling import DEFAULT_RATES
 
