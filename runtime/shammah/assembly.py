@@ -77,10 +77,13 @@ class Parts:
 
     @cached_property
     def heads(self) -> Heads:
-        """Router and validator of the base; a new one's start from what earlier ones taught."""
+        """Router and validator of the base."""
+        return Heads(self.settings.home, self.journal, self.base.sha256, self.settings.heads.learner)
+
+    def adopt(self) -> None:
+        """Let a base that is asked for the first time start from what earlier ones taught; looking at it does not."""
         if self.journal.heads.adopt(self.base.sha256) is not None:
             self._say("Another model: its router and validator start from what the earlier one taught, at weight 0.2.")
-        return Heads(self.settings.home, self.journal, self.base.sha256, self.settings.heads.learner)
 
     @cached_property
     def contract(self) -> Contract | None:

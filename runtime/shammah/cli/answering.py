@@ -49,6 +49,7 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
             say(notice)
         parts = Parts(settings, journal, meter, say, stop, options.max_teacher_tokens)
         local = precedence.around(parts.local(), parts.base)
+        parts.adopt()
         assistant = Assistant(
             journal,
             parts.heads,

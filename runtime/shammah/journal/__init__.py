@@ -259,12 +259,15 @@ class Journal:
         return self.count(question.lineage) - int(later.fetchone()[0])
 
     def embedded(self, but: Question) -> list[Seen]:
-        """All other questions that have an embedding, with how their local answers turned out last."""
+        """All other questions of the same base that have an embedding, with how their local answers turned out last.
+
+        Another base's answers tell nothing of this one's.
+        """
         found = self._db.execute(
             "SELECT q.id, q.text, q.embedding, taught.is_good FROM questions q LEFT JOIN (SELECT question, is_good,"
             " max(id) FROM lessons WHERE head = 'router' GROUP BY question) taught ON taught.question = q.number"
-            " WHERE q.embedding IS NOT NULL AND q.number != ? ORDER BY q.number",
-            (but.number,),
+            " WHERE q.embedding IS NOT NULL AND q.number != ? AND q.lineage = ? ORDER BY q.number",
+            (but.number, but.lineage),
         )
         return [_seen(row) for row in found]
 
