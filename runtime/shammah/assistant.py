@@ -119,7 +119,9 @@ class Assistant:
         head = self._heads.open("router")
         seen = self._see_question(turn, head)
         bars = policy.in_force(turn.count, turn.settled)
-        turn.question = self._journal.note_route(turn.question, seen.hand, seen.embedding, head.probability(seen), bars)
+        turn.question = self._journal.note_route(
+            turn.question, seen.hand, seen.embedding, head.probability(seen), bars, head.learner.kind
+        )
 
     def _see_question(self, turn: Turn, head: Head) -> Features:
         hand = features.of_question(turn.request.text, turn.request.earlier_turns)
