@@ -90,6 +90,7 @@ def test_good_evidence_lets_a_local_answer_pass_and_the_record_says_from_where(s
     outcome = ask(settled)
     assert (outcome.answer.side, outcome.answer.reason) == (Side.LOCAL, "local_confident")
     assert (outcome.question.router_threshold, outcome.question.validator_threshold) == (0.0, 0.0)
+    assert outcome.question.learner == "bayes"
 
 
 def test_after_bad_judged_answers_the_same_question_is_forwarded(settled: Journal) -> None:
