@@ -24,6 +24,7 @@ from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES, Features, Vecto
 from shammah.generation import Completion, End, Finish
 from shammah.heads import ROUTER, VALIDATOR, Head
 from shammah.policy import Forward, Local, Reason, Thresholds, Topic
+from shammah.sampling import DEFAULT_RATES, propensity
 
 RATES = (0.05, 0.1, 0.15, 0.25)
 SETTLED = policy.CAUTIOUS_QUESTIONS
@@ -140,10 +141,10 @@ def _meet(player: Player, count: int, router: float, validator: float) -> tuple[
     """Whether the local answer passes, and the probability with which it is judged."""
     bars = policy.in_force(count, player.settled)
     if bars.router is None or router < bars.router:
-        return False, policy.propensity(Forward(Reason.LOW_CONFIDENCE), count, Topic.GENERAL)
+        return False, propensity(Forward(Reason.LOW_CONFIDENCE), count, DEFAULT_RATES.at(count, Topic.GENERAL))
     if validator < bars.validator:
         return False, 1.0  # both sides have answered
-    return True, policy.propensity(Local(Reason.LOCAL_CONFIDENT), count, Topic.GENERAL)
+    return True, propensity(Local(Reason.LOCAL_CONFIDENT), count, DEFAULT_RATES.at(count, Topic.GENERAL))
 
 
 def _run(player: Player, bad: NDArray[np.bool_], scores: NDArray[np.float64]) -> Run:

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from bench import outcomes, reference, scores
 from bench.outcomes import MIXED, Outcome
+from bench.pair import Pair
 from bench.reference import Reference
 from bench.scored import Figure, figure, main
 from shammah import features, policy
 from shammah.features import QUESTION_FEATURES, Features, Vector
-from shammah.heads import Pair
 from shammah.policy import Topic
+from shammah.sampling import DEFAULT_RATES
 
 SPLITS, SEEDS = 20, 5
 THRESHOLD = 0.5
@@ -134,7 +135,7 @@ def play(router: Router, questions: Sequence[Outcome], seed: int, threshold: flo
     for n, question in enumerate(questions):
         p_local[n] = router.p_local(question)
         score = router.will_do(question) if by_contest else p_local[n]
-        is_sampled = chance.random() < policy.sampling_rate(n, Topic.GENERAL)
+        is_sampled = chance.random() < DEFAULT_RATES.at(n, Topic.GENERAL)
         is_local[n] = score > _threshold(n, threshold)
         is_asked[n] = is_sampled or not is_local[n]
         local = question.local if is_local[n] or is_sampled else None

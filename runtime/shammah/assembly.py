@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shammah import adapters, bases, catalog, embedding, teacher
+from shammah import adapters, bases, catalog, embedding, quality, teacher
 from shammah.config import Settings
 from shammah.divergence import Embed
 from shammah.errors import ConfigError
@@ -15,7 +15,7 @@ from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.paraphrasing import Paraphraser
-from shammah.quality import Contract, max_bad_rate
+from shammah.quality import Contract
 from shammah.records import Base
 from shammah.sides import LocalSide, TeacherSide
 
@@ -77,16 +77,18 @@ class Parts:
 
     @cached_property
     def heads(self) -> Heads:
-        """Router and validator of the base; a new one's start from what earlier ones taught."""
+        """Router and validator of the base."""
+        return Heads(self.settings.home, self.journal, self.base.sha256, self.settings.heads.learner)
+
+    def adopt(self) -> None:
+        """Let a base that is asked for the first time start from what earlier ones taught; looking at it does not."""
         if self.journal.heads.adopt(self.base.sha256) is not None:
             self._say("Another model: its router and validator start from what the earlier one taught, at weight 0.2.")
-        return Heads(self.settings.home, self.journal, self.base.sha256, self.settings.heads.learner)
 
     @cached_property
     def contract(self) -> Contract | None:
         """The quality contract of the base; None where it is off."""
-        allowed = max_bad_rate(self.settings)
-        return None if allowed is None else Contract(self.settings.home, self.journal, self.base.sha256, allowed)
+        return quality.of_base(self.settings, self.journal, self.base.sha256)
 
     @property
     def limit_tokens(self) -> int:

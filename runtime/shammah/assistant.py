@@ -20,6 +20,7 @@ from shammah.policy import Forward, Limits, Local, Reason, Route, Side
 from shammah.privacy import Redactor
 from shammah.quality import Contract
 from shammah.records import NewAnswer
+from shammah.sampling import DEFAULT_RATES, SamplingRates, propensity
 from shammah.sides import LocalSide, TeacherSide, with_features
 from shammah.turn import Outcome, Request, Screen, Turn
 
@@ -41,6 +42,7 @@ class Assistant:
         embed: Embed | None = None,
         chance: random.Random | None = None,
         contract: Contract | None = None,
+        rates: SamplingRates = DEFAULT_RATES,
     ) -> None:
         """Put the parts together.
 
@@ -52,6 +54,7 @@ class Assistant:
             embed: Turns a question into a unit vector; None without an embedder.
             chance: Decides what is sampled.
             contract: Sets the thresholds; None where they are fixed.
+            rates: How often the other side is asked as well.
         """
         self._journal = journal
         self._heads = heads
@@ -60,6 +63,7 @@ class Assistant:
         self._embed = embed
         self._chance = chance or random.Random()
         self._contract = contract
+        self._rates = rates
 
     def ask(self, request: Request, screen: Screen, stop: Stop = never) -> Outcome:
         """Answer a question.
@@ -115,7 +119,9 @@ class Assistant:
         head = self._heads.open("router")
         seen = self._see_question(turn, head)
         bars = policy.in_force(turn.count, turn.settled)
-        turn.question = self._journal.note_route(turn.question, seen.hand, seen.embedding, head.probability(seen), bars)
+        turn.question = self._journal.note_route(
+            turn.question, seen.hand, seen.embedding, head.probability(seen), bars, head.learner.kind
+        )
 
     def _see_question(self, turn: Turn, head: Head) -> Features:
         hand = features.of_question(turn.request.text, turn.request.earlier_turns)
@@ -279,12 +285,12 @@ class Assistant:
         shown = turn.answers[-1]
         if shown.finish == Finish.INTERRUPTED:
             self._journal.uncount(turn.question)
-        job, propensity = self._sample(turn, shown)
+        job, share = self._sample(turn, shown)
         saved = self._journal.save(
             turn.question,
             turn.answers,
             ("label", {"question": turn.question.number}) if job else None,
-            propensity,
+            share,
             job,
         )
         question = self._journal.question_at(turn.question.number)
@@ -306,5 +312,6 @@ class Assistant:
         route = Forward(Reason.COLD_START) if shown.side == Side.TEACHER else Local(Reason.LOCAL_CONFIDENT)
         topic = categories.of_conversation(turn.request.context)
         since_swap = self._journal.adapters.questions_since_swap(turn.question.lineage)
-        propensity = policy.propensity(route, turn.count, topic, since_swap, turn.settled)
-        return self._chance.random() < propensity, propensity
+        rate = self._rates.at(turn.count, topic, since_swap)
+        share = propensity(route, turn.count, rate, turn.settled)
+        return self._chance.random() < share, share

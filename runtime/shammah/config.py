@@ -4,13 +4,14 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from shammah.amounts import Memory
 from shammah.errors import ConfigError
+from shammah.sampling import SamplingRates
 
 PREFIX = "SHAMMAH_"
 HOME_VARIABLE = "SHAMMAH_HOME"
@@ -152,6 +153,7 @@ class Settings:
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
     heads: HeadSettings = field(default_factory=HeadSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
+    sampling: SamplingRates = field(default_factory=SamplingRates)
     divergence: DivergenceSettings = field(default_factory=DivergenceSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     examples: ExampleSettings = field(default_factory=ExampleSettings)
@@ -293,11 +295,17 @@ def _check(settings: Settings) -> None:
         "trainer.after_examples": (settings.trainer.after_examples, 1, 1_000_000),
         "teacher.deadline_seconds": (settings.teacher.deadline_seconds, 0.1, 86_400),
     }
+    bounds |= {f"sampling.{name}": (value, 0, _most(name)) for name, value in asdict(settings.sampling).items()}
     if not isinstance(settings.quality.max_bad_rate, str):
         bounds["quality.max_bad_rate"] = (settings.quality.max_bad_rate, 0, 1)
     for name, (value, low, high) in bounds.items():
         if not low <= value <= high:
             raise ConfigError(f"`{name}` is {value}", hint=f"It takes a number from {low:,} to {high:,}.")
+
+
+def _most(name: str) -> float:
+    """The most that a setting of sampling may be: a rate is a share."""
+    return 100 if name.endswith("_factor") else 1
 
 
 def with_model(settings: Settings, path: str) -> Settings:

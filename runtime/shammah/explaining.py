@@ -119,7 +119,7 @@ def _router(heads: Heads, question: Question) -> Said | None:
     seen = seen_by_router(question)
     if seen is None:
         return None
-    return _said("router", heads.open("router"), seen, question.router_probability, question.router_threshold)
+    return _said("router", heads.look("router"), seen, question.router_probability, question.router_threshold)
 
 
 def _validator(heads: Heads, question: Question, answer: Answer | None) -> Said | None:
@@ -130,7 +130,7 @@ def _validator(heads: Heads, question: Question, answer: Answer | None) -> Said 
     if seen is None:
         return None
     bar = question.validator_threshold
-    return _said("validator", heads.open("validator"), seen, answer.validator_probability, bar)
+    return _said("validator", heads.look("validator"), seen, answer.validator_probability, bar)
 
 
 def _judged(answers: Sequence[Answer]) -> Answer | None:

@@ -195,23 +195,6 @@ class Head:
             raise WrongState(f"{file} is no head: {error}") from error
 
 
-@dataclass(slots=True)
-class Pair:
-    """A head for each side: where both are known, their difference routes better than one head of "not worse"."""
-
-    local: Head
-    teacher: Head
-
-    @classmethod
-    def fresh(cls, kind: Kind, hand_width: int) -> "Pair":
-        """Two heads that know nothing."""
-        return cls(Head.fresh(kind, hand_width), Head.fresh(kind, hand_width))
-
-    def gain(self, seen: Features) -> float:
-        """P(the teacher is right) - P(the local model is right)."""
-        return self.teacher.probability(seen) - self.local.probability(seen)
-
-
 def _read(file: Path) -> dict[str, Any]:
     data = io.BytesIO(file.read_bytes())  # numpy leaves a damaged file that it opened itself open
     try:

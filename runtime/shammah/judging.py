@@ -7,12 +7,14 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from shammah import categories
 from shammah.divergence import Divergence, Method
 from shammah.errors import ShammahError
 from shammah.generation import Finish
 from shammah.journal import Journal
 from shammah.privacy import Redactor
 from shammah.records import Answer, Judgement, Question
+from shammah.sampling import SamplingRates, judged_share
 from shammah.sides import TeacherSide
 from shammah_convert.chat import Message
 
@@ -91,6 +93,18 @@ class Judge:
             model=side.generator.model,
             cost_usd=completion.end.cost_usd,
         )
+
+
+def is_drawn(journal: Journal, question: Question, rates: SamplingRates) -> bool:
+    """Whether a comparison of this question is put before the judge; the same at each try.
+
+    Up to question 200 every forwarded question is compared, which costs nothing; the judge's calls are as many as the
+    rates allow.
+    """
+    topic = categories.of_conversation(question.context)
+    since_swap = journal.adapters.questions_since_swap(question.lineage)
+    rate = rates.at(journal.count_before(question), topic, since_swap)
+    return random.Random(question.id).random() < judged_share(rate, question.propensity)
 
 
 def wish(question: Question, answers: Sequence[str]) -> str:

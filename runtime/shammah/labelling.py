@@ -101,10 +101,14 @@ def _ask_local(comparison: Comparison, question: Question) -> Answer | None:
 
 
 def _judged(comparison: Comparison, question: Question, answer: NewAnswer) -> NewAnswer:
-    """The answer with what the validator says of it before it learns from it: evidence for the quality contract."""
+    """The answer with what the validator says of it before it learns from it: evidence for the quality contract.
+
+    Both heads' words are evidence together, so none where the router was of another learner.
+    """
     head = comparison.heads.open("validator")
     seen = None if answer.features is None else seen_by_validator(question, answer.features)
-    if seen is None or not head.lessons:
+    is_of_a_kind = question.learner in (None, head.learner.kind)
+    if seen is None or not head.lessons or not is_of_a_kind:
         return answer
     return replace(answer, validator_probability=head.probability(seen))
 

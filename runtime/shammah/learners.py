@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Kind = Literal["bayes", "adam"]
+DEFAULT_KIND: Kind = "bayes"
 FLATTEST = 30.0
 """Nats beyond which a logit says no more."""
 # Of a covariance that are moved at once: their product stays in the cache.

@@ -94,6 +94,15 @@ class Heads:
             return head
         return self.catch_up(name)
 
+    def look(self, name: HeadName) -> Head:
+        """The same head for whoever only looks: nothing is written, and no file is set aside."""
+        try:
+            head = self._read(name)
+        except (FileNotFoundError, WrongState):
+            head = self._fresh(name)
+        self._study(head, name)
+        return head
+
     def catch_up(self, name: HeadName) -> Head:
         """Take in the lessons that are new, one writer at a time, and save."""
         with self._locked():
@@ -198,20 +207,29 @@ class Heads:
         head.cursor = max(head.cursor, view.start)
 
     def _load(self, name: HeadName) -> Head | None:
+        """The saved head; one that does not fit is set aside."""
         try:
-            head = Head.load(self.file(name), self._kind, _WIDTH[name], _PRIOR[name])
+            return self._read(name)
         except FileNotFoundError:
             return None
         except WrongState as error:
             aside = self._set_aside(name)
             _log.warning("%s; it is set aside as %s and learnt again from the journal", error, aside and aside.name)
             return None
+
+    def _read(self, name: HeadName) -> Head:
+        """The saved head.
+
+        Raises:
+            FileNotFoundError: There is none.
+            WrongState: It does not fit.
+        """
+        head = Head.load(self.file(name), self._kind, _WIDTH[name], _PRIOR[name])
         view = self._view(name)
         if head.cursor > max(view.start, self._journal.last_lesson(name, self._lineage)):
             head.cursor, head.history = 0, view.number  # of a journal that is gone; what was learnt stays
         elif head.history != view.number:  # whoever changed it was killed in between
-            self._set_aside(name)
-            return None
+            raise WrongState(f"{self.file(name)} has learnt from other lessons than are to count")
         return head
 
     def _set_aside(self, name: HeadName) -> Path | None:

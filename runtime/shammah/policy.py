@@ -1,4 +1,4 @@
-"""Who answers, and whether the other side is asked too: decided from values alone."""
+"""Who answers: decided from values alone."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -94,12 +94,6 @@ HOPELESS = 0.05
 # nothing. docs/lab-notes.md has the measurements.
 UNDECIDED, LONGEST_SECOND_TOKENS = 0.15, 160
 AGREEMENT, DISAGREEMENT = 4.0, 0.2
-# (questions up to which the rate holds, rate); afterwards LAST_RATE.
-SAMPLING_RATES = ((100, 0.5), (500, 0.2), (2000, 0.1))
-LAST_RATE = 0.05
-TOPIC_FACTOR = {Topic.ARCHITECTURE: 3.0, Topic.SECURITY: 5.0}
-# After a swap of adapters it is found out soon whether answers got better: the rate is this at least, for so long.
-SWAP_QUESTIONS, SWAP_RATE = 200, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,31 +255,3 @@ def unverified(limits: Limits) -> ShammahError:
     if limits.no_teacher is Reason.BUDGET:
         return BudgetReached("no verified answer: the day's budget for Claude does not cover this question")
     return NothingVerified("no verified answer: the validator does not vouch for the local one")
-
-
-def sampling_rate(count: int, topic: Topic, since_swap: int | None = None) -> float:
-    """The share of questions whose other side is asked as well, for the label.
-
-    Args:
-        count: Questions before this one.
-        topic: What it is about.
-        since_swap: Questions since the active adapters changed, with this one; None where they never did.
-    """
-    base = next((rate for until, rate in SAMPLING_RATES if count < until), LAST_RATE)
-    if since_swap is not None and since_swap <= SWAP_QUESTIONS:
-        base = max(base, SWAP_RATE)
-    return min(1.0, base * TOPIC_FACTOR.get(topic, 1.0))
-
-
-def propensity(
-    chosen: Route, count: int, topic: Topic, since_swap: int | None = None, settled: Thresholds = FIXED
-) -> float:
-    """The probability with which the side that did not answer is asked in the background.
-
-    On forwarded questions the local model costs no money: it runs on all of them for a while, and while the contract
-    lets nothing pass, or there would never be evidence.
-    """
-    is_wanted = count < CAUTIOUS_QUESTIONS or settled.router is None
-    if isinstance(chosen, Forward) and is_wanted:
-        return 1.0
-    return sampling_rate(count, topic, since_swap)

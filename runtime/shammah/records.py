@@ -40,6 +40,7 @@ class Question:
         context: The whole prompt, this question last.
         lineage: sha256 of the base model that it counts for.
         router_threshold: That applied; None where everything was forwarded, or no router was asked.
+        learner: What kind of head gave the router's probability; None where none did, or a row is older than this.
     """
 
     number: int
@@ -60,6 +61,7 @@ class Question:
     is_sampled: bool
     router_threshold: float | None
     validator_threshold: float | None
+    learner: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The two sides that can answer, as whoever asks them sees them."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -139,7 +140,9 @@ class TeacherSide:
             TeacherError: No whole answer came.
         """
         messages = messages or question.context
-        worst = self.worst_cost_usd(messages)
+        # A schema is sent too, and read as tokens.
+        sent = messages if schema is None else [*messages, Message("system", json.dumps(schema))]
+        worst = self.worst_cost_usd(sent)
         reservation = journal.spending.reserve(worst, self.max_usd_per_day, question)
         if reservation is None:
             raise BudgetReached("the day's budget for Claude does not cover this question")

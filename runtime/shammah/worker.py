@@ -21,7 +21,7 @@ from shammah.following import outcome
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal, checkpoints, heads, ratings, trainings
 from shammah.journal.jobs import MOST_ATTEMPTS
-from shammah.judging import Judge
+from shammah.judging import Judge, is_drawn
 from shammah.labelling import Comparison, label
 from shammah.learning import HEAD_NAMES, Heads
 from shammah.policy import Side
@@ -233,17 +233,19 @@ class Worker:
             embed=parts.embed,
             sampling=Sampling(max_tokens=self._settings.answer.max_tokens),
             wish=self._settings.divergence.method,
-            judge=self._judge(parts),
+            judge=self._judge(parts, question),
         )
         divergence = label(comparison, question)
         if parts.contract is not None:
             parts.contract.standing()  # decided here, so that the next question need not wait for it
         _log.info("question %s: %s", question.id, divergence)
 
-    def _judge(self, parts: Parts) -> Judge | None:
-        """The judge, where the user wants one and the teacher can be asked."""
+    def _judge(self, parts: Parts, question: Question) -> Judge | None:
+        """The judge, where the user wants one, the teacher can be asked, and the question was drawn."""
         is_wanted = self._settings.divergence.method == "judge" and not self._settings.offline
-        return Judge(self._journal, parts.teacher()) if is_wanted and parts.access is not None else None
+        if not is_wanted or parts.access is None or not is_drawn(self._journal, question, self._settings.sampling):
+            return None
+        return Judge(self._journal, parts.teacher())
 
     def _base_of(self, question: Question) -> Base:
         base = self._journal.base(question.lineage)

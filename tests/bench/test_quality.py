@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from bench import contract, outcomes, routing, scores
+from bench.pair import Pair
 from bench.scored import figure, main
+from shammah.features import QUESTION_FEATURES, Features
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the outcomes' folder ../shared/data is not on this machine")
@@ -101,3 +103,14 @@ def test_a_contract_meets_a_stream_from_its_cold_start() -> None:
     assert lax.share > 0.5
     assert 0 < lax.bad < 1
     assert lax.best_share == 1.0
+
+
+def test_the_teacher_gains_where_it_is_right_and_the_local_model_is_not() -> None:
+    width = len(QUESTION_FEATURES)
+    pair, chance = Pair.fresh("bayes", width), np.random.default_rng(3)
+    seen = [Features(chance.normal(size=width).astype(np.float32)) for _ in range(200)]
+    for x in seen:
+        pair.local.learn(x, bool(x.hand[0] > 0), 1.0, 0)
+        pair.teacher.learn(x, True, 1.0, 0)
+    gains = {high: np.mean([pair.gain(x) for x in seen if (x.hand[0] > 0) == high]) for high in (True, False)}
+    assert gains[False] > gains[True] + 0.2

@@ -28,6 +28,7 @@ from shammah.labelling import Comparison, label
 from shammah.learning import Heads
 from shammah.policy import Reason, Side
 from shammah.records import Adapter, Question
+from shammah.sampling import SamplingRates
 from shammah.turn import Outcome, Request
 from shammah_convert.chat import Message
 from tests.scripted import Recorder, Scripted, local_side, teacher_side
@@ -511,3 +512,20 @@ def test_the_sampling_settings_reach_the_local_model(journal: Journal) -> None:
     House(journal, Listening("x")).ask(sampling=wanted)
     assert got == [wanted]
     assert replace(wanted, seed=4) != wanted
+
+
+@pytest.mark.parametrize(("rate", "is_sampled"), [(0.0, False), (1.0, True)])
+def test_the_rate_that_the_user_set_decides_what_is_compared(journal: Journal, rate: float, is_sampled: bool) -> None:
+    house = House(journal, teacher=Scripted("from claude"))
+    house.assistant = Assistant(
+        journal,
+        house.heads,
+        local_side(house.local),
+        teacher_side(house.teacher),
+        rates=SamplingRates(to_500=rate, architecture_factor=1.0, security_factor=1.0),
+    )
+    count_to(journal, 200)
+    teach(house, 10, is_good=False)
+    question = house.ask().question
+    assert (question.is_sampled, question.propensity) == (is_sampled, rate)
+    assert bool(journal.jobs.waiting()) is is_sampled

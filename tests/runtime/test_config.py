@@ -8,6 +8,7 @@ import pytest
 from shammah import config
 from shammah.amounts import Memory
 from shammah.errors import ConfigError
+from shammah.sampling import SamplingRates
 
 
 @pytest.fixture
@@ -179,6 +180,13 @@ def test_a_value_of_the_wrong_type_is_named_with_what_it_takes(text: str, key: s
         ("teacher__max_tokens", 1, 128_000),
         ("teacher__max_usd_per_day", 0.0, 1e9),
         ("teacher__deadline_seconds", 0.1, 86_400.0),
+        ("sampling__to_100", 0.0, 1.0),
+        ("sampling__to_500", 0.0, 1.0),
+        ("sampling__to_2000", 0.0, 1.0),
+        ("sampling__later", 0.0, 1.0),
+        ("sampling__after_swap", 0.0, 1.0),
+        ("sampling__architecture_factor", 0.0, 100.0),
+        ("sampling__security_factor", 0.0, 100.0),
     ],
 )
 def test_numbers_are_taken_up_to_their_bounds_and_no_further(flag: str, low: float, high: float, home: Path) -> None:
@@ -260,3 +268,16 @@ def test_a_rate_of_bad_answers_is_a_share(rate: str, home: Path) -> None:
     message, hint = refusal(home, {"SHAMMAH_QUALITY_MAX_BAD_RATE": rate})
     assert "`quality.max_bad_rate`" in message
     assert "from 0 to 1" in hint
+
+
+def test_sampling_rates_are_settings_of_their_own_section(home: Path) -> None:
+    write(home, "[sampling]\nto_100 = 1\nsecurity_factor = 2.5\n")
+    rates = load(home, {"SHAMMAH_SAMPLING_LATER": "0.02"}).sampling
+    assert rates == SamplingRates(to_100=1.0, later=0.02, security_factor=2.5)
+
+
+@pytest.mark.parametrize("value", ["1.01", "-0.1", "nan", "50"])
+def test_a_sampling_rate_is_a_share(value: str, home: Path) -> None:
+    message, hint = refusal(home, {"SHAMMAH_SAMPLING_AFTER_SWAP": value})
+    assert message == f"`sampling.after_swap` is {float(value)}"
+    assert hint == "It takes a number from 0 to 1."

@@ -18,7 +18,7 @@ from shammah.learning import seen_by_router
 from shammah.policy import Reason, Thresholds
 from shammah.records import Question
 from shammah_convert.chat import Message
-from tests.runtime.test_learning import LINEAGE, heads, local_answer, teach
+from tests.runtime.test_learning import LINEAGE, heads, local_answer, teach, teach_base
 
 
 @pytest.fixture
@@ -87,6 +87,13 @@ def test_the_neighbours_are_the_nearest_with_what_became_of_them(journal: Journa
     assert [one.id for one in found] == sorted(cosines, key=lambda id: -cosines[id])[: explaining.NEIGHBOURS]
     (first,) = [lesson for lesson in journal.lessons("router", LINEAGE, 0) if lesson.question.id == found[0].id]
     assert found[0].is_good is first.is_good
+
+
+def test_neighbours_are_questions_of_the_same_base(journal: Journal) -> None:
+    teach(journal, 3, has_embedding=True)
+    teach_base(journal, "f" * 32, 4, has_embedding=True)
+    found = explaining.nearest(journal, journal.question_at(1), None)
+    assert {one.id for one in found} == {journal.question_at(number).id for number in (2, 3)}
 
 
 def test_without_an_embedder_there_are_no_neighbours(journal: Journal) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shammah import catalog, embedding, features, policy
 from shammah.features import EMBEDDING_WIDTH, QUESTION_FEATURES, Features
-from shammah.heads import PLAIN, ROUTER, SWAP_KEPT, SWAP_LESSONS, VALIDATOR, Head, Pair, WrongState
+from shammah.heads import PLAIN, ROUTER, SWAP_KEPT, SWAP_LESSONS, VALIDATOR, Head, WrongState
 from shammah.learners import AdamLogistic, BayesianLogistic, Kind
 from shammah.local import Embedder
 from shammah.policy import Limits, Local
@@ -246,19 +246,6 @@ def test_forgetting_ends_with_the_lessons_after_a_swap(tmp_path: Path) -> None:
     for _ in range(60):
         read.learn(x, True, 1e-9, 0)
     assert (read.learner.arrays()["covariance"] <= before + 1e-6).all()
-
-
-# Two heads.
-
-
-def test_the_teacher_gains_where_it_is_right_and_the_local_model_is_not() -> None:
-    pair, chance = Pair.fresh("bayes", HAND), np.random.default_rng(3)
-    seen = [features_of(chance, True) for _ in range(200)]
-    for x in seen:
-        pair.local.learn(x, bool(x.hand[0] > 0), 1.0, 0)
-        pair.teacher.learn(x, True, 1.0, 0)
-    gains = {high: np.mean([pair.gain(x) for x in seen if (x.hand[0] > 0) == high]) for high in (True, False)}
-    assert gains[False] > gains[True] + 0.2
 
 
 # The embedding's block.

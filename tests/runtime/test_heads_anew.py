@@ -198,6 +198,36 @@ def test_a_change_of_the_served_model_is_said_once(journal: Journal, tmp_path: P
     said: list[str] = []
     for _ in range(2):
         parts = Parts(settings, journal, BusyMeter(), said.append)
+        parts.adopt()
         assert parts.heads.open("router").lessons == 4
         assert journal.count(parts.base.sha256) == 4
     assert sum("start from what the earlier one taught" in line for line in said) == 1
+
+
+def test_whoever_looks_at_another_model_takes_over_nothing_and_leaves_nothing(journal: Journal, tmp_path: Path) -> None:
+    teach(journal, 4)
+    settings = config.load({"SHAMMAH_HOME": str(tmp_path)}, model__path=str(write_tiny(tmp_path / "tiny.gguf")))
+    said: list[str] = []
+    looked = Parts(settings, journal, BusyMeter(), said.append)
+    assert looked.heads.look("router").lessons == 0
+    assert journal.heads.adoption(looked.base.sha256) is None
+    assert not looked.heads.file("router").parent.exists()
+    assert not any("start from" in line for line in said)
+
+    teach(journal, 4, seed=1)
+    asked = Parts(settings, journal, BusyMeter())
+    asked.adopt()
+    assert asked.heads.open("router").lessons == 8, "also what was learnt after somebody looked"
+
+
+def test_a_look_shows_what_opening_would_and_writes_nothing(journal: Journal) -> None:
+    teach(journal, 5)
+    looked = heads(journal).look("router")
+    assert not file(journal).exists()
+    assert_same(looked, heads(journal).open("router"))
+    before = file(journal).read_bytes()
+    teach(journal, 3, seed=1)
+    assert heads(journal).look("router").lessons == 8
+    assert Heads(journal.path.parent, journal, LINEAGE, "adam").look("router").lessons == 8
+    assert file(journal).read_bytes() == before
+    assert list(file(journal).parent.glob("*aside*")) == []

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from shammah import features
 from shammah.catalog import Price
 from shammah.config import TeacherSettings
 from shammah.divergence import Divergence, Method
+from shammah.errors import BudgetReached
 from shammah.generation import Sampling
 from shammah.journal import Journal
-from shammah.judging import SCHEMA, Judge, read
+from shammah.judging import SCHEMA, Judge, is_drawn, read
 from shammah.labelling import Comparison, label
 from shammah.learning import Heads
 from shammah.records import NewAnswer, Question
+from shammah.sampling import DEFAULT_RATES, SamplingRates
 from shammah.sides import TeacherSide
 from shammah.teacher import Access, Teacher
 from shammah_convert.chat import Message
@@ -169,3 +172,39 @@ def test_what_was_to_stay_here_is_not_judged(journal: Journal) -> None:
 )
 def test_grades_are_read_or_refused(text: str, expected: tuple[int, int, str] | None) -> None:
     assert read(text) == expected
+
+
+def drawn(journal: Journal, compared: float, rates: SamplingRates) -> list[bool]:
+    """Whether each of 40 questions, compared with one probability, is put before the judge."""
+    found = []
+    for _ in range(40):
+        question = journal.begin("session", LINEAGE, [Message("user", "list all files")], 0, True)
+        journal.save(question, [], propensity=compared)
+        found.append(is_drawn(journal, journal.question_at(question.number), rates))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("rate", "compared", "least", "most"), [(0.5, 1.0, 5, 35), (0.5, 0.5, 40, 40), (0.0, 1.0, 0, 0), (1.0, 1.0, 40, 40)]
+)
+def test_a_judge_is_asked_about_so_many_questions_as_the_rates_allow_even_where_all_are_compared(
+    journal: Journal, rate: float, compared: float, least: int, most: int
+) -> None:
+    assert least <= sum(drawn(journal, compared, SamplingRates(to_100=rate))) <= most
+
+
+def test_the_lot_of_a_question_is_the_same_at_each_try(journal: Journal) -> None:
+    drawn(journal, 1.0, DEFAULT_RATES)
+    for question in journal.recent(40):
+        first = is_drawn(journal, question, DEFAULT_RATES)
+        assert is_drawn(journal, question, DEFAULT_RATES) is first
+
+
+def test_the_worst_case_of_a_judgement_holds_the_schema_too(journal: Journal) -> None:
+    question = asked(journal)
+    with AnthropicServer(answer_with=grades(5, 5)) as server:
+        teacher = side(server)
+        bare = replace(teacher, max_usd_per_day=teacher.worst_cost_usd(question.context))
+        with pytest.raises(BudgetReached):
+            bare.complete(journal, question, lambda _: None, schema=SCHEMA)
+        assert server.requests == []

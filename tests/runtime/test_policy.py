@@ -1,4 +1,4 @@
-"""Who answers, and how often the other side is asked too: every row of the design's tables."""
+"""Who answers: every row of the design's tables."""
 
 from dataclasses import replace
 
@@ -172,60 +172,6 @@ def test_the_threshold_follows_the_phases(count: int, bar: float | None) -> None
 
 
 @pytest.mark.parametrize(
-    ("count", "general", "architecture", "security"),
-    [  # 50% to 100, 20% to 500, 10% to 2000, then 5%; three and five times as often, but never above 1
-        (0, 0.5, 1.0, 1.0),
-        (99, 0.5, 1.0, 1.0),
-        (100, 0.2, 0.6, 1.0),
-        (499, 0.2, 0.6, 1.0),
-        (500, 0.1, 0.3, 0.5),
-        (1999, 0.1, 0.3, 0.5),
-        (2000, 0.05, 0.15, 0.25),
-        (1_000_000, 0.05, 0.15, 0.25),
-    ],
-)
-def test_sampling_falls_with_the_count_and_rises_with_the_topic(
-    count: int, general: float, architecture: float, security: float
-) -> None:
-    rates = [policy.sampling_rate(count, topic) for topic in (Topic.GENERAL, Topic.ARCHITECTURE, Topic.SECURITY)]
-    assert rates == pytest.approx([general, architecture, security])
-
-
-@pytest.mark.parametrize("topic", set(Topic) - {Topic.ARCHITECTURE, Topic.SECURITY})
-def test_only_architecture_and_security_are_asked_about_more(topic: Topic) -> None:
-    assert policy.sampling_rate(600, topic) == 0.1
-
-
-@pytest.mark.parametrize(
-    ("count", "since_swap", "expected"),
-    [(50, 1, 0.5), (300, 1, 0.2), (600, 1, 0.2), (600, 200, 0.2), (600, 201, 0.1), (5000, 7, 0.2), (5000, None, 0.05)],
-)
-def test_after_a_swap_a_fifth_is_sampled_at_least_for_200_questions(
-    count: int, since_swap: int | None, expected: float
-) -> None:
-    assert policy.sampling_rate(count, Topic.GENERAL, since_swap) == expected
-    assert policy.propensity(CONFIDENT, count, Topic.SECURITY, since_swap) == min(1.0, 5 * expected)
-
-
-@pytest.mark.parametrize(
-    ("route", "count", "topic", "expected"),
-    [
-        (Forward(Reason.COLD_START), 0, Topic.GENERAL, 1.0),
-        (Forward(Reason.LOW_CONFIDENCE), 199, Topic.GENERAL, 1.0),
-        (Forward(Reason.LOW_CONFIDENCE), 200, Topic.GENERAL, 0.2),
-        (Forward(Reason.LOW_CONFIDENCE), 500, Topic.SECURITY, 0.5),
-        (CONFIDENT, 60, Topic.GENERAL, 0.5),
-        (CONFIDENT, 199, Topic.GENERAL, 0.2),
-        (CONFIDENT, 2000, Topic.ARCHITECTURE, 0.15),
-    ],
-)
-def test_forwarded_questions_all_run_locally_up_to_200_and_then_at_the_rate(
-    route: Route, count: int, topic: Topic, expected: float
-) -> None:
-    assert policy.propensity(route, count, topic) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(
     ("count", "limits", "expected"),
     [(49, READY, False), (50, READY, True), (500, OFFLINE, False), (500, NO_BUDGET, False), (500, FORCED_LOCAL, False)],
 )
@@ -318,12 +264,6 @@ def test_thresholds_that_hold_together_are_not_trusted_apart(
     p_good: float, reason: Reason, settled: Thresholds, expected: bool
 ) -> None:
     assert policy.accepts(p_good, Local(reason), 300, settled) is expected
-
-
-def test_while_nothing_may_pass_the_local_model_runs_on_all_that_is_forwarded() -> None:
-    forwarded = Forward(Reason.LOW_CONFIDENCE)
-    assert policy.propensity(forwarded, 5000, Topic.GENERAL, settled=Thresholds(None)) == 1.0
-    assert policy.propensity(forwarded, 5000, Topic.GENERAL, settled=SETTLED) == 0.05
 
 
 def test_a_draft_that_the_contract_would_take_is_not_hopeless() -> None:

@@ -90,6 +90,7 @@ def test_good_evidence_lets_a_local_answer_pass_and_the_record_says_from_where(s
     outcome = ask(settled)
     assert (outcome.answer.side, outcome.answer.reason) == (Side.LOCAL, "local_confident")
     assert (outcome.question.router_threshold, outcome.question.validator_threshold) == (0.0, 0.0)
+    assert outcome.question.learner == "bayes"
 
 
 def test_after_bad_judged_answers_the_same_question_is_forwarded(settled: Journal) -> None:
@@ -217,3 +218,74 @@ def test_a_judges_word_is_certain(journal: Journal) -> None:
     question, answer = judge(journal, is_good=True)
     journal.teach(question, answer, Divergence(0.0, Method.JUDGE), True)
     assert journal.evidence(LINEAGE, 10)[-1].is_certain
+
+
+def test_thresholds_that_were_picked_for_one_learners_scores_do_not_hold_for_anothers(settled: Journal) -> None:
+    home = settled.path.parent
+    assert Contract(home, settled, LINEAGE, 0.15, "bayes").standing().thresholds.router is not None
+    adam = Contract(home, settled, LINEAGE, 0.15, "adam").standing()
+    assert (adam.thresholds.router, adam.judged) == (None, 0), "nothing is known of its scores"
+    assert Contract(home, settled, LINEAGE, 0.15, "bayes").standing().judged == 200, "what it knew counts again"
+
+
+def test_evidence_names_the_learner_that_spoke(journal: Journal) -> None:
+    question = journal.begin("other", LINEAGE, [Message("user", TEXT)], 0, True)
+    question = journal.note_route(question, features.of_question(TEXT), None, 0.8, learner="adam")
+    answer = NewAnswer("local", True, "ls", "sampled", "stop", "m", (), False, 1, 1, {}, validator_probability=0.7)
+    (saved,) = journal.save(question, [answer])
+    journal.teach(question, saved, GOOD, is_good=True)
+    assert journal.evidence(LINEAGE, 10) == []
+    assert [one.validator for one in journal.evidence(LINEAGE, 10, "adam")] == [0.7]
+
+
+def test_a_question_from_before_the_learner_was_kept_counts_for_the_default_one(journal: Journal) -> None:
+    judge(journal, is_good=True)
+    with journal._db.write() as db:
+        db.execute("UPDATE questions SET learner = NULL")
+    assert len(journal.evidence(LINEAGE, 10)) == 1
+    assert journal.evidence(LINEAGE, 10, "adam") == []
+
+
+def test_a_validator_of_another_learner_than_the_router_gives_no_evidence(journal: Journal) -> None:
+    heads = Heads(journal.path.parent, journal, LINEAGE, "bayes")
+    comparison = Comparison(
+        journal, heads, local_side(Scripted("ls")), teacher_side(Scripted("dir")), None, Sampling(10)
+    )
+    for kind in ("bayes", "adam", "bayes"):
+        question = journal.begin("other", LINEAGE, [Message("user", TEXT)], 0, True)
+        label(comparison, journal.note_route(question, features.of_question(TEXT), None, 0.8, learner=kind))
+    said = [journal.answers(question)[0].validator_probability for question in journal.recent(3)]
+    assert [value is None for value in said] == [False, True, True], "newest first; the oldest came before any lesson"
+
+
+@pytest.mark.parametrize(
+    ("rate", "count", "state", "thresholds"),
+    [
+        (None, 300, "off", Thresholds(0.5, 0.5)),
+        (0.15, 0, "early", Thresholds(None)),
+        (0.15, 199, "early", Thresholds(0.95, 0.5)),
+        (0.15, 200, "kept", Thresholds(0.0, 0.0)),
+        (0.0, 200, "unkept", Thresholds(None)),
+    ],
+)
+def test_the_contract_says_how_it_stands_and_what_holds_next(
+    settled: Journal, rate: float | None, count: int, state: str, thresholds: Thresholds
+) -> None:
+    held = None if rate is None else Contract(settled.path.parent, settled, LINEAGE, rate)
+    found = quality.promise(held, count)
+    assert (found.state, found.max_bad_rate, found.thresholds) == (state, rate, thresholds)
+    assert (found.standing is None) is (rate is None)
+    assert found.is_by_similarity is (rate is not None)
+
+
+def test_without_evidence_the_contract_says_that_too_little_is_known(journal: Journal) -> None:
+    found = quality.promise(Contract(journal.path.parent, journal, LINEAGE, 0.15), 300)
+    assert (found.state, found.is_by_similarity) == ("unknown", False)
+
+
+def test_a_persons_word_stands_behind_a_promise(journal: Journal) -> None:
+    question, answer = judge(journal, is_good=True)
+    held = Contract(journal.path.parent, journal, LINEAGE, 0.15)
+    assert quality.promise(held, 300).is_by_similarity
+    journal.teach_by_user(question, answer, GOOD, is_good=True)
+    assert not quality.promise(held, 300).is_by_similarity

@@ -56,6 +56,8 @@ def test_an_unknown_checkpoint_is_a_usage_error(home: Home) -> None:
 
 def test_the_last_answer_is_explained(home: Home) -> None:
     assert home.run("explain").returncode == 2, "nothing has an answer yet"
+    with home.journal() as journal, journal._db.write() as db:
+        db.execute("UPDATE answers SET validator_probability = 0.6")  # as if the validator had been asked
     id = home.ask("--offline", "--max-tokens", "8", "how do i list hidden files")["id"]
     told = home.run("explain")
     assert told.returncode == 0, told.stderr
@@ -63,3 +65,8 @@ def test_the_last_answer_is_explained(home: Home) -> None:
     assert "nothing may leave the machine (offline)" in told.stdout
     found = json.loads(home.run("explain", id[:6], "--json").stdout)
     assert (found["id"], found["route"], found["reason"]) == (id, "local", "offline")
+    assert "quality contract now: it has no say before question 200" in told.stdout
+    assert "at most 15% bad; no estimate (8 judged answers; estimated by similarity)" in told.stdout
+    assert "router lets nothing pass, validator threshold 0.5" in told.stdout
+    expected = {"state": "early", "max_bad_rate": 0.15, "estimate": None, "bound": None, "by_similarity": True}
+    assert expected.items() <= found["contract"].items()

@@ -72,7 +72,7 @@ def test_a_judge_grades_where_the_user_wishes_it_and_its_cost_is_shown(tmp_path:
         return Answer('{"reason": "Both do.", "first": 4, "second": 4}' if is_judge else "git reset --soft HEAD~2")
 
     with AnthropicServer(answer_with=answer_with) as server:
-        home = home_with(server, tmp_path, SHAMMAH_DIVERGENCE_METHOD="judge")
+        home = home_with(server, tmp_path, SHAMMAH_DIVERGENCE_METHOD="judge", SHAMMAH_SAMPLING_TO_100="1")
         outcome = home.ask("undo my last commit")
         home.wait_for_worker()
         assert len(bodies(server)) == 2
@@ -83,6 +83,16 @@ def test_a_judge_grades_where_the_user_wishes_it_and_its_cost_is_shown(tmp_path:
     shown = home.run("log", "show", outcome["id"]).stdout
     assert "divergence 0.00 (judge)" in shown
     assert "[judge: claude-sonnet-5-5, local 4, teacher 4 of 5, $0.000364" in shown
+
+
+def test_a_judge_is_not_paid_beyond_the_sampling_rates(server: AnthropicServer, tmp_path: Path) -> None:
+    home = home_with(server, tmp_path, SHAMMAH_DIVERGENCE_METHOD="judge", SHAMMAH_SAMPLING_TO_100="0")
+    outcome = home.ask("undo my last commit")
+    home.wait_for_worker()
+    assert len(bodies(server)) == 1, "the answer alone"
+    assert "(judge)" not in home.run("log", "show", outcome["id"]).stdout
+    with home.journal() as journal:
+        assert journal.last_lesson("router", journal.recent(1)[0].lineage) == 1, "it was compared all the same"
 
 
 def test_a_sampled_teacher_answer_that_differs_is_announced_by_the_next_command(

@@ -7,6 +7,7 @@ import pytest
 
 from shammah import bases
 from tests.runtime.test_learning import teach_base
+from tests.tiny import write_tiny
 from tests.whole.command import Home
 
 
@@ -46,6 +47,18 @@ def test_heads_that_know_nothing_say_so(tmp_path: Path) -> None:
     done = Home(tmp_path / "home").run("heads", "show")
     assert "0 lessons" in done.stdout
     assert "heaviest: nothing yet" in done.stdout
+
+
+def test_looking_at_another_models_heads_says_what_they_will_take_over_and_takes_nothing(
+    home: Home, tmp_path: Path
+) -> None:
+    other = str(write_tiny(tmp_path / "other.gguf"))
+    shown = home.run("heads", "show", "--model", other)
+    assert shown.returncode == 0, shown.stderr
+    assert "0 lessons" in shown.stdout
+    assert "With its first question it starts from the lessons of earlier models" in shown.stdout
+    with home.journal() as journal:
+        assert journal._db.execute("SELECT count(*) FROM adoptions").fetchone()[0] == 0
 
 
 def test_a_head_is_exported_or_the_missing_package_is_named(home: Home, tmp_path: Path) -> None:

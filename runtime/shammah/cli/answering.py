@@ -49,7 +49,16 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
             say(notice)
         parts = Parts(settings, journal, meter, say, stop, options.max_teacher_tokens)
         local = precedence.around(parts.local(), parts.base)
-        assistant = Assistant(journal, parts.heads, local, parts.teacher(), parts.embed, contract=parts.contract)
+        parts.adopt()
+        assistant = Assistant(
+            journal,
+            parts.heads,
+            local,
+            parts.teacher(),
+            parts.embed,
+            contract=parts.contract,
+            rates=settings.sampling,
+        )
         shows_live = sys.stdout.isatty() and not options.as_json
         screen = (Terminal if shows_live else Silent)(lambda: _announce(parts))
         request = _request(options, settings, journal)

@@ -14,6 +14,7 @@ from shammah.errors import UsageError
 if TYPE_CHECKING:
     from shammah.explaining import Explanation, Neighbour, Said
     from shammah.journal import Journal
+    from shammah.quality import Promise
     from shammah.records import Answer, Question
 
 SHOWN_FEATURES = 6
@@ -23,8 +24,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
 def explain(id: Id = None, as_json: AsJson = False) -> None:
-    """Tell why an answer came from where it came: what both heads said, what spoke, and similar past questions."""
-    from shammah import explaining
+    """Tell why an answer came from where it came: both heads, what spoke in them, the contract, similar questions."""
+    from shammah import explaining, quality
     from shammah.assembly import Parts
     from shammah.hardware import BusyMeter
     from shammah.journal import Journal
@@ -36,7 +37,9 @@ def explain(id: Id = None, as_json: AsJson = False) -> None:
         heads = Heads(settings.home, journal, question.lineage, settings.heads.learner)
         embed = Parts(settings, journal, BusyMeter(), say).embed
         found = explaining.explain(journal, heads, question, shown, embed)
-        write(json.dumps(as_object(found)) if as_json else harmless("\n".join(_lines(found))))
+        held = quality.of_base(settings, journal, question.lineage)
+        promise = quality.promise(held, journal.count(question.lineage))
+        write(json.dumps(as_object(found, promise)) if as_json else harmless("\n".join(_lines(found, promise))))
 
 
 def _find(journal: "Journal", id: str | None) -> "tuple[Question, Answer]":
@@ -49,7 +52,7 @@ def _find(journal: "Journal", id: str | None) -> "tuple[Question, Answer]":
     return question, shown
 
 
-def as_object(found: "Explanation") -> dict[str, Any]:
+def as_object(found: "Explanation", promise: "Promise") -> dict[str, Any]:
     """The explanation as one object."""
     return {
         "id": found.question.id,
@@ -67,6 +70,7 @@ def as_object(found: "Explanation") -> dict[str, Any]:
             }
             for said in found.said
         ],
+        "contract": _contract(promise),
         "neighbours": [
             {"id": one.id, "text": one.text, "similarity": one.similarity, "local_was_good": one.is_good}
             for one in found.neighbours
@@ -74,7 +78,23 @@ def as_object(found: "Explanation") -> dict[str, Any]:
     }
 
 
-def _lines(found: "Explanation") -> list[str]:
+def _contract(promise: "Promise") -> dict[str, Any]:
+    standing = promise.standing
+    return {
+        "state": promise.state,
+        "max_bad_rate": promise.max_bad_rate,
+        "estimate": standing and standing.estimate,
+        "bound": standing and standing.bound,
+        "share": standing and standing.share,
+        "judged": standing and standing.judged,
+        "certain": standing and standing.certain,
+        "by_similarity": promise.is_by_similarity,
+        "router_threshold": promise.thresholds.router,
+        "validator_threshold": promise.thresholds.validator,
+    }
+
+
+def _lines(found: "Explanation", promise: "Promise") -> list[str]:
     lines = [
         f"{found.question.id}  {shorten(found.question.text, 14)}",
         f"answered by {found.shown.model} ({found.shown.side}): {found.why} ({found.shown.reason}).",
@@ -82,6 +102,7 @@ def _lines(found: "Explanation") -> list[str]:
     ]
     for said in found.said:
         lines += ["", *_of_head(said)]
+    lines += ["", *_of_contract(promise)]
     if found.neighbours:
         lines += ["", "similar questions:", *map(_of_neighbour, found.neighbours)]
     return lines
@@ -93,6 +114,17 @@ def _of_head(said: "Said") -> list[str]:
     lines = [f"{said.head} {then}, {bar}; it would say {said.probability_now:.2f} now, because of"]
     spoke = [f"  {value:+.3f}  {name}" for name, value in said.spoke[:SHOWN_FEATURES]]
     return [*lines, *(spoke or ["  nothing: it has learnt nothing yet"])]
+
+
+def _of_contract(promise: "Promise") -> list[str]:
+    from shammah import quality
+
+    lines = [f"quality contract now: {quality.STATES[promise.state]}"]
+    if promise.standing is not None and promise.max_bad_rate is not None:
+        lines.append(f"  {quality.evidence_in_words(promise.standing, promise.max_bad_rate)}")
+    router = promise.thresholds.router
+    bar = "lets nothing pass" if router is None else f"threshold {router:.3g}"
+    return [*lines, f"  router {bar}, validator threshold {promise.thresholds.validator:.3g}"]
 
 
 def _of_neighbour(one: "Neighbour") -> str:

@@ -77,7 +77,7 @@ def export(onnx: OnnxFile, head: One = "router", model: Model = None) -> None:
         raise OnnxMissing(f"an ONNX file needs the package {error.name!r}") from error
 
     with _parts(model) as parts:
-        opened = parts.heads.open(head)
+        opened = parts.heads.look(head)
         if not opened.lessons:
             raise NothingLearnt(f"the {head} has taken in no lesson yet")
         head_graph.write(opened, head, onnx.expanduser())
@@ -101,7 +101,7 @@ def _chosen(which: HeadWord | None) -> Sequence[HeadWord]:
 
 def _facts(parts: "Parts", name: HeadWord) -> dict[str, Any]:
     """What there is to know of a head."""
-    head, lineage = parts.heads.open(name), parts.base.sha256
+    head, lineage = parts.heads.look(name), parts.base.sha256
     fit, view = parts.journal.heads.last_fit(lineage, name), parts.journal.heads.view(lineage, name)
     adoption = parts.journal.heads.adoption(lineage) if view.inherits else None
     return {
@@ -113,6 +113,7 @@ def _facts(parts: "Parts", name: HeadWord) -> dict[str, Any]:
         "last_lesson": head.cursor,
         "spans": [list(span) for span in view.spans],
         "inherits_until": adoption.until if adoption else None,
+        "will_inherit": view.inherits and parts.journal.heads.may_adopt(lineage),
         "file": str(parts.heads.file(name)),
         "last_refit": _fit(fit) if fit else None,
         "weights": _weights(head, name),
@@ -144,6 +145,8 @@ def _paragraph(facts: dict[str, Any]) -> str:
     ]
     if facts["inherits_until"] is not None:
         lines.insert(2, "  It started from the lessons of earlier models, at weight 0.2.")
+    if facts["will_inherit"]:
+        lines.insert(2, "  With its first question it starts from the lessons of earlier models, at weight 0.2.")
     return "\n".join(lines)
 
 

@@ -29,6 +29,7 @@ from shammah.journal.scores import ScoreRows
 from shammah.journal.spending import Spending
 from shammah.journal.trainings import Trainings
 from shammah.journal.watch import Watch, insert_notice
+from shammah.learners import DEFAULT_KIND, Kind
 from shammah.policy import Thresholds
 from shammah.records import Answer, Base, Lesson, NewAnswer, NewExample, Question, Seen
 from shammah.rows import new_id, now
@@ -117,12 +118,13 @@ class Journal:
         embedding: Vector | None,
         router_probability: float,
         bars: Thresholds | None = None,
+        learner: Kind = DEFAULT_KIND,
     ) -> Question:
-        """Count a question, and record what the router saw and said, and which thresholds apply."""
+        """Count a question, and record what a router of a kind saw and said, and which thresholds apply."""
         with self._db.write() as db:
             db.execute(
                 "UPDATE questions SET is_counted = 1, features = ?, embedding = ?, feature_version = ?,"
-                " router_probability = ?, router_threshold = ?, validator_threshold = ? WHERE number = ?",
+                " router_probability = ?, router_threshold = ?, validator_threshold = ?, learner = ? WHERE number = ?",
                 (
                     rows.blob(hand),
                     rows.blob(embedding),
@@ -130,6 +132,7 @@ class Journal:
                     router_probability,
                     bars and bars.router,
                     bars and bars.validator,
+                    learner,
                     question.number,
                 ),
             )
@@ -259,12 +262,15 @@ class Journal:
         return self.count(question.lineage) - int(later.fetchone()[0])
 
     def embedded(self, but: Question) -> list[Seen]:
-        """All other questions that have an embedding, with how their local answers turned out last."""
+        """All other questions of the same base that have an embedding, with how their local answers turned out last.
+
+        Another base's answers tell nothing of this one's.
+        """
         found = self._db.execute(
             "SELECT q.id, q.text, q.embedding, taught.is_good FROM questions q LEFT JOIN (SELECT question, is_good,"
             " max(id) FROM lessons WHERE head = 'router' GROUP BY question) taught ON taught.question = q.number"
-            " WHERE q.embedding IS NOT NULL AND q.number != ? ORDER BY q.number",
-            (but.number,),
+            " WHERE q.embedding IS NOT NULL AND q.number != ? AND q.lineage = ? ORDER BY q.number",
+            (but.number, but.lineage),
         )
         return [_seen(row) for row in found]
 
@@ -332,9 +338,10 @@ class Journal:
         row = self._db.execute("SELECT max(id) FROM lessons WHERE head = ? AND lineage = ?", (head, lineage))
         return int(row.fetchone()[0] or 0)
 
-    def evidence(self, lineage: str, most: int) -> list[Evidence]:
-        """The newest judged local answers of a base lineage, oldest first, for the quality contract."""
-        return judged(self._db, lineage, most, [self.heads.view(lineage, head) for head in ("router", "validator")])
+    def evidence(self, lineage: str, most: int, learner: Kind = DEFAULT_KIND) -> list[Evidence]:
+        """The newest judged local answers that heads of a kind had seen, oldest first, for the quality contract."""
+        views = [self.heads.view(lineage, head) for head in ("router", "validator")]
+        return judged(self._db, lineage, most, views, learner)
 
     # Model files.
 

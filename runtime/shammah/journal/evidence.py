@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from shammah.contract import Evidence
 from shammah.database import Database
 from shammah.divergence import LABEL_WEIGHTS, Method
+from shammah.learners import DEFAULT_KIND, Kind
 from shammah.records import View
 
 USER = "user"
@@ -13,10 +14,11 @@ USER = "user"
 _FULL_WEIGHT = LABEL_WEIGHTS[Method.SEMANTIC]
 
 
-def judged(db: Database, lineage: str, most: int, views: Sequence[View]) -> list[Evidence]:
+def judged(db: Database, lineage: str, most: int, views: Sequence[View], learner: Kind) -> list[Evidence]:
     """The newest judged local answers of a base lineage, oldest first; no more than `most` lessons are read.
 
-    What either head does not learn from any more, after a reset or a rollback, tells nothing of what it says now.
+    What either head does not learn from any more, after a reset or a rollback, tells nothing of what it says now, and
+    what heads of another learner said nothing of this one's.
 
     The last word on an answer counts, a user's before any other. An answer that one of the heads was not asked about
     tells nothing of its thresholds, and is left out.
@@ -27,8 +29,8 @@ def judged(db: Database, lineage: str, most: int, views: Sequence[View]) -> list
         " FROM (SELECT * FROM lessons WHERE head = 'router' AND lineage = ? ORDER BY id DESC LIMIT ?) l"
         " JOIN answers a ON a.id = l.answer JOIN questions q ON q.number = l.question"
         " WHERE a.side = 'local' AND q.is_counted AND a.validator_probability IS NOT NULL"
-        " AND q.router_probability IS NOT NULL ORDER BY l.source = ?, l.id",
-        (lineage, most, USER),
+        " AND q.router_probability IS NOT NULL AND coalesce(q.learner, ?) = ? ORDER BY l.source = ?, l.id",
+        (lineage, most, DEFAULT_KIND, learner, USER),
     )
     last = {row["answer"]: row for row in found if all(view.holds(row["id"]) for view in views)}
     return [_evidence(row) for row in sorted(last.values(), key=lambda row: int(row["id"]))]

@@ -49,6 +49,10 @@ class HeadRows:
             db.execute("INSERT INTO adoptions VALUES (?, ?, ?, ?)", (lineage, now(), until, questions))
         return Adoption(until, questions)
 
+    def may_adopt(self, lineage: str) -> bool:
+        """Whether a base would take over something with its first question."""
+        return _may_adopt(self._db, lineage)
+
     def adoption(self, lineage: str) -> Adoption | None:
         """What a base took over; None where it was the first."""
         row = self._db.execute("SELECT until, questions FROM adoptions WHERE lineage = ?", (lineage,)).fetchone()
