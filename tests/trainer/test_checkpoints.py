@@ -24,7 +24,7 @@ from tests.qwens import Kind
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
 ALWAYS = Pace(seconds=0.0, share=math.inf)
-REACHED = Reached((2.5, 1 / 3), 0.1, 2, seconds=12.5, stopped="")
+REACHED = Reached((2.5, 1 / 3), 0.1, 2, 1, seconds=12.5, stopped="")
 
 
 @pytest.fixture(scope="module")

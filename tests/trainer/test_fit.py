@@ -15,11 +15,11 @@ from peft import PeftModel
 from shammah_convert.job import Plan, Score
 from shammah_trainer import lora
 from shammah_trainer.base import Base, open_base
-from shammah_trainer.checkpoint import Learner
+from shammah_trainer.checkpoint import Learner, Reached
 from shammah_trainer.data import Data
 from shammah_trainer.dataset import Row, collate
 from shammah_trainer.evaluate import score
-from shammah_trainer.fit import LEAST_EPOCH_STEPS, Cancelled, Fitted, Step, fit
+from shammah_trainer.fit import COOLER, COOLINGS, LEAST_EPOCH_STEPS, Cancelled, Fitted, Step, fit
 from shammah_trainer.health import EXPLODED_STEPS, Broken
 from shammah_trainer.losses import drift, next_logits, tell
 from shammah_trainer.preference import log_probabilities
@@ -207,9 +207,44 @@ def test_learnt_corrections_wait_until_other_answers_are_near_again(model: PeftM
 def test_without_gain_it_gives_up(model: PeftModel, base: Base) -> None:
     rows = [row(base, "which?", answer) for answer in "AB"]
     fitted = run(model, base, data(base, rows, corrections=rows), Plan(learning_rate=NO_CHANGE))
-    # The first epoch is the best so far; those after it bring nothing.
-    epochs = 1 + PATIENCE_EPOCHS
+    # The first epoch is the best so far; those after it bring nothing, and smaller steps do not, either.
+    epochs = 1 + PATIENCE_EPOCHS * (1 + COOLINGS)
     assert fitted == Fitted(epochs, epochs * LEAST_EPOCH_STEPS, f"no gain in {PATIENCE_EPOCHS} epochs")
+
+
+class Rates:
+    """A keeper that reads the learning rate after each epoch, and keeps nothing."""
+
+    def __init__(self, reached: Reached | None = None) -> None:
+        self.rates: list[float] = []
+        self._reached = reached
+
+    def restore(self, learner: Learner) -> Reached | None:
+        """As far as it was told."""
+        return self._reached
+
+    def is_due(self, is_epoch_over: bool) -> bool:
+        """After each epoch."""
+        return is_epoch_over
+
+    def keep(self, learner: Learner, reached: Reached) -> None:
+        """Read it."""
+        self.rates.append(learner.optimizer.param_groups[0]["lr"] / NO_CHANGE)
+        self.reached = reached
+
+
+def test_steps_become_smaller_where_the_loss_falls_no_more(model: PeftModel, base: Base) -> None:
+    rows, rates = [row(base, "which?", answer) for answer in "AB"], Rates()
+    what, plan = data(base, rows, corrections=rows), Plan(learning_rate=NO_CHANGE)
+    fit(model, what, plan, base.config.hidden_size, 0, Notes(), rates)
+    # The first epoch warms up; after the sixth it has waited five.
+    waits = PATIENCE_EPOCHS
+    expected = [1.0] * waits + [COOLER] * waits + [COOLER**2] * waits
+    assert rates.rates[1:] == pytest.approx(expected)
+    assert rates.reached.cooled == COOLINGS
+    resumed = Rates(replace(rates.reached, stopped="", waited=0))
+    fit(model, what, plan, base.config.hidden_size, 0, Notes(), resumed)
+    assert resumed.rates == pytest.approx([COOLER**2] * waits), "also in the process that goes on"
 
 
 def test_contradicting_corrections_end_it_too(model: PeftModel, base: Base) -> None:

@@ -35,6 +35,7 @@ class Reached:
         losses: Nats a token, one for each step that was made.
         best: The least loss of an epoch.
         waited: Epochs since it fell.
+        cooled: How often the learning rate was lowered.
         best_held_out: The least loss of an epoch on the teacher's held-out answers.
         waited_held_out: Epochs since that fell.
         seconds: That it took, in all its processes.
@@ -44,6 +45,7 @@ class Reached:
     losses: tuple[float, ...] = ()
     best: float = math.inf
     waited: int = 0
+    cooled: int = 0
     best_held_out: float = math.inf
     waited_held_out: int = 0
     seconds: float = 0.0

@@ -32,6 +32,8 @@ LEAST_EPOCH_STEPS = 8
 EPOCHS_ARE_FOR = 10
 """So many corrections are learnt in the most epochs of a plan; more of them get as many times as many."""
 WARM_STEPS = 10
+COOLER, COOLINGS = 0.3, 2
+"""By so much the learning rate falls when the loss does no more, and how often."""
 CLIP = 1.0
 
 
@@ -146,7 +148,7 @@ class _Running:
 
     def __init__(self, reached: Reached) -> None:
         self.losses, self.stopped = list(reached.losses), reached.stopped
-        self.aims = Patience(reached.best, reached.waited)
+        self.aims, self.cooled = Patience(reached.best, reached.waited), reached.cooled
         self.held_out = Patience(reached.best_held_out, reached.waited_held_out)
         self._started, self._first = time.monotonic(), len(self.losses)
 
@@ -155,12 +157,17 @@ class _Running:
         made = len(self.losses)
         return (time.monotonic() - self._started) / (made - self._first) * (steps - made)
 
+    def cool(self) -> None:
+        """Lower the learning rate, and wait again."""
+        self.cooled, self.aims.waited = self.cooled + 1, 0
+
     def reached(self) -> Reached:
         """What a checkpoint keeps of it."""
         return Reached(
             losses=tuple(self.losses),
             best=self.aims.best,
             waited=self.aims.waited,
+            cooled=self.cooled,
             best_held_out=self.held_out.best,
             waited_held_out=self.held_out.waited,
             stopped=self.stopped,
@@ -212,7 +219,7 @@ class _Loop:
         if found := fault(running.losses, norm, self.model.config.vocab_size):
             raise Broken(f"{found} in step {step}, on {', '.join(self.data.ids[place] for place in drawn)}")
         for group in self.learner.optimizer.param_groups:
-            group["lr"] = group.setdefault("peak", group["lr"]) * min(1.0, step / WARM_STEPS)
+            group["lr"] = group.setdefault("peak", group["lr"]) * min(1.0, step / WARM_STEPS) * COOLER**running.cooled
         self.learner.optimizer.step()
         self.learner.optimizer.zero_grad()
         self.watch.step(Step(epoch, step, steps, tuple(drawn), loss, running.seconds_left(steps)))
@@ -239,8 +246,17 @@ class _Loop:
             return ("" if epoch <= self.data.easy_epochs else self._why_held_out(running)) or is_over
         if is_learnt and self.data.corrections:
             return "every correction is learnt"
-        running.aims.sees(now.loss)
-        return f"no gain in {PATIENCE_EPOCHS} epochs" if running.aims.waited >= PATIENCE_EPOCHS else is_over
+        return self._why_aims(now.loss, running) or is_over
+
+    def _why_aims(self, loss: float, running: _Running) -> str:
+        """A loss that falls no more jumps about: smaller steps find what is below, before all is given up."""
+        running.aims.sees(loss)
+        if running.aims.waited < PATIENCE_EPOCHS:
+            return ""
+        if running.cooled == COOLINGS:
+            return f"no gain in {PATIENCE_EPOCHS} epochs"
+        running.cool()
+        return ""
 
     def _why_held_out(self, running: _Running) -> str:
         """Learnt is learnt: go on only while that helps with what is held out, and go back to where it helped most."""
