@@ -239,12 +239,19 @@ def test_steps_become_smaller_where_the_loss_falls_no_more(model: PeftModel, bas
     fit(model, what, plan, base.config.hidden_size, 0, Notes(), rates)
     # The first epoch warms up; after the sixth it has waited five.
     waits = PATIENCE_EPOCHS
-    expected = [1.0] * waits + [COOLER] * waits + [COOLER**2] * waits
+    expected = [1.0] * waits + [COOLER] * waits
     assert rates.rates[1:] == pytest.approx(expected)
     assert rates.reached.cooled == COOLINGS
     resumed = Rates(replace(rates.reached, stopped="", waited=0))
     fit(model, what, plan, base.config.hidden_size, 0, Notes(), resumed)
-    assert resumed.rates == pytest.approx([COOLER**2] * waits), "also in the process that goes on"
+    assert resumed.rates == pytest.approx([COOLER] * waits), "also in the process that goes on"
+
+
+def test_it_is_as_many_times_as_patient_with_more_corrections(model: PeftModel, base: Base) -> None:
+    rows = [row(base, "which?", answer) for answer in "ABC"] * 7
+    plan = Plan(batch_rows=12, learning_rate=NO_CHANGE)
+    stopped = run(model, base, data(base, rows, corrections=rows), plan).stopped
+    assert stopped == f"no gain in {3 * PATIENCE_EPOCHS} epochs"
 
 
 def test_contradicting_corrections_end_it_too(model: PeftModel, base: Base) -> None:

@@ -30,9 +30,9 @@ from shammah_trainer.stopping import (
 RATE_BY_WIDTH = 0.256
 LEAST_EPOCH_STEPS = 8
 EPOCHS_ARE_FOR = 10
-"""So many corrections are learnt in the most epochs of a plan; more of them get as many times as many."""
+"""So many corrections are learnt in the most epochs of a plan; more of them get as many times as many, and patience."""
 WARM_STEPS = 10
-COOLER, COOLINGS = 0.3, 2
+COOLER, COOLINGS = 0.3, 1
 """By so much the learning rate falls when the loss does no more, and how often."""
 CLIP = 1.0
 
@@ -191,8 +191,12 @@ class _Loop:
         return max(LEAST_EPOCH_STEPS, math.ceil(len(self.data.rows) / self.plan.batch_rows))
 
     @property
+    def tens(self) -> int:
+        return max(1, math.ceil(len(self.data.corrections) / EPOCHS_ARE_FOR))
+
+    @property
     def most_epochs(self) -> int:
-        most = self.plan.most_epochs * max(1, math.ceil(len(self.data.corrections) / EPOCHS_ARE_FOR))
+        most = self.plan.most_epochs * self.tens
         knows_when = self.data.corrections or self.data.has_enough_held_out
         return most if knows_when else min(most, self.data.easy_epochs + EPOCHS_WITHOUT_CORRECTIONS)
 
@@ -251,10 +255,11 @@ class _Loop:
     def _why_aims(self, loss: float, running: _Running) -> str:
         """A loss that falls no more jumps about: smaller steps find what is below, before all is given up."""
         running.aims.sees(loss)
-        if running.aims.waited < PATIENCE_EPOCHS:
+        patience = PATIENCE_EPOCHS * self.tens
+        if running.aims.waited < patience:
             return ""
         if running.cooled == COOLINGS:
-            return f"no gain in {PATIENCE_EPOCHS} epochs"
+            return f"no gain in {patience} epochs"
         running.cool()
         return ""
 
