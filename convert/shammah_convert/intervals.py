@@ -18,7 +18,7 @@ class Interval:
     high: float
 
 
-def of_share(count: int, of: int) -> Interval:
+def of_share(count: float, of: float) -> Interval:
     """Of a share, by Wilson (1927): sane also at none, at all, and of few; of nothing, anything."""
     if not of:
         return Interval(0.0, 1.0)
