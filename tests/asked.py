@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
 from shammah import features
@@ -62,6 +63,8 @@ class Asked:
             completion_tokens=self.completion_tokens,
             seconds=self.seconds,
             validator_probability=self.validator if self.side == "local" else None,
+            features=np.ones(len(features.ANSWER_FEATURES), dtype=np.float32),
+            feature_version=features.VERSION,
             cost_usd=self.cost_usd,
         )
 

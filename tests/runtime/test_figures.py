@@ -11,6 +11,7 @@ from shammah.divergence import Divergence, Method
 from shammah.journal import Journal
 from shammah.journal.counted import Compared, Pairs, Scope, Spent, Tally, Wait
 from shammah.journal.figures import first_moment
+from shammah.learning import HEAD_NAMES, Heads
 from shammah.records import NewExample, NewRating, Rating
 from tests.asked import LINEAGE, Asked, add, apply, clock_of, judge, name, spend
 
@@ -92,7 +93,34 @@ def test_comparisons_and_waits_are_read_one_by_one(journal: Journal) -> None:
         Compared("2026-11-20", "semantic", 0.7),
         Compared("2026-11-20", "bleu", 0.2),
     ]
-    assert journal.figures.waits(ALL) == [Wait("local", 2.0, 1.0, 20)]
+    assert journal.figures.waits(ALL) == [Wait("2026-11-20", "local", 2.0, 1.0, 20)]
+
+
+def test_a_wait_that_nobody_timed_is_none(journal: Journal) -> None:
+    Asked(seconds={}).put(journal)
+    assert journal.figures.waits(ALL) == []
+
+
+def test_what_the_heads_said_stays_when_they_learn_it_all_again(journal: Journal) -> None:
+    for place in range(12):
+        judge(journal, Asked(router=place / 12, validator=1 - place / 12), is_good=place > 5)
+    before = journal.figures.labels(ALL)
+    heads = Heads(journal.path.parent, journal, LINEAGE, "bayes")
+    for head in HEAD_NAMES:
+        assert heads.refit(head).lessons > 0
+    assert journal.figures.labels(ALL) == before
+
+
+def test_the_newest_days_are_found_without_a_look_at_all_questions(journal: Journal) -> None:
+    statements: list[str] = []
+    journal._db._connection.set_trace_callback(statements.append)
+    for figure in ("asked", "tallies", "compared", "waits"):
+        getattr(journal.figures, figure)(Scope(date(2026, 11, 20)))
+    journal._db._connection.set_trace_callback(None)
+    assert len(statements) == 4
+    for statement in statements:
+        plan = " ".join(row["detail"] for row in journal._db.execute(f"EXPLAIN QUERY PLAN {statement}"))
+        assert "questions_created (created>" in plan
 
 
 def test_spending_is_by_the_day_of_the_call_settled_and_set_aside_apart(journal: Journal) -> None:

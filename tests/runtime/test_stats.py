@@ -160,10 +160,10 @@ def test_the_routers_share_leaves_out_what_it_had_no_say_in() -> None:
 
 
 def test_nine_of_ten_waits_are_within_the_ninetieth() -> None:
-    (local,) = usage.seconds([Wait("local", float(second), 0.5, 20) for second in range(1, 101)])
+    (local,) = usage.seconds([Wait("d", "local", float(second), 0.5, 20) for second in range(1, 101)])
     assert (local.median, local.ninetieth, local.total) == (50.5, 90.0, 5050.0)
     assert local.tokens_per_second == 40.0
-    (one,) = usage.seconds([Wait("teacher", 3.0, 0.0, 20)])
+    (one,) = usage.seconds([Wait("d", "teacher", 3.0, 0.0, 20)])
     assert (one.median, one.ninetieth, one.tokens_per_second) == (3.0, 3.0, None)
 
 
@@ -274,6 +274,9 @@ def test_each_day_has_its_own_figures_and_a_day_of_rest_has_none(lived: Journal)
         None,
     )
     assert found["2026-11-09"].divergence == pytest.approx(0.9)
+    assert (found["2026-11-18"].median_seconds, found["2026-11-11"].median_seconds) == (2.0, None)
+    assert (found["2026-11-18"].local_tokens, found["2026-11-18"].teacher_tokens) == (240, 240)
+    assert found["2026-11-18"].forwarded == {"low_confidence": 1, "rejected_draft": 1}
 
 
 def test_an_adapter_is_judged_by_the_answers_of_its_time(lived: Journal) -> None:

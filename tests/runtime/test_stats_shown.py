@@ -134,7 +134,7 @@ def places(drawing: str, *names: str) -> list[float]:
     return [float(value) for name in names for value in re.findall(rf' {name}="(-?[\d.]+)"', drawing)]
 
 
-@pytest.mark.parametrize("unit", ["count", "share", "usd", "divergence"])
+@pytest.mark.parametrize("unit", ["count", "share", "usd", "divergence", "seconds"])
 @pytest.mark.parametrize("values", [(0.0, 0.2, None, 0.4, 1.0), (0.003,), (None, 0.0, None, 0.5), (1e-9, 1e6)])
 def test_a_drawing_stays_in_its_frame(unit: str, values: tuple[float | None, ...]) -> None:
     band = tuple(None if value is None else Interval(0.0, 1.0) for value in values)

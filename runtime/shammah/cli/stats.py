@@ -47,7 +47,7 @@ def stats(since: Since = None, by: By = None, base: Base = None, as_json: AsJson
         scope = Scope(first, None if base is None else _base(journal, base))
         found = figures.gather(journal, settings, scope, by, today)
     if as_json:
-        write(json.dumps(figures.as_object(found), ensure_ascii=False))
+        write(json.dumps(figures.as_object(found)))
     elif html is not None:
         _write_page(found, html)
     elif not found.over_time:

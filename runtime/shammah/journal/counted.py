@@ -93,10 +93,12 @@ class Wait:
     """How long a user waited for the answer that was shown.
 
     Attributes:
+        day: Of the question, by the local clock.
         seconds: From the question to the last token.
         local_seconds: Of them, those in which the local model read and wrote.
     """
 
+    day: str
     side: str
     seconds: float
     local_seconds: float

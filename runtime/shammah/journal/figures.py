@@ -44,9 +44,10 @@ SELECT {_DAY} AS day, a.method AS method, a.divergence AS divergence FROM questi
 JOIN answers a ON a.question = q.number WHERE a.divergence IS NOT NULL AND {_SCOPE}
 """
 _WAITS = f"""
-SELECT a.side AS side, coalesce(json_extract(a.seconds, '$.total'), 0.0) AS seconds,
+SELECT {_DAY} AS day, a.side AS side, json_extract(a.seconds, '$.total') AS seconds,
     coalesce(json_extract(a.seconds, '$.local'), 0.0) AS local_seconds, a.completion_tokens AS completion_tokens
-FROM questions q JOIN answers a ON a.question = q.number AND a.is_shown WHERE {_SCOPE}
+FROM questions q JOIN answers a ON a.question = q.number AND a.is_shown
+WHERE json_extract(a.seconds, '$.total') IS NOT NULL AND {_SCOPE}
 """
 _SPENT = """
 SELECT s.day AS day, sum(s.usd * s.is_settled) AS settled_usd, sum(s.usd * (1 - s.is_settled)) AS reserved_usd

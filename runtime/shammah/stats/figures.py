@@ -107,7 +107,14 @@ def gather(journal: Journal, settings: Settings, scope: Scope, by: By | None, to
     """Count everything; `by` None cuts a short time into days and a long one into weeks."""
     rows = journal.figures
     bases = rows.bases(scope)
-    days = Days(rows.asked(scope), rows.tallies(scope), rows.labels(scope), rows.compared(scope), rows.spent(scope))
+    days = Days(
+        asked=rows.asked(scope),
+        tallies=rows.tallies(scope),
+        labels=rows.labels(scope),
+        compared=rows.compared(scope),
+        waits=rows.waits(scope),
+        spent=rows.spent(scope),
+    )
     by = by or period.fitting(first_day(days) or today, today)
     assumption = assume(settings.teacher.model, rows.pairs(scope))
     counted = [label for label in days.labels if label.is_counted]
@@ -127,7 +134,7 @@ def gather(journal: Journal, settings: Settings, scope: Scope, by: By | None, to
         adapters=applied(rows.activations(scope), days.labels, bases, first_moment(scope)),
         trainings=rows.trainings(scope),
         tokens=usage.tokens(days.tallies),
-        seconds=usage.seconds(rows.waits(scope)),
+        seconds=usage.seconds(days.waits),
         money=money(days.tallies, days.spent, rows.judge_usd(scope), assumption),
         ratings=usage.ratings(rows.ratings(scope)),
         over_time=over_time(days, by, today, assumption),

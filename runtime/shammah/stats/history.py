@@ -10,11 +10,12 @@ from itertools import pairwise
 from typing import TypeVar
 
 from shammah.generation import ActiveSet
-from shammah.journal.counted import Activation, BaseCount, Compared, Label, Spent, Tally
+from shammah.journal.counted import Activation, BaseCount, Compared, Label, Spent, Tally, Wait
+from shammah.policy import Side
 from shammah.stats.estimates import Rate, rate
 from shammah.stats.money import Assumption, given_locally, saved_usd
 from shammah.stats.period import By, start, starts
-from shammah.stats.usage import shares
+from shammah.stats.usage import all_tokens, reasons, shares
 
 T = TypeVar("T")
 
@@ -26,9 +27,12 @@ class Span:
     Attributes:
         start: Its first day.
         local_share: Of the answered; None where nothing was.
+        forwarded: Why Claude answered, and how often.
         given: How many of the local answers that the router chose were bad.
         compared: How many of all local answers to counted questions were, shown or not.
         divergence: Mean of the comparisons; None without any.
+        median_seconds: That an answer was waited for; None without any.
+        local_tokens: Read and written, for users and in the background.
         saved_usd: None where the teacher's price is not known.
     """
 
@@ -37,9 +41,13 @@ class Span:
     answered: int
     local: int
     local_share: float | None
+    forwarded: dict[str, int]
     given: Rate
     compared: Rate
     divergence: float | None
+    median_seconds: float | None
+    local_tokens: int
+    teacher_tokens: int
     spent_usd: float
     saved_usd: float | None
 
@@ -73,6 +81,7 @@ class Days:
     tallies: Sequence[Tally]
     labels: Sequence[Label]
     compared: Sequence[Compared]
+    waits: Sequence[Wait]
     spent: Sequence[Spent]
 
 
@@ -91,6 +100,7 @@ def over_time(days: Days, by: By, today: date, assumption: Assumption) -> tuple[
     tallies = _cut(((one.day, one) for one in days.tallies), by)
     labels = _cut(((one.day, one) for one in days.labels), by)
     compared = _cut(((one.day, one) for one in days.compared), by)
+    waits = _cut(((one.day, one) for one in days.waits), by)
     spent = _cut(((one.day, one) for one in days.spent), by)
 
     def span(at: date) -> Span:
@@ -101,9 +111,13 @@ def over_time(days: Days, by: By, today: date, assumption: Assumption) -> tuple[
             answered=who.answered,
             local=who.local,
             local_share=who.local_share,
+            forwarded={one.reason: one.answers for one in reasons(tallies[at]) if one.side == Side.TEACHER},
             given=rate(one for one in labels[at] if one.is_given),
             compared=rate(one for one in labels[at] if one.is_counted),
             divergence=statistics.fmean(one.divergence for one in compared[at]) if compared[at] else None,
+            median_seconds=statistics.median(one.seconds for one in waits[at]) if waits[at] else None,
+            local_tokens=all_tokens(tallies[at], Side.LOCAL),
+            teacher_tokens=all_tokens(tallies[at], Side.TEACHER),
             spent_usd=sum(one.settled_usd for one in spent[at]),
             saved_usd=saved_usd(given_locally(tallies[at]), assumption),
         )

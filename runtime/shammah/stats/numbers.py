@@ -5,7 +5,7 @@ from typing import Literal, assert_never
 
 from shammah_convert.intervals import Interval
 
-Unit = Literal["count", "share", "usd", "divergence"]
+Unit = Literal["count", "share", "usd", "divergence", "seconds"]
 
 NOT_KNOWN = "-"
 
@@ -59,5 +59,7 @@ def in_unit(value: float, unit: Unit) -> str:
             return usd(value)
         case "divergence":
             return f"{value:.2f}"
+        case "seconds":
+            return duration(value)
         case never:
             assert_never(never)

@@ -10,7 +10,7 @@ from shammah.stats.numbers import between, percent, plural
 from shammah.stats.sections import Row, Section
 
 BY_SIMILARITY = "Estimated by similarity: no user's and no judge's word stands behind these."
-METHODS = {
+METHODS: dict[str, str] = {
     Method.SEMANTIC: "by meaning",
     Method.BLEU: "by words",
     Method.EXACT: "to the letter",
@@ -64,7 +64,7 @@ def _evidence_notes(figures: Figures) -> Iterator[str]:
 
 
 def _judge_in_words(source: str) -> str:
-    return "by you" if source == "user" else METHODS[Method(source)]
+    return "by you" if source == "user" else METHODS.get(source, f"by {source}")
 
 
 def divergence_section(figures: Figures) -> Section:
@@ -77,7 +77,7 @@ def divergence_section(figures: Figures) -> Section:
 
 
 def _divergence_row(one: Divergences) -> Row:
-    cells = (METHODS[Method(one.method)], f"{one.compared:,}", f"{one.mean:.2f}", f"{one.median:.2f}", f"{one.worse:,}")
+    cells = (METHODS[one.method], f"{one.compared:,}", f"{one.mean:.2f}", f"{one.median:.2f}", f"{one.worse:,}")
     return Row(cells, one.mean)
 
 

@@ -139,6 +139,11 @@ def tokens(tallies: Sequence[Tally]) -> tuple[Tokens, ...]:
     )
 
 
+def all_tokens(tallies: Sequence[Tally], side: Side) -> int:
+    """What a side read and wrote in all."""
+    return sum(one.prompt_tokens + one.completion_tokens for one in tallies if one.side == side)
+
+
 def seconds(waits: Sequence[Wait]) -> tuple[Seconds, ...]:
     """How long both sides' answers were waited for."""
     by_side = {side: [wait for wait in waits if wait.side == side] for side in SIDES}

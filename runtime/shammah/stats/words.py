@@ -108,6 +108,9 @@ def _curves(figures: Figures) -> Iterator[Curve]:
     ):
         yield Curve(name, "share", tuple(one.rate for one in rates), tuple(one.interval for one in rates), limit)
     yield Curve("divergence", "divergence", tuple(span.divergence for span in spans))
+    yield Curve("median wait", "seconds", tuple(span.median_seconds for span in spans))
+    yield Curve("tokens, local", "count", tuple(span.local_tokens for span in spans))
+    yield Curve("tokens, Claude", "count", tuple(span.teacher_tokens for span in spans))
     yield Curve("spent", "usd", tuple(span.spent_usd for span in spans))
     yield Curve("saved", "usd", tuple(span.saved_usd for span in spans))
 
