@@ -15,8 +15,8 @@ from shammah.config import QualitySettings, Settings, TeacherSettings
 from shammah.divergence import Divergence, Method
 from shammah.errors import UsageError
 from shammah.journal import Journal
-from shammah.journal.counted import Label, Pairs, Scope, Spent, Tally, Wait
-from shammah.stats import money, period, usage
+from shammah.journal.counted import Label, Scope, Tally, Wait
+from shammah.stats import period, usage
 from shammah.stats.estimates import BINS, calibration, rate
 from shammah.stats.figures import Figures, as_object, gather
 from shammah.stats.numbers import duration, percent, usd
@@ -167,46 +167,7 @@ def test_nine_of_ten_waits_are_within_the_ninetieth() -> None:
     assert (one.median, one.ninetieth, one.tokens_per_second) == (3.0, 3.0, None)
 
 
-# Dollars.
-
-SONNET = "claude-sonnet-5-5"  # 2 dollars a million tokens read, 10 written: catalog.toml
-
-
-def test_saved_is_the_list_price_of_the_local_answers_in_claudes_tokens() -> None:
-    assumption = money.assume(SONNET, Pairs(40, 1000, 1500, 1000, 2000))
-    assert (assumption.prompt_ratio, assumption.completion_ratio, assumption.pairs) == (1.5, 2.0, 40)
-    assert assumption.cost_usd(1_000_000, 1_000_000) == pytest.approx(1.5 * 2 + 2.0 * 10)
-
-
-def test_of_too_few_pairs_claude_is_taken_to_need_as_many_tokens() -> None:
-    assumption = money.assume(SONNET, Pairs(19, 1000, 1500, 1000, 2000))
-    assert (assumption.prompt_ratio, assumption.completion_ratio, assumption.pairs) == (1.0, 1.0, 0)
-
-
-def test_the_bill_adds_up_and_learning_is_taken_from_what_was_saved() -> None:
-    told = [
-        Tally("d", True, "teacher", True, "cold_start", 1, 0, 0, 3.0),
-        Tally("d", True, "teacher", False, "sampled", 1, 0, 0, 1.0),
-        Tally("d", True, "local", True, "local_confident", 5, 1_000_000, 0, 0.0),
-        Tally("d", False, "local", True, "offline", 5, 500_000, 0, 0.0),
-        Tally("d", True, "local", False, "sampled", 5, 9_000_000, 0, 0.0),
-    ]
-    bill = money.money(told, [Spent("d", 4.75, 0.5)], 0.5, money.assume(SONNET, Pairs(0, 0, 0, 0, 0)))
-    parts = (bill.answers_usd, bill.comparisons_usd, bill.judge_usd, bill.other_usd)
-    assert parts == (3.0, 1.0, 0.5, 0.25)
-    assert sum(parts) == bill.spent_usd == 4.75
-    assert (bill.reserved_usd, bill.saved_usd, bill.saved_by_routing_usd) == (0.5, 3.0, 2.0)
-    assert bill.net_usd == pytest.approx(3.0 - 1.0 - 0.5 - 0.25)
-    assert bill.local_answers == 10
-
-
-def test_of_a_teacher_without_a_price_nothing_is_said_to_be_saved(journal: Journal) -> None:
-    Asked().put(journal)
-    found = figures(journal, settings=Settings(journal.path.parent, teacher=TeacherSettings(model="someone-else")))
-    assert (found.money.saved_usd, found.money.net_usd) == (None, None)
-    notes = " ".join(note for section in sections(found) for note in section.notes)
-    assert "no list price for someone-else" in notes
-    jsonschema.validate(json.loads(json.dumps(as_object(found))), SCHEMA)
+# Numbers.
 
 
 @pytest.mark.parametrize(
@@ -254,6 +215,15 @@ def test_figures_follow_the_schema(lived: Journal) -> None:
     for settings in (Settings(lived.path.parent), Settings(lived.path.parent, quality=QualitySettings("off"))):
         for scope in (Scope(), Scope(date(2026, 11, 18)), Scope(base=LINEAGE), Scope(base="0" * 64), Scope(TODAY)):
             jsonschema.validate(json.loads(json.dumps(as_object(figures(lived, scope, settings)))), SCHEMA)
+
+
+def test_of_a_teacher_without_a_price_nothing_is_said_to_be_saved(journal: Journal) -> None:
+    Asked().put(journal)
+    found = figures(journal, settings=Settings(journal.path.parent, teacher=TeacherSettings(model="someone-else")))
+    assert (found.money.saved_usd, found.money.net_usd) == (None, None)
+    notes = " ".join(note for section in sections(found) for note in section.notes)
+    assert "no list price for someone-else" in notes
+    jsonschema.validate(json.loads(json.dumps(as_object(found))), SCHEMA)
 
 
 def test_an_empty_home_has_figures_of_nothing(journal: Journal) -> None:

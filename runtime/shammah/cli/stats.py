@@ -63,6 +63,7 @@ def _base(journal: "Journal", wanted: str) -> str:
         UsageError: There is none, or more than one.
     """
     from shammah.journal.counted import Scope
+    from shammah.stats.text import plain
 
     at_path = journal.base_at(Path(wanted).expanduser().absolute())
     if at_path is not None:
@@ -72,7 +73,7 @@ def _base(journal: "Journal", wanted: str) -> str:
     meant = meant or [base for base in known if wanted and base.sha256.startswith(wanted.lower())]
     if len(meant) == 1:
         return meant[0].sha256
-    names = ", ".join(f"{base.name} ({base.sha256[:12]})" for base in meant or known) or "none yet"
+    names = ", ".join(f"{plain(base.name)} ({base.sha256[:12]})" for base in meant or known) or "none yet"
     raise UsageError(f"no one model is meant by {wanted!r}", hint=f"Questions were asked of: {names}.")
 
 

@@ -82,7 +82,7 @@ def _figures(section: Section) -> Iterator[str]:
 def _table(section: Section) -> str:
     has_bars = any(row.bar is not None for row in section.rows)
     cells = [f'<th scope="col"{_kind(section, place)}>{escape(name)}</th>' for place, name in enumerate(section.head)]
-    head = "".join(cells) + ("<th></th>" if has_bars else "")
+    head = "".join(cells) + ('<th class="bar"></th>' if has_bars else "")
     body = "\n".join(_row(section, row, has_bars) for row in section.rows)
     return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
 
@@ -99,6 +99,6 @@ def _kind(section: Section, place: int, text: str = "") -> str:
 
 def _bar(share: float | None) -> str:
     if share is None:
-        return "<td></td>"
+        return '<td class="bar"></td>'
     filled = f'<rect width="{100 * min(1.0, share):.1f}" height="8"/>'
     return f'<td class="bar"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">{filled}</svg></td>'
