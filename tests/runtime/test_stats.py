@@ -139,6 +139,19 @@ def test_calibration_is_right_though_bad_drafts_are_judged_more_surely() -> None
     assert found.interval.low < 0.55 < found.interval.high
 
 
+def test_the_share_is_right_though_what_annoys_is_rated() -> None:
+    chance = random.Random(7)
+    labels = []
+    for _ in range(20_000):
+        is_bad = chance.random() < 0.1
+        if chance.random() < (0.6 if is_bad else 0.01):
+            labels.append(replace(LABEL, is_bad=is_bad, source="user", is_certain=True))
+        elif chance.random() < 0.05:
+            labels.append(replace(LABEL, is_bad=is_bad, weight=20.0))
+    assert sum(label.is_bad for label in labels) / len(labels) > 0.4, "most that was judged was rated, and bad"
+    assert rate(labels).rate == pytest.approx(0.1, abs=0.01)
+
+
 # Who answered, tokens, seconds.
 
 
@@ -264,6 +277,18 @@ def test_a_set_that_comes_back_is_judged_anew(journal: Journal) -> None:
     for day in (11, 15, 16):
         judge(journal, Asked(at=f"2026-11-{day}T12:00:00.000Z"), is_good=True)
     assert [one.judged.judged for one in figures(journal).adapters] == [1, 0, 2]
+
+
+def test_where_two_models_had_adapters_each_is_named(lived: Journal) -> None:
+    apply(lived, "2026-11-13T00:00:00.000Z", "the bare base", lineage="0" * 64)
+    apply(lived, "2026-11-13T00:00:00.001Z", "use", ("other-v1", 0.5), lineage="0" * 64)
+    (table,) = (section for section in sections(figures(lived)) if section.title == "Adapters")
+    assert [row.cells[0] for row in table.rows] == [
+        "the bare base on 000000000000",
+        "the bare base on tiny qwen",
+        "corrections-v1 on tiny qwen",
+        "other-v1:0.5 on 000000000000",
+    ]
 
 
 def test_quality_tells_given_answers_from_all_and_who_judged(lived: Journal) -> None:

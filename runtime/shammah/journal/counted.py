@@ -132,9 +132,15 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """What was applied to a base from a moment on, and why."""
+    """What was applied to a base from a moment on, and why.
+
+    Attributes:
+        base: sha256.
+        name: Of the base; empty where its file was never recorded.
+    """
 
     created: str
     base: str
+    name: str
     adapters: ActiveSet
     why: str

@@ -68,7 +68,11 @@ FROM questions q JOIN answers l ON l.question = q.number AND l.side = 'local' AN
     JOIN answers t ON t.question = q.number AND t.side = 'teacher' AND t.finish = 'stop'
 WHERE q.lineage = coalesce(:base, q.lineage)
 """
-_ACTIVATIONS = "SELECT * FROM activations WHERE base = coalesce(:base, base) ORDER BY base, number"
+_ACTIVATIONS = """
+SELECT v.created, v.base, v.adapters, v.why, coalesce((SELECT name FROM bases WHERE sha256 = v.base
+    ORDER BY probed DESC LIMIT 1), '') AS name
+FROM activations v WHERE v.base = coalesce(:base, v.base) ORDER BY v.base, v.number
+"""
 _TRAININGS = """
 SELECT state, count(*) AS trainings FROM trainings WHERE created >= :since AND base = coalesce(:base, base)
 GROUP BY state ORDER BY state
@@ -130,8 +134,7 @@ class FigureRows:
 
     def activations(self, scope: Scope) -> list[Activation]:
         """What was applied to each base, oldest first; of all times."""
-        rows = self._read(_ACTIVATIONS, scope)
-        return [Activation(row["created"], row["base"], _active(row["adapters"]), row["why"]) for row in rows]
+        return [Activation(**row | {"adapters": _active(row["adapters"])}) for row in self._read(_ACTIVATIONS, scope)]
 
     def trainings(self, scope: Scope) -> dict[str, int]:
         """How many trainings are in which state."""

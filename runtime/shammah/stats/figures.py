@@ -131,7 +131,7 @@ def gather(journal: Journal, settings: Settings, scope: Scope, by: By | None, to
         divergence=_divergences(days.compared),
         router=calibration(counted, lambda label: label.router),
         validator=calibration(counted, lambda label: label.validator),
-        adapters=applied(rows.activations(scope), days.labels, bases, first_moment(scope)),
+        adapters=applied(rows.activations(scope), days.labels, first_moment(scope)),
         trainings=rows.trainings(scope),
         tokens=usage.tokens(days.tallies),
         seconds=usage.seconds(days.waits),

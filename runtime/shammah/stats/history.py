@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from shammah.generation import ActiveSet
-from shammah.journal.counted import Activation, BaseCount, Compared, Label, Spent, Tally, Wait
+from shammah.journal.counted import Activation, Compared, Label, Spent, Tally, Wait
 from shammah.policy import Side
 from shammah.stats.estimates import Rate, rate
 from shammah.stats.money import Assumption, given_locally, saved_usd
@@ -138,11 +138,8 @@ def _start(day: str, by: By) -> date:
     return start(date.fromisoformat(day), by)
 
 
-def applied(
-    activations: Sequence[Activation], labels: Sequence[Label], bases: Sequence[BaseCount], since: str
-) -> tuple[Applied, ...]:
+def applied(activations: Sequence[Activation], labels: Sequence[Label], since: str) -> tuple[Applied, ...]:
     """What was applied to each base from a moment on, oldest first, and how its answers turned out."""
-    names = {base.sha256: base.name for base in bases}
     rows = []
     for base in dict.fromkeys(one.base for one in activations):
         own = [one for one in activations if one.base == base]
@@ -151,7 +148,7 @@ def applied(
             begin = one.created if place else ""  # what was first held before anyone chose it
             if until is None or until >= since:
                 judged = rate(label for label in labels if _was_under(label, one, begin, until))
-                name = names.get(base) or base[:12]
+                name = one.name or base[:12]
                 rows.append(Applied(begin or None, until, name, one.adapters, one.why if begin else "", judged))
     return tuple(sorted(rows, key=lambda row: row.since or ""))
 

@@ -116,20 +116,22 @@ def _curves(figures: Figures) -> Iterator[Curve]:
 
 
 def _adapters(figures: Figures) -> Section:
+    names_base = len({one.base for one in figures.adapters}) > 1
     notes = [f"Trainings: {', '.join(f'{count} {state}' for state, count in figures.trainings.items())}."]
     return Section(
         "Adapters",
         ("active", "because of", "since", "judged", "bad"),
-        tuple(map(_applied_row, figures.adapters[-NEWEST:])),
+        tuple(_applied_row(one, names_base) for one in figures.adapters[-NEWEST:]),
         tuple(notes) if figures.trainings else (),
         left=2,
     )
 
 
-def _applied_row(one: Applied) -> Row:
+def _applied_row(one: Applied, names_base: bool) -> Row:
     names = " + ".join(name if scale == 1 else f"{name}:{scale:g}" for name, scale in one.adapters)
     since = day_of(one.since) if one.since else "the first"
-    return Row((names or "the bare base", one.why, since, f"{one.judged.judged:,}", percent(one.judged.rate)))
+    active = f"{names or 'the bare base'}{f' on {one.base}' if names_base else ''}"
+    return Row((active, one.why, since, f"{one.judged.judged:,}", percent(one.judged.rate)))
 
 
 def _tokens(figures: Figures) -> Section:
