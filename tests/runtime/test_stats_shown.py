@@ -97,9 +97,11 @@ def test_a_short_time_is_drawn_whole_and_of_a_long_one_the_newest() -> None:
 
 
 def test_plain_letters_stand_in_where_blocks_cannot_be_written(found: Figures) -> None:
-    shown = "\n".join(line for section in sections(found) for line in text.lines(section, 60, PLAIN))
+    wide = hostile(found, "a name that is far too long for any terminal that anybody has")
+    shown = "\n".join(line for section in sections(wide) for line in text.lines(section, 60, PLAIN))
     assert shown.isascii()
     assert "##" in shown
+    assert re.search(r"a name[a-z ]*~", shown)
 
 
 def test_no_name_steers_the_terminal(found: Figures) -> None:

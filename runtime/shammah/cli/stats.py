@@ -89,7 +89,7 @@ def _text(found: "Figures") -> str:
 
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else COLUMNS_IN_A_PIPE
     columns = max(LEAST_COLUMNS, min(columns, MOST_COLUMNS))
-    blocks = FINE if _can_write(FINE.across + FINE.up) else PLAIN
+    blocks = FINE if _can_write(FINE.across + FINE.up + FINE.cut) else PLAIN
     parts = [textwrap.fill(text.plain(words.heading(found)), columns, break_on_hyphens=False)]
     for section in words.sections(found):
         parts.append("\n".join([_bold(section.title), *text.lines(section, columns, blocks)]))

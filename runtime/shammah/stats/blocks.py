@@ -11,14 +11,16 @@ class Blocks:
     Attributes:
         across: From empty to full, how far a bar reaches into its last column.
         up: From low to high, the heights of a curve.
+        cut: What stands for the rest of a word that is cut.
     """
 
     across: str
     up: str
+    cut: str
 
 
-FINE = Blocks(" ▏▎▍▌▋▊▉█", "▁▂▃▄▅▆▇█")
-PLAIN = Blocks(" #", "_.:-=+*#")
+FINE = Blocks(" ▏▎▍▌▋▊▉█", "▁▂▃▄▅▆▇█", "…")
+PLAIN = Blocks(" #", "_.:-=+*#", "~")
 """For output that knows no block characters."""
 
 

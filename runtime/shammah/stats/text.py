@@ -30,10 +30,10 @@ def _table(section: Section, room: int, blocks: Blocks) -> Iterator[str]:
     cells = [section.head, *(row.cells for row in section.rows)]
     widths = _fitted([max(map(len, column)) for column in zip(*cells, strict=True)], section.left, room)
     bars = min(MOST_BAR, room - _width(widths) - len(GAP))
-    yield _line(section.head, widths, section.left)
+    yield _line(section.head, widths, section.left, blocks)
     for row in section.rows:
         drawn = "" if row.bar is None or bars < LEAST_BAR else GAP + bar(row.bar, bars, blocks)
-        yield _line(row.cells, widths, section.left) + drawn
+        yield _line(row.cells, widths, section.left, blocks) + drawn
 
 
 def _width(widths: Sequence[int]) -> int:
@@ -47,8 +47,8 @@ def _fitted(widths: list[int], left: int, room: int) -> list[int]:
     return widths
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], left: int) -> str:
-    cut = [(_cut(plain(cell), width), width) for cell, width in zip(cells, widths, strict=True)]
+def _line(cells: Sequence[str], widths: Sequence[int], left: int, blocks: Blocks) -> str:
+    cut = [(_cut(plain(cell), width, blocks), width) for cell, width in zip(cells, widths, strict=True)]
     return GAP.join(f"{cell:{'<' if place < left else '>'}{width}}" for place, (cell, width) in enumerate(cut))
 
 
@@ -57,8 +57,8 @@ def plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def _cut(cell: str, width: int) -> str:
-    return cell if len(cell) <= width else cell[: width - 1] + "…"
+def _cut(cell: str, width: int, blocks: Blocks) -> str:
+    return cell if len(cell) <= width else cell[: width - 1] + blocks.cut
 
 
 def _curves(curves: Sequence[Curve], room: int, blocks: Blocks) -> Iterator[str]:
