@@ -18,8 +18,11 @@ class Interval:
     high: float
 
 
-def of_share(count: int, of: int) -> Interval:
-    """Of a share, by Wilson (1927): sane also at none, at all, and of few; of nothing, anything."""
+def of_share(count: float, of: float) -> Interval:
+    """Of a share, by Wilson (1927): sane also at none, at all, and of few; of nothing, anything.
+
+    Weighted rows count as many as they are worth, which need be no whole number.
+    """
     if not of:
         return Interval(0.0, 1.0)
     share, shrink = count / of, 1 + Z**2 / of

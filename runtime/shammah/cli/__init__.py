@@ -18,6 +18,7 @@ from shammah.cli import feedback as feedback_command
 from shammah.cli import heads as heads_command
 from shammah.cli import log as log_command
 from shammah.cli import models as models_command
+from shammah.cli import stats as stats_command
 from shammah.cli import train as train_command
 from shammah.errors import (
     BadModel,
@@ -58,6 +59,7 @@ app = typer.Typer(
 app.command("ask")(ask_command.ask)
 app.command("explain")(explain_command.explain)
 app.command("feedback")(feedback_command.feedback)
+app.command("stats")(stats_command.stats)
 app.command("train")(train_command.train)
 app.add_typer(adapters_command.app, name="adapters")
 app.add_typer(checkpoint_command.app, name="checkpoint")

@@ -20,6 +20,7 @@ from shammah.journal.adapters import Adapters
 from shammah.journal.checkpoints import Checkpoints
 from shammah.journal.evidence import judged
 from shammah.journal.examples import Examples, insert_example
+from shammah.journal.figures import FigureRows
 from shammah.journal.heads import HeadRows
 from shammah.journal.jobs import Jobs, insert_job
 from shammah.journal.judgements import Judgements
@@ -43,6 +44,7 @@ class Journal:
         adapters: What was trained, and what of it is active.
         checkpoints: States to go back to.
         examples: What the generator is to learn.
+        figures: What statistics are counted from.
         heads: What router and validator learn from.
         jobs: Work for the background.
         judgements: What the judge said of answers.
@@ -64,6 +66,7 @@ class Journal:
         self.adapters = Adapters(self._db)
         self.checkpoints = Checkpoints(self._db)
         self.examples = Examples(self._db)
+        self.figures = FigureRows(self._db)
         self.heads = HeadRows(self._db)
         self.jobs = Jobs(self._db)
         self.judgements = Judgements(self._db)
