@@ -118,7 +118,8 @@ def test_the_text_says_what_was_counted(found: Figures) -> None:
     assert "answered 43% (3 of 7)" in told["Who answered"]
     assert re.search(r"given to you +3 +1 +33%", told["Quality of local answers"])
     assert "the share is estimated by similarity" in told["Quality of local answers"]
-    assert "Contract of tiny qwen: at most 15% bad" in told["Quality of local answers"]
+    assert "Contract of tiny qwen: too little is known" in told["Quality of local answers"]
+    assert "at most 15% bad; no estimate" in told["Quality of local answers"]
     assert re.search(r"spent +\$0.75", told["Dollars"])
     assert re.search(r"corrections-v1 +training 1 +2026-11-12 +2 +33%", told["Adapters"])
     assert "2026-11-18      3    33%" in told["Over time, by day"]

@@ -152,7 +152,7 @@ def _contract(journal: Journal, settings: Settings, bases: Sequence[BaseCount]) 
     if base is None:
         return None
     count, allowed = journal.count(base.sha256), quality.max_bad_rate(settings)
-    held = None if allowed is None else quality.Contract(settings.home, journal, base.sha256, allowed)
+    held = quality.of_base(settings, journal, base.sha256)
     return ContractFigure(
         base=base.name,
         questions=count,
