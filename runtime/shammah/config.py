@@ -125,7 +125,8 @@ class TrainerSettings:
         after_examples: So many new ones of any source.
         python: The interpreter of another virtual environment that has the trainer; empty means this one.
         max_memory: That a training may take; empty allows all that is free.
-        continue_active: Whether a training starts from what is active, instead of afresh.
+        continue_active: Whether a training starts from what is active, instead of afresh; "auto" does where all that
+            ever shaped that is still to be learnt.
         easy_first: Whether it learns the easiest examples first.
         preference: How much a wanted answer is to be preferred to the one that you rejected; 0 leaves that off.
         launch: A launcher's command, such as "accelerate launch --multi_gpu --num_processes 2"; empty trains alone.
@@ -136,7 +137,7 @@ class TrainerSettings:
     after_examples: int = 100
     python: str = ""
     max_memory: Memory = field(default_factory=Memory)
-    continue_active: bool = False
+    continue_active: bool | Literal["auto"] = "auto"
     easy_first: bool = False
     preference: float = 0.0
     launch: str = ""

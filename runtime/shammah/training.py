@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shammah import adapters, candidate, child, gate, general, hardware, locks, resuming, room
+from shammah import adapters, candidate, child, continuing, gate, general, hardware, locks, resuming, room
 from shammah.checkpoints import Keeper
 from shammah.child import Hear
 from shammah.config import Settings
@@ -248,9 +248,11 @@ class Trainer:
 
     def _plan(self, training: Training) -> Plan:
         wanted = self.settings.trainer
+        asked = wanted.continue_active
+        continues = continuing.is_sound(self.settings.home, self.journal, training.base) if asked == "auto" else asked
         return Plan(
             most_memory_bytes=training.most_memory_bytes or wanted.max_memory.bytes,
-            continues=wanted.continue_active,
+            continues=continues,
             is_easy_first=wanted.easy_first,
             preference_weight=wanted.preference,
         )

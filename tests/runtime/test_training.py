@@ -391,11 +391,10 @@ def test_where_nobody_is_asked_there_are_no_other_words(
 def test_the_job_says_how_it_is_to_be_learnt(settings: config.Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     ways = replace(settings.trainer, continue_active=True, easy_first=True, preference=0.5)
-    for wanted in (settings, replace(settings, trainer=ways)):
+    for wanted, told in ((settings, (False, False, 0.0)), (replace(settings, trainer=ways), (True, True, 0.5))):
         ended = trainer(wanted, journal, FakeTrainer()).start(base, is_forced=False)
         plan = Job.read(folder_of(settings.home, ended)).plan
-        told = (plan.continues, plan.is_easy_first, plan.preference_weight)
-        assert told == (wanted.trainer.continue_active, wanted.trainer.easy_first, wanted.trainer.preference)
+        assert (plan.continues, plan.is_easy_first, plan.preference_weight) == told
 
 
 def test_the_job_says_how_much_memory_it_may_take(settings: config.Settings, journal: Journal, base: Base) -> None:
