@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -206,9 +207,24 @@ def test_shares_and_seconds_are_told_as_people_do() -> None:
 # All of it, from a journal.
 
 
+@pytest.fixture(scope="module")
+def lived_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with something of everything, over three weeks; made once, as each commit is a sync."""
+    home = tmp_path_factory.mktemp("lived")
+    with Journal(home) as journal:
+        live(journal)
+    return home
+
+
 @pytest.fixture
-def lived(journal: Journal) -> Journal:
-    """A journal with something of everything, over three weeks."""
+def lived(lived_home: Path, tmp_path: Path) -> Iterator[Journal]:
+    """A copy of that home's journal."""
+    shutil.copytree(lived_home, tmp_path / "home")
+    with Journal(tmp_path / "home") as opened:
+        yield opened
+
+
+def live(journal: Journal) -> None:
     name(journal, "tiny qwen")
     apply(journal, "2026-11-12T00:00:00.000Z", "the bare base")
     apply(journal, "2026-11-12T00:00:00.001Z", "training 1", ("corrections-v1", 1.0))
@@ -221,7 +237,6 @@ def lived(journal: Journal) -> Journal:
     draft, local = judge(journal, Asked(at=at, is_shown=False, adapters=adapters, propensity=1.0), is_good=False)
     add(journal, draft, Asked(at=at, side="teacher", reason="rejected_draft", cost_usd=0.25))
     journal.teach(draft, local, Divergence(0.75, Method.JUDGE), is_good=False)
-    return journal
 
 
 def test_figures_follow_the_schema(lived: Journal) -> None:
