@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -13,10 +14,9 @@ import pytest
 
 from shammah.config import QualitySettings, Settings, TeacherSettings
 from shammah.divergence import Divergence, Method
-from shammah.errors import UsageError
 from shammah.journal import Journal
 from shammah.journal.counted import Label, Scope, Tally, Wait
-from shammah.stats import period, usage
+from shammah.stats import usage
 from shammah.stats.estimates import BINS, calibration, rate
 from shammah.stats.figures import Figures, as_object, gather
 from shammah.stats.numbers import duration, percent, usd
@@ -44,34 +44,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 def figures(journal: Journal, scope: Scope | None = None, settings: Settings | None = None) -> Figures:
     settings = settings or Settings(journal.path.parent)
     return gather(journal, settings, scope or Scope(), None, TODAY)
-
-
-# Days and weeks.
-
-
-@pytest.mark.parametrize(
-    ("text", "first"),
-    [("1d", TODAY), ("7d", date(2026, 11, 20)), (" 4W ", date(2026, 10, 30)), ("2026-11-01", date(2026, 11, 1))],
-)
-def test_since_is_a_number_of_days_with_today_or_a_day(text: str, first: date) -> None:
-    assert period.read_since(text, TODAY) == first
-
-
-@pytest.mark.parametrize(
-    "text", ["", "d", "7", "-1d", "7m", "2026-13-01", "99999w", "0001-01-01", "2026-11-27", "0d", "٣d"]
-)
-def test_what_is_no_day_of_the_past_is_refused_with_a_hint(text: str) -> None:
-    with pytest.raises(UsageError, match="--since") as refused:
-        period.read_since(text, TODAY)
-    assert "7d" in refused.value.hint
-
-
-def test_no_day_and_no_week_is_left_out() -> None:
-    days = period.starts(date(2026, 11, 24), TODAY, "day")
-    assert days == [date(2026, 11, 24), date(2026, 11, 25), TODAY]
-    weeks = period.starts(date(2026, 11, 8), TODAY, "week")  # a Sunday
-    assert weeks == [date(2026, 11, 2), date(2026, 11, 9), date(2026, 11, 16), date(2026, 11, 23)]
-    assert [period.fitting(first, TODAY) for first in (date(2026, 10, 23), date(2026, 10, 22))] == ["day", "week"]
 
 
 # Quality and calibration.
@@ -206,9 +178,24 @@ def test_shares_and_seconds_are_told_as_people_do() -> None:
 # All of it, from a journal.
 
 
+@pytest.fixture(scope="module")
+def lived_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with something of everything, over three weeks; made once, as each commit is a sync."""
+    home = tmp_path_factory.mktemp("lived")
+    with Journal(home) as journal:
+        live(journal)
+    return home
+
+
 @pytest.fixture
-def lived(journal: Journal) -> Journal:
-    """A journal with something of everything, over three weeks."""
+def lived(lived_home: Path, tmp_path: Path) -> Iterator[Journal]:
+    """A copy of that home's journal."""
+    shutil.copytree(lived_home, tmp_path / "home")
+    with Journal(tmp_path / "home") as opened:
+        yield opened
+
+
+def live(journal: Journal) -> None:
     name(journal, "tiny qwen")
     apply(journal, "2026-11-12T00:00:00.000Z", "the bare base")
     apply(journal, "2026-11-12T00:00:00.001Z", "training 1", ("corrections-v1", 1.0))
@@ -221,7 +208,6 @@ def lived(journal: Journal) -> Journal:
     draft, local = judge(journal, Asked(at=at, is_shown=False, adapters=adapters, propensity=1.0), is_good=False)
     add(journal, draft, Asked(at=at, side="teacher", reason="rejected_draft", cost_usd=0.25))
     journal.teach(draft, local, Divergence(0.75, Method.JUDGE), is_good=False)
-    return journal
 
 
 def test_figures_follow_the_schema(lived: Journal) -> None:

@@ -20,7 +20,7 @@ from shammah.stats.words import heading, sections
 from shammah_convert.intervals import Interval
 from tests.asked import clock_of
 from tests.runtime.test_reports import read
-from tests.runtime.test_stats import figures, lived  # noqa: F401
+from tests.runtime.test_stats import figures, lived, lived_home  # noqa: F401
 
 STARTS = tuple(f"2026-11-{day:02}" for day in range(1, 6))
 
