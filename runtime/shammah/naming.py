@@ -34,6 +34,4 @@ def rename(journal: Journal, adapter: Adapter, name: str) -> None:
     if training is not None and name.rstrip("b") == TRAINED.format(training.number):
         raise UsageError(f"{name} is what training {training.number} will call its adapter", hint="Give another name.")
     if not journal.adapters.rename(adapter, name):
-        raise UsageError(
-            f"{name} is or was the name of another adapter", hint="Give a name that `shammah adapters list` lacks."
-        )
+        raise UsageError(f"{name} is or was the name of another adapter", hint="Give a name that none has or had.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shammah import config
-from shammah.cli import exchange, lineage
+from shammah.cli import domains, exchange, lineage
 from shammah.cli import report as report_command
 from shammah.cli.log import shorten
 from shammah.cli.screen import harmless, say, write
@@ -69,10 +69,11 @@ def _described(journal: "Journal", adapter: "Adapter") -> list[str]:
         f"file    {adapter.path}",
         f"sha256  {adapter.sha256}",
         f"from    {_origin(adapter)}, after {adapter.parent or 'the bare base'}",
+        *_domain(journal, adapter),
         *_watched(journal, adapter),
         *(f"{score:<16} {value:.4f}" for score, value in adapter.scores.items()),
         "lineage",
-        *(f"  {line}" for line in lineage.drawn(journal, family(adapter, journal.adapters.all()), adapter)),
+        *lineage.drawn(journal, family(adapter, journal.adapters.all()), adapter, indent="  "),
     ]
     for id in journal.adapters.examples(adapter):
         kept = journal.examples.find(id)
@@ -152,12 +153,19 @@ def rollback(model: Model = None) -> None:
         say(f"Applied from the next answer on: {_words(active)}.")
 
 
+app.command("domain")(domains.domain)
+app.command("domains")(domains.domains)
 app.command("import")(exchange.take_in)
 app.command("export")(exchange.export)
 
 
 def _origin(adapter: "Adapter") -> str:
     return f"training {adapter.training}" if adapter.training else "a file"
+
+
+def _domain(journal: "Journal", adapter: "Adapter") -> list[str]:
+    domain = journal.domains.of(adapter.name)
+    return [] if domain is None else [f"domain  {domains.facts(domain)}"]
 
 
 def _watched(journal: "Journal", adapter: "Adapter") -> list[str]:

@@ -18,18 +18,20 @@ def listed(journal: "Journal", adapters: "Sequence[Adapter]") -> list[str]:
     return [_line(f"{one.name:<{widest}}  ", [*facts(journal, one), *_whence(journal, one)]) for one in adapters]
 
 
-def drawn(journal: "Journal", adapters: "Sequence[Adapter]", marked: "Adapter | None" = None) -> list[str]:
+def drawn(
+    journal: "Journal", adapters: "Sequence[Adapter]", marked: "Adapter | None" = None, indent: str = ""
+) -> list[str]:
     """Adapters as a tree below their model, each below what was active when it was trained; one can be marked."""
     from shammah import lineage
 
     lines: list[str] = []
     for base in dict.fromkeys(adapter.base for adapter in adapters):
-        lines.append(base_name(journal, base))
+        lines.append(indent + base_name(journal, base))
         for branch in lineage.tree([adapter for adapter in adapters if adapter.base == base]):
             mark = "> " if branch.adapter == marked else "  "
             others = " + ".join(branch.others)
             told = [*facts(journal, branch.adapter), *([f"after {others}"] if others else [])]
-            lines.append(_line(f"{mark}{branch.line}{branch.adapter.name}  ", told))
+            lines.append(_line(f"{indent}{mark}{branch.line}{branch.adapter.name}  ", told))
     return lines
 
 
@@ -41,6 +43,7 @@ def facts(journal: "Journal", adapter: "Adapter") -> list[str]:
         _count(len(journal.adapters.examples(adapter))) if adapter.training else "from a file",
         *([] if learnt is None else [f"{learnt:.0%} exact"]),
         *([] if drift is None else [f"drift {drift:.3f}"]),
+        *([] if journal.domains.of(adapter.name) is None else ["has a domain"]),
     ]
 
 
@@ -55,6 +58,7 @@ def state(journal: "Journal", adapter: "Adapter") -> str:
 
 def as_object(journal: "Journal", adapter: "Adapter") -> dict[str, Any]:
     """An adapter for JSON."""
+    domain = journal.domains.of(adapter.name)
     return {
         "name": adapter.name,
         "base": adapter.base,
@@ -65,6 +69,7 @@ def as_object(journal: "Journal", adapter: "Adapter") -> dict[str, Any]:
         "parent": adapter.parent,
         "examples": journal.adapters.examples(adapter),
         "scores": adapter.scores,
+        "domain": None if domain is None else {"reach": domain.reach, "questions": domain.questions},
         "created": adapter.created,
         "file": adapter.path,
         "sha256": adapter.sha256,
@@ -78,7 +83,7 @@ def base_name(journal: "Journal", base: str) -> str:
 
 
 def _whence(journal: "Journal", adapter: "Adapter") -> list[str]:
-    return [base_name(journal, adapter.base), adapter.created[:16].replace("T", " ")]
+    return [base_name(journal, adapter.base), adapter.created[:10]]
 
 
 def _line(head: str, facts: Sequence[str]) -> str:
