@@ -133,12 +133,13 @@ def test_where_a_domains_file_is_spoilt_what_is_active_answers_and_else_the_bare
 # Corrections that came later.
 
 
-def correct(home: Home, text: str) -> None:
-    """The user says what should have been answered."""
+def correct(home: Home, text: str, rating: Rating = Rating.CRITICAL) -> None:
+    """The user says what should have been answered, or that it was."""
     question = home.journal.begin("here", BASE_SHA256, [Message("user", text)], 0, True)
     answer = NewAnswer("local", True, "wrong", "forced", "stop", "m", (), False, 1, 1, {})
     home.journal.save(question, [answer])
-    rate(home.journal, home.journal.question_at(question.number), Feedback(Rating.CRITICAL, "", "right"), False)
+    target = "right" if rating.is_rejection else ""
+    rate(home.journal, home.journal.question_at(question.number), Feedback(rating, "", target), has_teacher=False)
 
 
 def train(home: Home, file: str) -> str:
@@ -161,6 +162,13 @@ def test_what_is_corrected_later_is_answered_by_what_has_learnt_it(home: Home) -
     assert home.ask("borrow crate") == ((name, 1.0),)
     assert home.ask(RUST[1]) == (("a", 1.0),), "the rest of the domain stays"
     home.journal.adapters.roll_back(BASE_SHA256)
+    assert home.ask("borrow crate") == (("a", 1.0),)
+
+
+def test_what_was_called_good_stays_with_whoever_gave_it(home: Home) -> None:
+    home.tie("a", RUST)
+    correct(home, "borrow crate", Rating.GOOD)
+    train(home, "b")
     assert home.ask("borrow crate") == (("a", 1.0),)
 
 

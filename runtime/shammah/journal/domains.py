@@ -5,7 +5,7 @@ import sqlite3
 from shammah import rows
 from shammah.database import Database
 from shammah.generation import ActiveSet
-from shammah.records import Domain, Question
+from shammah.records import Domain, Question, Rating
 
 
 class Domains:
@@ -46,15 +46,19 @@ class Domains:
             return db.execute("DELETE FROM domains WHERE adapter = ?", (adapter,)).rowcount == 1
 
     def learnt_elsewhere(self, domain: Domain, active: ActiveSet) -> list[Question]:
-        """Questions whose live corrections these adapters have learnt, and a domain's adapter has not."""
+        """Questions whose live corrections these adapters have learnt, and a domain's adapter has not.
+
+        An answer that a user called good is none: whoever gave it can go on.
+        """
         marks = ", ".join("?" * len(active))
         found = self._db.execute(
             "SELECT DISTINCT q.* FROM adapters a JOIN trained_examples t ON t.training = a.training AND t.is_learnt"
-            " JOIN examples e ON e.id = t.example AND e.state = 'live' AND (e.rating IS NOT NULL OR e.source = 'user')"
+            " JOIN examples e ON e.id = t.example AND e.state = 'live' LEFT JOIN ratings r ON r.id = e.rating"
             " JOIN answers w ON w.id = e.answer JOIN questions q ON q.number = w.question"
-            f" WHERE a.name IN ({marks}) AND NOT EXISTS (SELECT 1 FROM trained_examples o JOIN adapters d"
-            " ON d.training = o.training WHERE d.name = ? AND o.is_learnt AND o.example = e.id) ORDER BY q.number",
-            (*(name for name, _ in active), domain.adapter),
+            f" WHERE a.name IN ({marks}) AND (r.rating != ? OR (r.id IS NULL AND e.source = 'user'))"
+            " AND NOT EXISTS (SELECT 1 FROM trained_examples o JOIN adapters d ON d.training = o.training"
+            " WHERE d.name = ? AND o.is_learnt AND o.example = e.id) ORDER BY q.number",
+            (*(name for name, _ in active), Rating.GOOD, domain.adapter),
         )
         return [rows.to_question(row) for row in found]
 
