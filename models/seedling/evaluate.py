@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from models.seedling.phrasings import REFUSAL, Intent, is_right, read_cases, read_intents, read_out_of_scope
-from shammah.generation import Sampling
+from shammah.generation import Generator, Sampling
 from shammah.local import LocalModel
 from shammah_convert.chat import Message
 
@@ -56,7 +56,7 @@ class Report:
         return self.refused / max(1, self.out_of_scope)
 
 
-def answer(model: LocalModel, question: str) -> str:
+def answer(model: Generator, question: str) -> str:
     """The first line of the greedy answer to a question that stands alone."""
     said = ""
     for chunk in model.stream([Message("user", question)], Sampling(max_tokens=FIRST_LINE_TOKENS)):
@@ -67,7 +67,7 @@ def answer(model: LocalModel, question: str) -> str:
 
 
 def evaluate(
-    model: LocalModel,
+    model: Generator,
     intents: Iterable[Intent],
     cases: Mapping[str, Sequence[str]],
     out_of_scope: Sequence[str] = (),
@@ -75,7 +75,7 @@ def evaluate(
     """Ask everything, greedily.
 
     Args:
-        model: The open GGUF.
+        model: The open GGUF, or what stands for one.
         intents: With the answers that are right.
         cases: In-scope questions by intent id.
         out_of_scope: Questions to refuse.

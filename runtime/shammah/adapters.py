@@ -23,6 +23,7 @@ from shammah.errors import (
 )
 from shammah.generation import ActiveSet
 from shammah.journal import Journal
+from shammah.naming import plain
 from shammah.records import Adapter, Base
 from shammah.rows import now
 from shammah_convert.files import publish
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from shammah_convert import lora
 
 LARGEST_SCALE = 10.0
-LONGEST_NAME_BYTES = 80
-NO_ADAPTER = "none"
+MOST_ACTIVE = 8
+"""Each adapter is one more pair of products for every matrix and token."""
 
 
 class Adaptable(Protocol):
@@ -51,21 +52,39 @@ class Adaptable(Protocol):
 
 def active_files(journal: Journal, base: str) -> list[AdapterFile]:
     """The files of a base's active set, with their scales."""
-    found = ((journal.adapters.find(name), scale) for name, scale in journal.adapters.active(base))
+    return files_of(journal, base, journal.adapters.active(base))
+
+
+def files_of(journal: Journal, base: str, names: ActiveSet) -> list[AdapterFile]:
+    """The files of a base's adapters, with their scales; what is gone is left out."""
+    found = ((journal.adapters.find(name), scale) for name, scale in names)
     return [_file(adapter, scale) for adapter, scale in found if adapter is not None and adapter.base == base]
+
+
+def names_now(journal: Journal, base: str, files: Sequence[AdapterFile]) -> list[str]:
+    """What the adapters of a base are called by now; those that are gone, as they were."""
+    return [(journal.adapters.of_file(file.sha256, base) or file).name for file in files]
 
 
 def apply_active(model: Adaptable, journal: Journal, base: str, say: Callable[[str], None]) -> None:
     """Swap to the active set where another is applied; where a file cannot be used, say so and go on as it was."""
-    files = active_files(journal, base)
-    if tuple(files) == model.applied:
-        return
     try:
-        for file in files:
-            verify(file)
-        model.apply(files)
+        swap(model, active_files(journal, base))
     except AdapterError as error:
         say(f"The active adapter cannot be applied: {error}. {error.hint}")
+
+
+def swap(model: Adaptable, files: Sequence[AdapterFile]) -> None:
+    """Make these the applied adapters, where others are; each is checked first.
+
+    Raises:
+        AdapterError: One cannot be used; what was applied stays applied.
+    """
+    if tuple(files) == model.applied:
+        return
+    for file in files:
+        verify(file)
+    model.apply(files)
 
 
 def verify(file: AdapterFile) -> None:
@@ -161,7 +180,7 @@ def keep(home: Path, source: Path, card: "lora.Card", base: Base, training: int 
     """
     sha256 = hash_of(source)
     folder = home / "adapters"
-    path = folder / (card.file_name if training is not None else f"{_plain(card.name)}-{sha256[:8]}.gguf")
+    path = folder / (card.file_name if training is not None else f"{plain(card.name)}-{sha256[:8]}.gguf")
     partial = path.with_name(path.name + ".partial")
     try:
         folder.mkdir(exist_ok=True, mode=0o700)
@@ -177,7 +196,7 @@ def keep(home: Path, source: Path, card: "lora.Card", base: Base, training: int 
         ) from error
     verify(AdapterFile(card.name, str(path), sha256))
     return Adapter(
-        name=_plain(card.name),
+        name=plain(card.name),
         base=base.sha256,
         path=str(path),
         sha256=sha256,
@@ -188,8 +207,8 @@ def keep(home: Path, source: Path, card: "lora.Card", base: Base, training: int 
     )
 
 
-def record(journal: Journal, adapter: Adapter) -> None:
-    """Record an adapter that came from outside; the same file twice is recorded once.
+def record(journal: Journal, adapter: Adapter) -> Adapter:
+    """Record an adapter that came from outside; the same file twice is recorded once, as what it is called by now.
 
     Raises:
         UsageError: Another adapter has its name; its file is removed.
@@ -200,19 +219,26 @@ def record(journal: Journal, adapter: Adapter) -> None:
         raise UsageError(
             f"there is another adapter {adapter.name}", hint=f"Delete it first: shammah adapters delete {known.name}"
         )
+    known = known or journal.adapters.at_path(adapter.path)
     if known is None:
         journal.adapters.add(adapter)
     elif known.path != adapter.path:
         Path(adapter.path).replace(known.path)  # the same bytes, in their place again
+    return known or adapter
 
 
 def parse_set(journal: Journal, words: Sequence[str]) -> tuple[str, ActiveSet]:
     """The base and the set that NAME[:SCALE]... names.
 
     Raises:
-        UsageError: A name or scale is none, or they belong to different bases.
+        UsageError: A name or scale is none, there are too many, or they belong to different bases.
         AdapterError: A file is not the one that was recorded.
     """
+    if len(words) > MOST_ACTIVE:
+        raise UsageError(
+            f"{len(words)} adapters are too many at once",
+            hint=f"Give {MOST_ACTIVE} at most; one that is trained with `shammah train --continue` holds several.",
+        )
     chosen: list[tuple[Adapter, float]] = []
     for word in words:
         name, _, number = word.partition(":")
@@ -266,10 +292,3 @@ def _is_linked(source: Path, partial: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _plain(name: str) -> str:
-    """A name that can be typed, is no path, and no word of a command's own."""
-    kept = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)
-    short = kept.encode("utf-8", "ignore")[:LONGEST_NAME_BYTES].decode("utf-8", "ignore").strip("-.")
-    return short if short not in ("", NO_ADAPTER) else "adapter"

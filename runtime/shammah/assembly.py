@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,8 @@ from shammah.learning import Heads
 from shammah.paraphrasing import Paraphraser
 from shammah.quality import Contract
 from shammah.records import Base
-from shammah.sides import LocalSide, TeacherSide
+from shammah.sides import LocalGenerator, LocalSide, TeacherSide
+from shammah.tailoring import Tailor, Tailored
 
 if TYPE_CHECKING:
     from shammah.local import LocalModel
@@ -101,7 +102,7 @@ class Parts:
         return LocalSide(
             lineage=base.sha256,
             name=base.name,
-            open=lambda: self.open_active(base),
+            open=lambda: self._open(base),
             limit_tokens=self.limit_tokens,
         )
 
@@ -128,11 +129,26 @@ class Parts:
         file = embedding.ready(self.settings.home)
         return None if file is None else _lazy_embedder(file)
 
+    def _open(self, base: Base) -> LocalGenerator:
+        """The local model, with what is active or, where domains are on, with what suits each question."""
+        way = self.settings.adapters.domains
+        if way == "off" or not self.journal.domains.all(base.sha256):
+            return self.open_active(base)
+        if self.embed is None:
+            self._say_once("Domains rest: the sentence embedder is not here. `shammah adapters domain` says how.")
+            return self.open_active(base)
+        tailor = Tailor(self.journal, base.sha256, way, self.embed)
+        return Tailored(self._opened(base), tailor, self._say_once)
+
     def open_active(self, base: Base) -> "LocalModel":
         """The local model with the adapters that are active now; it is loaded once, and they are swapped."""
+        model = self._opened(base)
+        adapters.apply_active(model, self.journal, base.sha256, self._say_once)
+        return model
+
+    def _opened(self, base: Base) -> "LocalModel":
         if self._model is None:
             self._model = self.open_bare(base)
-        adapters.apply_active(self._model, self.journal, base.sha256, self._say_once)
         return self._model
 
     def _say_once(self, line: str) -> None:
@@ -167,6 +183,7 @@ def _lazy_embedder(file: Path) -> Embed:
 
     opened: list[Embedder] = []
 
+    @lru_cache(maxsize=4)  # the router asks for a question that domains are then asked about
     def embed(text: str) -> Vector:
         if not opened:
             opened.append(Embedder(file))

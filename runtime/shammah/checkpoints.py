@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,9 @@ class Keeper:
         with self._alone():
             contents = read(checkpoint)
             before = self._make(f"before the rollback to {checkpoint.number}")
-            for adapter in contents.adapters:
-                self._bring_back(adapter, Path(checkpoint.folder))
-            self._switch(checkpoint, contents)
+            names = {one.name: self._bring_back(one, Path(checkpoint.folder)).name for one in contents.adapters}
+            active = tuple((names.get(name, name), scale) for name, scale in contents.active)
+            self._switch(checkpoint, replace(contents, active=active))
             self._prune()
         return before
 
@@ -133,11 +133,13 @@ class Keeper:
         for path in (*folder.iterdir(), folder):
             sync(path)
 
-    def _bring_back(self, adapter: Adapter, folder: Path) -> None:
-        """Have an adapter of a checkpoint in the home again, where it was deleted or damaged meanwhile."""
+    def _bring_back(self, adapter: Adapter, folder: Path) -> Adapter:
+        """Have an adapter of a checkpoint in the home, where it was deleted or damaged; it as it is called now."""
         path, kept = Path(adapter.path), folder / Path(adapter.path).name
         adapters.verify(AdapterFile(adapter.name, str(kept), adapter.sha256))
         known = self.journal.adapters.find(adapter.name)
+        if known is None or known.sha256 != adapter.sha256:  # it may have got another name
+            known = self.journal.adapters.of_file(adapter.sha256, adapter.base) or known
         if known is not None and known.sha256 != adapter.sha256:
             raise CheckpointError(
                 f"there is another adapter {adapter.name} now", hint=f"Delete it: shammah adapters delete {known.name}"
@@ -150,6 +152,7 @@ class Keeper:
             publish(partial, path)
         if known is None:
             self.journal.adapters.add(adapter)
+        return known or adapter
 
     def _prune(self) -> None:
         for old in self.journal.checkpoints.all(self.lineage)[MOST:]:

@@ -108,6 +108,18 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterSettings:
+    """How adapters are chosen.
+
+    Attributes:
+        domains: "off" applies what is active to every question; "nearest" the adapter whose domain is nearest to the
+            question, "blend" those of all near domains by their shares; what is active answers the rest.
+    """
+
+    domains: Literal["off", "nearest", "blend"] = "off"
+
+
+@dataclass(frozen=True, slots=True)
 class ExampleSettings:
     """How much a training learns from: of each kind, so many of the newest examples."""
 
@@ -156,6 +168,7 @@ class Settings:
     quality: QualitySettings = field(default_factory=QualitySettings)
     sampling: SamplingRates = field(default_factory=SamplingRates)
     divergence: DivergenceSettings = field(default_factory=DivergenceSettings)
+    adapters: AdapterSettings = field(default_factory=AdapterSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     examples: ExampleSettings = field(default_factory=ExampleSettings)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)

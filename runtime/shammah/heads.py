@@ -81,7 +81,7 @@ class Head:
         cursor: Id of the last lesson taken in; lessons after it are still to come.
         with_embedding: Lessons that had an embedding.
         since_swap: Lessons since the local model last changed; negative where it never did.
-        applied: What was applied to the local model in the last lesson, as a checksum.
+        applied: The swap that the last lesson came after, by its activation's number.
         history: The change of what it learns from that it follows: the number of its view.
     """
 
@@ -130,7 +130,7 @@ class Head:
             self._forget()
 
     def note_applied(self, applied: int) -> None:
-        """Hear what is applied to the local model that the next lesson judges; a change is a swap."""
+        """Hear which swap the next lesson comes after; another one than before lets older lessons count for less."""
         if self.lessons and applied != self.applied:
             self.since_swap = 0
         self.applied = applied

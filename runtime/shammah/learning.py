@@ -11,7 +11,6 @@ import math
 import os
 import shutil
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,8 +202,18 @@ class Heads:
         view = self._view(name)
         for after, until in view.spans:
             for lesson in self._journal.lessons(name, self._lineage, max(after, head.cursor), until):
+                if lesson.answer is not None:
+                    self._note_swap(head, lesson.answer)
                 _take_in(head, name, lesson, losses)
         head.cursor = max(head.cursor, view.start)
+
+    def _note_swap(self, head: Head, answer: Answer) -> None:
+        """Tell a head what was active for an answer: adapters that a question chose by its domain are no swap."""
+        applied = self._journal.adapters.last_swap(self._lineage, answer.created)
+        if head.cursor:
+            head.note_applied(applied)
+        else:  # what came before are lessons of other bases
+            head.applied = applied
 
     def _load(self, name: HeadName) -> Head | None:
         """The saved head; one that does not fit is set aside."""
@@ -253,12 +262,6 @@ class Heads:
 def _take_in(head: Head, name: HeadName, lesson: Lesson, losses: list[float] | None = None) -> None:
     """Learn from a lesson; one that nothing was seen of is passed over."""
     seen = _seen(name, lesson)
-    if lesson.answer is not None:
-        applied = zlib.crc32(repr(lesson.answer.adapters).encode())
-        if head.cursor:
-            head.note_applied(applied)
-        else:  # what came before are lessons of other bases
-            head.applied = applied
     if seen is None:
         head.cursor = lesson.id
         return

@@ -324,6 +324,24 @@ class Adapter:
 
 
 @dataclass(frozen=True, slots=True)
+class Domain:
+    """What an adapter is for.
+
+    Attributes:
+        adapter: Its name.
+        centroid: The mean direction of the questions' embeddings, of unit length.
+        reach: From this cosine on a question belongs to it.
+        questions: So many it was made of.
+    """
+
+    adapter: str
+    centroid: Vector
+    reach: float
+    questions: int
+    created: str
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """How many local answers were judged, and how many of those were bad."""
 

@@ -1,6 +1,7 @@
 """What a training that was cut off left behind, and whether it can go on from there."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from shammah.freezing import Frozen
 from shammah.journal import Journal
 from shammah.records import Base, Training
 from shammah_convert import examples
-from shammah_convert.job import CHECKPOINTS, EXAMPLES, HELD_OUT, Job
+from shammah_convert.job import CHECKPOINTS, EXAMPLES, HELD_OUT, AdapterFile, Job
 
 CHANGED = "examples that it learnt were changed meanwhile; train again"
 REPLACED = "another adapter was made active meanwhile; train again"
@@ -59,9 +60,14 @@ def changes(journal: Journal, work: Work) -> list[str]:
     live = {example.id: example for example in journal.examples.live()}
     if any(live.get(example.id) != example for example in work.frozen.learnt):
         found.append(CHANGED)
-    if tuple(adapters.active_files(journal, work.job.base_sha256)) != work.job.active:
+    if _contents(adapters.active_files(journal, work.job.base_sha256)) != _contents(work.job.active):
         found.append(REPLACED)
     return found
+
+
+def _contents(files: Sequence[AdapterFile]) -> list[tuple[str, float]]:
+    """What is applied, whatever it is called: another name is no other adapter."""
+    return [(file.sha256, file.scale) for file in files]
 
 
 def base_of(journal: Journal, training: Training) -> Base:

@@ -21,6 +21,7 @@ from shammah.generation import Stop
 from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.locks import Lock, only_one
+from shammah.naming import TRAINED
 from shammah.records import Adapter, Base, Training
 from shammah.reports import PAGE, Filed
 from shammah.reports.page import page
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from shammah.local import LocalModel
 
 _log = logging.getLogger(__name__)
-ADAPTER_NAME = "corrections-v{}"
 Paraphrase = Callable[[Sequence[Example], Stop], list[Example]]
 """Says the corrections' questions in other words; nothing where nobody can."""
 
@@ -183,7 +183,8 @@ class Trainer:
             return
         self._decide(training, report, "promoted", self._objections(report, work))
         self._keep_what_was(training)
-        self.journal.trainings.promote(training, adapter)
+        before = adapters.names_now(self.journal, training.base, work.job.active)
+        self.journal.trainings.promote(training, replace(adapter, parent="+".join(before) or None))
 
     def _keep_what_was(self, training: Training) -> None:
         """Make a checkpoint of what a promotion will change; without one, `adapters rollback` still goes back."""
@@ -259,7 +260,7 @@ class Trainer:
 
     def _name(self, training: Training) -> str:
         """A name for the adapter that no other has, also none that came from another home."""
-        name = ADAPTER_NAME.format(training.number)
+        name = TRAINED.format(training.number)
         while self.journal.adapters.find(name) is not None:
             name += "b"
         return name

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shammah.adapters import apply_active, parse_set
+from shammah.adapters import MOST_ACTIVE, apply_active, find, parse_set
 from shammah.errors import AdapterChanged, AdapterUnreadable, UsageError
 from shammah.generation import ActiveSet
 from shammah.journal import Journal
 from shammah.local import LocalModel
+from shammah.naming import rename
 from shammah.records import Adapter
 from tests.lora_files import BASE_SHA256, TOKENS, Folder, applied, new_folder
 
@@ -79,6 +80,17 @@ def test_a_model_follows_another_process_and_a_rollback(process: Process) -> Non
     assert process.follow() == (("b", 0.5),)
     process.journal.adapters.roll_back(BASE_SHA256)
     assert process.follow() == (("a", 1.0),)
+
+
+def test_a_model_that_runs_takes_a_new_name_over_with_its_next_answer(process: Process) -> None:
+    process.activate(("a", 0.5), ("b", 1.0))
+    process.follow()
+    before = process.model.logits(TOKENS)
+    with Journal(process.journal.path.parent) as other:
+        rename(other, find(other, "a"), "rust")
+    assert process.follow() == (("rust", 0.5), ("b", 1.0))
+    np.testing.assert_array_equal(process.model.logits(TOKENS), before)
+    assert process.said == []
 
 
 def test_what_is_active_for_another_base_is_nothing_to_us(process: Process) -> None:
@@ -155,6 +167,7 @@ def test_names_and_scales_are_a_set_in_their_order(process: Process, words: list
         ([":0.5"], "no adapter ''"),
         (["a", "a:0.5"], "named twice"),
         (["a", "foreign"], "different models"),
+        (["a"] * (MOST_ACTIVE + 1), "too many"),
         *(
             (["a:" + scale], "no usable scale")
             for scale in ("0", "-0", "inf", "-inf", "nan", "1e999", "10.1", "x", "1:2")
@@ -165,7 +178,7 @@ def test_a_set_that_cannot_be_meant_is_refused(process: Process, words: list[str
     process.record("c", name="foreign", base="another")
     with pytest.raises(UsageError, match=message) as refused:
         parse_set(process.journal, words)
-    assert "shammah adapters" in refused.value.hint or "NAME" in refused.value.hint
+    assert "shammah adapters" in refused.value.hint or "Give" in refused.value.hint
 
 
 @pytest.mark.parametrize(("spoil", "error"), [(Path.unlink, AdapterUnreadable), (flip, AdapterChanged)])

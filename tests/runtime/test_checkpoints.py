@@ -139,6 +139,17 @@ def test_an_adapter_that_was_deleted_comes_back_with_its_checkpoint(journal: Jou
     assert journal.adapters.find("mine") == adapter
 
 
+def test_an_adapter_that_has_another_name_by_now_comes_back_under_that(journal: Journal) -> None:
+    adapter = add_adapter(journal, "mine", b"weights")
+    journal.adapters.activate(LINEAGE, (("mine", 0.5),), "use")
+    made = keeper(journal).make("by hand")
+    journal.adapters.activate(LINEAGE, (), "use")
+    assert journal.adapters.rename(adapter, "rust")
+    keeper(journal).roll_back(made)
+    assert journal.adapters.active(LINEAGE) == (("rust", 0.5),)
+    assert [one.name for one in journal.adapters.all()] == ["rust"]
+
+
 def test_a_checkpoint_with_other_bytes_than_were_kept_changes_nothing(journal: Journal) -> None:
     add_adapter(journal, "mine", b"weights")
     journal.adapters.activate(LINEAGE, (("mine", 1.0),), "use")

@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from shammah.heads import ROUTER, VALIDATOR, Head
 from shammah.journal import Journal
 from shammah.learning import HeadName, Heads, seen_by_router, seen_by_validator
 from shammah.policy import Reason, Side
-from shammah.records import NewAnswer, Question
+from shammah.records import Adapter, NewAnswer, Question
 from shammah_convert.chat import Message
 
 LINEAGE = "0123456789abcdef0123456789abcdef"
@@ -159,12 +160,27 @@ def test_what_an_old_version_saw_makes_no_difference(journal: Journal, tmp_path:
     assert_same(relearnt(journal, "validator", tmp_path / "fresh"), before)
 
 
-def test_a_change_of_adapters_between_two_lessons_is_a_swap(journal: Journal) -> None:
+def test_a_change_of_what_is_active_between_two_lessons_is_a_swap(journal: Journal, tmp_path: Path) -> None:
     teach(journal, 2)
     assert heads(journal).open("router").since_swap == -1
-    journal._db.execute("UPDATE answers SET adapters = '[[\"concise\", 1.0]]' WHERE id = 2")
-    (journal.path.parent / "heads" / LINEAGE[:16] / "router.npz").unlink()
+    time.sleep(0.002)  # the journal's clock counts milliseconds
+    journal.adapters.add(Adapter("concise", LINEAGE, "", "", None, {}, "2026-01-01", None))
+    journal.adapters.activate(LINEAGE, (("concise", 1.0),), "use")
+    teach(journal, 1, seed=1)
     assert heads(journal).open("router").since_swap == 1
+    assert relearnt(journal, "router", tmp_path / "fresh").since_swap == 1
+
+
+def test_adapters_that_a_question_chose_and_another_name_are_no_swap(journal: Journal) -> None:
+    adapter = Adapter("concise", LINEAGE, "", "", None, {}, "2026-01-01", None)
+    journal.adapters.add(adapter)
+    journal.adapters.activate(LINEAGE, (("concise", 1.0),), "use")
+    teach(journal, 3)
+    journal._db.execute("UPDATE answers SET adapters = '[[\"rust\", 1.0]]' WHERE id = 2")
+    assert heads(journal).open("router").since_swap == -1
+    assert journal.adapters.rename(adapter, "brief")
+    teach(journal, 1, seed=1)
+    assert heads(journal).open("router").since_swap == -1
 
 
 def test_an_unrouted_question_shows_the_heads_nothing(journal: Journal) -> None:

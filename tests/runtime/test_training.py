@@ -106,6 +106,29 @@ def test_a_better_candidate_becomes_active(settings: config.Settings, journal: J
     assert checkpoints.read(checkpoint).active == ()
 
 
+def test_all_that_is_active_is_compared_with_and_another_name_for_it_stops_nothing(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+    active = (("rust", 0.5), ("style", 1.0))
+    for name, sha256 in (("rust", "ab" * 32), ("style", "cd" * 32)):
+        journal.adapters.add(Adapter(name, base.sha256, f"/{name}", sha256, None, {}, "2026-01-01T00:00:00Z", None))
+    journal.adapters.activate(base.sha256, active, "use")
+
+    def hear(line: dict[str, Any]) -> None:
+        rust = journal.adapters.find("rust")
+        if line["event"] == "step" and rust is not None:
+            assert journal.adapters.rename(rust, "crab")
+
+    ended = trainer(settings, journal, FakeTrainer(steps=3), hear=hear).start(base, is_forced=False)
+    assert tuple((file.name, file.scale) for file in Job.read(folder_of(settings.home, ended)).active) == active
+    assert (ended.state, ended.reason) == ("promoted", "")
+    made = journal.adapters.find("corrections-v1")
+    assert made is not None
+    assert made.parent == "crab+style"
+    assert journal.adapters.roll_back(base.sha256) == (("crab", 0.5), ("style", 1.0))
+
+
 def test_a_worse_candidate_is_refused_and_the_report_says_why(
     settings: config.Settings, journal: Journal, base: Base
 ) -> None:

@@ -86,6 +86,9 @@ def test_a_loaded_file_is_listed_shown_and_not_active(unchanged: Home, sha256: s
         f"sha256 {hash_of(file)}",
         "from a file, after older",
         "learnt.exact 0.5000",
+        "lineage",
+        "Shammah seedling",
+        "> mine not active, from a file, 50% exact, after older",
     ]
 
 
@@ -132,10 +135,59 @@ def test_an_active_adapter_is_not_deleted_and_another_goes_with_its_file(filled:
     assert file.name.startswith("mine-")
 
 
+def test_another_name_holds_in_the_list_in_answers_and_in_the_past(filled: Home, tmp_path: Path) -> None:
+    filled.run("adapters", "use", "mine:0.5", "other")
+    before = filled.ask(*QUESTION)
+    done = filled.run("adapters", "rename", "mine", "rust")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "mine is called rust now.\n")
+    assert states(filled) == ["rust active at 0.5", "other active"]
+    after = filled.ask(*QUESTION)
+    assert after["answer"] == before["answer"]
+    assert after["adapters"] == [{"name": "rust", "scale": 0.5}, {"name": "other", "scale": 1.0}]
+    filled.run("adapters", "use", "none")
+    assert "rust:0.5, other:1" in filled.run("adapters", "rollback").stderr
+    assert "rust is here" in filled.run("adapters", "load", str(tmp_path / "mine.gguf")).stderr, "it is the same file"
+    assert states(filled) == ["rust active at 0.5", "other active"]
+    refused = filled.run("adapters", "rename", "rust", "other")
+    assert (refused.returncode, "another adapter" in refused.stderr) == (2, True)
+
+
+def test_the_tree_and_json_tell_what_came_after_what(home: Home, sha256: str) -> None:
+    with home.journal() as journal:
+        for place, (name, parent) in enumerate((("v1", None), ("v2", "v1"), ("style", None), ("v3", "v2+style"))):
+            training = journal.trainings.begin(sha256, is_forced=False)
+            assert training
+            created, scores = f"2026-01-0{place + 1}", {"learnt.exact": 1.0, "drift": 0.0125}
+            made = Adapter(name, sha256, f"/{name}", name, parent, scores, created, training.number)
+            journal.trainings.promote(training, made)
+    lines = home.run("adapters", "list", "--tree").stdout.splitlines()
+    assert [line.split("  not")[0].split("  active")[0] for line in lines] == [
+        sha256[:12],  # nobody has asked that model yet
+        "  v1",
+        "  └─ v2",
+        "     └─ v3",
+        "  style",
+    ]
+    assert lines[3].endswith("active, 0 examples, 100% exact, drift 0.013, after style")
+    shown = home.run("adapters", "show", "style").stdout.splitlines()
+    assert [line.split()[0] for line in shown[shown.index("lineage") + 2 :]] == [">", "└─"]
+    rows = json.loads(home.run("adapters", "list", "--json").stdout)
+    assert [(row["name"], row["parent"], row["scale"]) for row in rows] == [
+        ("v1", None, None),
+        ("v2", "v1", None),
+        ("style", None, None),
+        ("v3", "v2+style", 1.0),
+    ]
+    assert json.loads(home.run("adapters", "show", "v3", "--json").stdout) == rows[3]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("show", "nobody"), "no adapter 'nobody'"),
+        (("rename", "nobody", "rust"), "no adapter 'nobody'"),
+        (("rename", "mine", "a:1"), "'a:1' is no name"),
+        (("list", "--tree", "--json"), "exclude each other"),
         (("use", "nobody"), "no adapter 'nobody'"),
         (("use", "mine", "nobody:0.5"), "no adapter 'nobody'"),
         (("use", "mine", "none"), "no adapter 'none'"),

@@ -1,12 +1,13 @@
 """`shammah adapters`: what was learnt, and what of it answers."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shammah import config
-from shammah.cli import exchange
+from shammah.cli import domains, exchange, lineage
 from shammah.cli import report as report_command
 from shammah.cli.log import shorten
 from shammah.cli.screen import harmless, say, write
@@ -21,60 +22,76 @@ app = typer.Typer(help="Show and choose the adapters: what the local model has l
 app.command("report")(report_command.report)
 
 Name = Annotated[str, typer.Argument(help="The adapter's name.")]
+New = Annotated[str, typer.Argument(metavar="NEW", help="What to call it: letters, digits, dots, dashes, underscores.")]
 Names = Annotated[list[str], typer.Argument(metavar="NAME[:SCALE]...|none", help="What is to be applied, in order.")]
 Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is served.")]
+AsTree = Annotated[bool, typer.Option("--tree", help="Draw each below what was active when it was trained.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA GGUF that was trained on the served model.")]
 
 
 @app.command("list")
-def list_adapters() -> None:
-    """List the adapters, oldest first: name, state, examples, scores."""
+def list_adapters(as_tree: AsTree = False, as_json: AsJson = False) -> None:
+    """List the adapters, oldest first: name, state, examples, scores, model."""
     from shammah.journal import Journal
 
+    if as_tree and as_json:
+        raise UsageError("--tree and --json exclude each other", hint="Leave out one; JSON has the parents, too.")
     with Journal(config.load().home) as journal:
         found = journal.adapters.all()
-        if not found:
+        if as_json:
+            write(json.dumps([lineage.as_object(journal, adapter) for adapter in found]))
+        elif not found:
             say("There are no adapters yet: correct answers with `shammah feedback`, then `shammah train`.")
-            return
-        write("\n".join(_line(journal, adapter) for adapter in found))
+        else:
+            write("\n".join((lineage.drawn if as_tree else lineage.listed)(journal, found)))
 
 
 @app.command()
-def show(name: Name) -> None:
-    """Show one adapter: its file, what it was trained from, and how well it did."""
+def show(name: Name, as_json: AsJson = False) -> None:
+    """Show one adapter: its file, what it was trained from and after, and how well it did."""
     from shammah import adapters
     from shammah.journal import Journal
 
     with Journal(config.load().home) as journal:
         adapter = adapters.find(journal, name)
-        base = journal.base(adapter.base)
-        lines = [
-            f"{adapter.name}  {adapter.created}",
-            f"state   {_state(journal, adapter)}",
-            f"base    {base.name if base else 'unknown'} ({adapter.base[:12]})",
-            f"file    {adapter.path}",
-            f"sha256  {adapter.sha256}",
-            f"from    {_origin(adapter)}, after {adapter.parent or 'the bare base'}",
-            *_watched(journal, adapter),
-            *(f"{score:<16} {value:.4f}" for score, value in adapter.scores.items()),
-        ]
-        for id in journal.adapters.examples(adapter):
-            kept = journal.examples.find(id)
-            words = kept.example.prompt[-1].content if kept else "(gone)"
-            lines.append(f"example {id}  {shorten(words, 20)}")
-        write(harmless("\n".join(lines)))
+        row = lineage.as_object(journal, adapter)
+        write(json.dumps(row) if as_json else harmless("\n".join(_described(journal, adapter))))
+
+
+def _described(journal: "Journal", adapter: "Adapter") -> list[str]:
+    from shammah.lineage import family
+
+    lines = [
+        f"{adapter.name}  {adapter.created}",
+        f"state   {lineage.state(journal, adapter)}",
+        f"base    {lineage.base_name(journal, adapter.base)} ({adapter.base[:12]})",
+        f"file    {adapter.path}",
+        f"sha256  {adapter.sha256}",
+        f"from    {_origin(adapter)}, after {adapter.parent or 'the bare base'}",
+        *_domain(journal, adapter),
+        *_watched(journal, adapter),
+        *(f"{score:<16} {value:.4f}" for score, value in adapter.scores.items()),
+        "lineage",
+        *lineage.drawn(journal, family(adapter, journal.adapters.all()), adapter, indent="  "),
+    ]
+    for id in journal.adapters.examples(adapter):
+        kept = journal.examples.find(id)
+        words = kept.example.prompt[-1].content if kept else "(gone)"
+        lines.append(f"example {id}  {shorten(words, 20)}")
+    return lines
 
 
 @app.command()
 def use(names: Names, model: Model = None) -> None:
     """Apply these adapters from the next answer on, in every running process; `none` applies no adapter."""
-    from shammah import adapters, bases
+    from shammah import adapters, bases, naming
     from shammah.journal import Journal
 
     settings = config.load(model__path=model)
     with Journal(settings.home) as journal:
         served = bases.identify(journal, bases.resolve(settings.model.path), say).sha256
-        is_none = names == [adapters.NO_ADAPTER]
+        is_none = names == [naming.NO_ADAPTER]
         base, active = (served, ()) if is_none else adapters.parse_set(journal, names)
         if not journal.adapters.activate(base, active, "use"):
             raise UsageError("an adapter was deleted meanwhile", hint="See `shammah adapters list`.")
@@ -92,7 +109,7 @@ def load(file: File, model: Model = None) -> None:
     with Journal(settings.home) as journal:
         base = bases.identify(journal, bases.resolve(settings.model.path), say)
         adapter = adapters.install(settings.home, file.expanduser(), base)
-        adapters.record(journal, adapter)
+        adapter = adapters.record(journal, adapter)
         say(f"{adapter.name} is here; apply it with `shammah adapters use {adapter.name}`.")
 
 
@@ -111,6 +128,17 @@ def delete(name: Name) -> None:
 
 
 @app.command()
+def rename(name: Name, new: New) -> None:
+    """Call an adapter otherwise, in history too; running processes take the new name over with their next answer."""
+    from shammah import adapters, naming
+    from shammah.journal import Journal
+
+    with Journal(config.load().home) as journal:
+        naming.rename(journal, adapters.find(journal, name), new)
+        say(f"{name} is called {new} now.")
+
+
+@app.command()
 def rollback(model: Model = None) -> None:
     """Go back to what was active before; again goes back further."""
     from shammah import bases
@@ -125,34 +153,19 @@ def rollback(model: Model = None) -> None:
         say(f"Applied from the next answer on: {_words(active)}.")
 
 
+app.command("domain")(domains.domain)
+app.command("domains")(domains.domains)
 app.command("import")(exchange.take_in)
 app.command("export")(exchange.export)
-
-
-def _line(journal: "Journal", adapter: "Adapter") -> str:
-    base = journal.base(adapter.base)
-    examples = len(journal.adapters.examples(adapter))
-    learnt = adapter.scores.get("learnt.exact")
-    facts = [
-        _state(journal, adapter),
-        f"{examples} example{'s' * (examples != 1)}" if adapter.training else _origin(adapter),
-        *([] if learnt is None else [f"{learnt:.0%} of the corrections exact"]),
-        f"for {base.name if base else adapter.base[:12]}",
-        adapter.created[:16].replace("T", " "),
-    ]
-    return harmless(f"{adapter.name:<18} {', '.join(facts)}")
 
 
 def _origin(adapter: "Adapter") -> str:
     return f"training {adapter.training}" if adapter.training else "a file"
 
 
-def _state(journal: "Journal", adapter: "Adapter") -> str:
-    scales = dict(journal.adapters.active(adapter.base))
-    if adapter.name not in scales:
-        return "rolled back by the watch" if journal.watch.taken_back(adapter) else "not active"
-    scale = scales[adapter.name]
-    return "active" if scale == 1.0 else f"active at {scale:g}"
+def _domain(journal: "Journal", adapter: "Adapter") -> list[str]:
+    domain = journal.domains.of(adapter.name)
+    return [] if domain is None else [f"domain  {domains.facts(domain)}"]
 
 
 def _watched(journal: "Journal", adapter: "Adapter") -> list[str]:

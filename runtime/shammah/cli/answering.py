@@ -177,7 +177,7 @@ def reasons(outcome: Outcome, parts: Parts) -> list[str]:
         f"phase: {outcome.count} questions counted",
         f"router: {_probability(question.router_probability)}, validator: {_probability(outcome.validator_probability)}"
         f", embedding: {'yes' if question.embedding is not None else 'no'}",
-        f"model: {shown.model}, adapters: {_adapters(shown.adapters)}",
+        f"model: {shown.model}, adapters: {_adapters(shown.adapters)}{_domains(parts.settings.adapters.domains)}",
         f"tokens: {shown.prompt_tokens} in, {shown.completion_tokens} out; {_stages(outcome.seconds)}",
     ]  # fmt: skip
     if parts.model is not None:
@@ -205,6 +205,11 @@ def _probability(value: float | None) -> str:
 
 def _adapters(adapters: tuple[tuple[str, float], ...]) -> str:
     return ", ".join(f"{name}:{scale:g}" for name, scale in adapters) or "none"
+
+
+def _domains(way: str) -> str:
+    """How adapters are chosen, where the question has a say."""
+    return "" if way == "off" else f" (domains: {way})"
 
 
 def _stages(seconds: dict[str, float]) -> str:

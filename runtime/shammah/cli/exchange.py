@@ -41,10 +41,10 @@ def take_in(path: Source, name: Called = None, model: Model = None) -> None:
     with Journal(settings.home) as journal:
         base = bases.identify(journal, bases.resolve(settings.model.path), say)
         taken = exchange.take_in(settings.home, path.expanduser(), base, name)
-        adapters.record(journal, taken.adapter)
+        name = adapters.record(journal, taken.adapter).name
         if not taken.is_verified:
             say(UNVERIFIED.format(base.name))
-        say(f"{taken.adapter.name} is here; apply it with `shammah adapters use {taken.adapter.name}`.")
+        say(f"{name} is here; apply it with `shammah adapters use {name}`.")
 
 
 def export(name: Scaled, file: File = None, peft: Folder = None, merge: Merged = None, force: Force = False) -> None:

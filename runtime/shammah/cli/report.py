@@ -1,6 +1,7 @@
 """`shammah adapters report`: what a training measured, and why its adapter was taken or not."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +29,10 @@ def report(name: Name = None, as_json: AsJson = False, html: Html = None) -> Non
         raise UsageError("--json and --html exclude each other", hint="Leave out one of the two.")
     settings = config.load()
     with Journal(settings.home) as journal:
-        filed = read(settings.home, _training(journal, name))
+        training = journal.trainings.at(_training(journal, name))
+        filed = read(settings.home, training.number)
+        if training.adapter:  # it may be called otherwise by now
+            filed = replace(filed, job=replace(filed.job, name=training.adapter))
     if html is not None:
         _write_page(filed, html)
     else:

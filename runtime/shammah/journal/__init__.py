@@ -18,6 +18,7 @@ from shammah.divergence import Divergence
 from shammah.features import Vector
 from shammah.journal.adapters import Adapters
 from shammah.journal.checkpoints import Checkpoints
+from shammah.journal.domains import Domains
 from shammah.journal.evidence import judged
 from shammah.journal.examples import Examples, insert_example
 from shammah.journal.figures import FigureRows
@@ -43,6 +44,7 @@ class Journal:
     Attributes:
         adapters: What was trained, and what of it is active.
         checkpoints: States to go back to.
+        domains: What adapters are for.
         examples: What the generator is to learn.
         figures: What statistics are counted from.
         heads: What router and validator learn from.
@@ -65,6 +67,7 @@ class Journal:
         self._db = Database(self.path)
         self.adapters = Adapters(self._db)
         self.checkpoints = Checkpoints(self._db)
+        self.domains = Domains(self._db)
         self.examples = Examples(self._db)
         self.figures = FigureRows(self._db)
         self.heads = HeadRows(self._db)

@@ -5,8 +5,11 @@ import sqlite3
 
 from shammah.database import Database
 from shammah.generation import ActiveSet
+from shammah.journal.renaming import give_name, is_known
 from shammah.records import Adapter
 from shammah.rows import now
+
+_FOREVER = "9999"
 
 
 class Adapters:
@@ -23,6 +26,16 @@ class Adapters:
         """An adapter by its name."""
         return _find(self._db, name)
 
+    def of_file(self, sha256: str, base: str) -> Adapter | None:
+        """The adapter that a file of a base is, whatever it is called by now."""
+        row = self._db.execute("SELECT * FROM adapters WHERE sha256 = ? AND base = ?", (sha256, base)).fetchone()
+        return _adapter(row) if row else None
+
+    def at_path(self, path: str) -> Adapter | None:
+        """The adapter whose file stands at a path."""
+        row = self._db.execute("SELECT * FROM adapters WHERE path = ?", (path,)).fetchone()
+        return _adapter(row) if row else None
+
     def examples(self, adapter: Adapter) -> list[str]:
         """Ids of the examples that an adapter was trained on; none for one that came from outside."""
         found = self._db.execute(
@@ -35,20 +48,28 @@ class Adapters:
         row = newest_activation(self._db, base)
         return active_set(row) if row else ()
 
+    def last_swap(self, base: str, until: str) -> int:
+        """The number of the activation that last changed the active set of a base, up to a time; 0 before the first."""
+        swap = self._last_swap(base, until)
+        return int(swap["number"]) if swap else 0
+
     def questions_since_swap(self, base: str) -> int | None:
         """Counted questions since the active set of a base last changed; None where it never did."""
-        rows = self._db.execute(
-            "SELECT created FROM (SELECT created, number, adapters, lag(adapters, 1, '[]') OVER (ORDER BY number)"
-            " AS before FROM activations WHERE base = ?) WHERE adapters != before ORDER BY number DESC LIMIT 1",
-            (base,),
-        )
-        swap = rows.fetchone()
+        swap = self._last_swap(base, until=_FOREVER)
         if swap is None:
             return None
         counted = self._db.execute(
             "SELECT count(*) FROM questions WHERE lineage = ? AND is_counted AND created >= ?", (base, swap["created"])
         )
         return int(counted.fetchone()[0])
+
+    def _last_swap(self, base: str, until: str) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._db.execute(
+            "SELECT * FROM (SELECT *, lag(adapters, 1, '[]') OVER (ORDER BY number) AS before FROM activations"
+            " WHERE base = ?) WHERE adapters != before AND created <= ? ORDER BY number DESC LIMIT 1",
+            (base, until),
+        ).fetchone()
+        return row
 
     def add(self, adapter: Adapter) -> None:
         """Record an adapter whose file is whole and checked."""
@@ -74,6 +95,14 @@ class Adapters:
                 return None
             go_back(db, row, "rollback")
         return active_set(row)
+
+    def rename(self, adapter: Adapter, name: str) -> bool:
+        """Call an adapter otherwise, in history too, all or nothing; False where it is gone, or the name is known."""
+        with self._db.write() as db:
+            if self.find(adapter.name) != adapter or is_known(db, name):
+                return False
+            give_name(db, adapter, name)
+        return True
 
     def delete(self, adapter: Adapter) -> bool:
         """Forget an adapter; False where it is active."""

@@ -1,0 +1,69 @@
+"""Domains: what adapters are for, and what was corrected since."""
+
+import sqlite3
+
+from shammah import rows
+from shammah.database import Database
+from shammah.generation import ActiveSet
+from shammah.records import Domain, Question, Rating
+
+
+class Domains:
+    """The domains of a home; an adapter has one at most, which is renamed and deleted with it."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def all(self, base: str | None = None) -> list[Domain]:
+        """The domains of a base's adapters, or of all, by name."""
+        found = self._db.execute(
+            "SELECT d.* FROM domains d JOIN adapters a ON a.name = d.adapter WHERE a.base = coalesce(?, a.base)"
+            " ORDER BY d.adapter",
+            (base,),
+        )
+        return [_domain(row) for row in found]
+
+    def of(self, adapter: str) -> Domain | None:
+        """The domain of an adapter."""
+        row = self._db.execute("SELECT * FROM domains WHERE adapter = ?", (adapter,)).fetchone()
+        return _domain(row) if row else None
+
+    def tie(self, domain: Domain) -> bool:
+        """Give an adapter a domain, in the place of another; False where the adapter is gone."""
+        with self._db.write() as db:
+            if not db.execute("SELECT 1 FROM adapters WHERE name = ?", (domain.adapter,)).fetchone():
+                return False
+            values = (domain.adapter, domain.created, rows.blob(domain.centroid), domain.reach, domain.questions)
+            db.execute(
+                "INSERT OR REPLACE INTO domains (adapter, created, centroid, reach, questions) VALUES (?, ?, ?, ?, ?)",
+                values,
+            )
+        return True
+
+    def untie(self, adapter: str) -> bool:
+        """Take an adapter's domain from it; False where it had none."""
+        with self._db.write() as db:
+            return db.execute("DELETE FROM domains WHERE adapter = ?", (adapter,)).rowcount == 1
+
+    def learnt_elsewhere(self, domain: Domain, active: ActiveSet) -> list[Question]:
+        """Questions whose live corrections these adapters have learnt, and a domain's adapter has not.
+
+        An answer that a user called good is none: whoever gave it can go on.
+        """
+        marks = ", ".join("?" * len(active))
+        found = self._db.execute(
+            "SELECT DISTINCT q.* FROM adapters a JOIN trained_examples t ON t.training = a.training AND t.is_learnt"
+            " JOIN examples e ON e.id = t.example AND e.state = 'live' LEFT JOIN ratings r ON r.id = e.rating"
+            " JOIN answers w ON w.id = e.answer JOIN questions q ON q.number = w.question"
+            f" WHERE a.name IN ({marks}) AND (r.rating != ? OR (r.id IS NULL AND e.source = 'user'))"
+            " AND NOT EXISTS (SELECT 1 FROM trained_examples o JOIN adapters d ON d.training = o.training"
+            " WHERE d.name = ? AND o.is_learnt AND o.example = e.id) ORDER BY q.number",
+            (*(name for name, _ in active), Rating.GOOD, domain.adapter),
+        )
+        return [rows.to_question(row) for row in found]
+
+
+def _domain(row: sqlite3.Row) -> Domain:
+    centroid = rows.vector(row["centroid"])
+    assert centroid is not None, "the column is never empty"
+    return Domain(row["adapter"], centroid, float(row["reach"]), int(row["questions"]), row["created"])
