@@ -57,9 +57,9 @@ class NothingVerified(ShammahError):
 
 
 class BudgetReached(ShammahError):
-    """The day's budget for the teacher does not cover this question."""
+    """The day's budget for the teacher, or the month's, does not cover this question."""
 
-    hint = "Raise `teacher.max_usd_per_day`, wait for tomorrow, or ask with --local."
+    hint = "Raise `teacher.max_usd_per_day` or `teacher.max_usd_per_month`. Or ask with --local."
 
 
 class TeacherError(ShammahError):

@@ -104,6 +104,16 @@ def test_variables_of_others_are_none_of_ours(home: Path) -> None:
     assert load(home, {"TEACHER_MODEL": "x", "SHAMMA": "y"}) == config.Settings(home=home)
 
 
+def test_of_every_value_it_is_known_where_it_stands(home: Path) -> None:
+    write(home, FILE + "max_tokens = 5\n")
+    rows = config.given({config.HOME_VARIABLE: str(home)} | ENVIRON, {"answer__seed": None, "model__threads": 2})
+    assert {row.name: row.place for row in rows} == {
+        "teacher.model": "SHAMMAH_TEACHER_MODEL",
+        "teacher.max_tokens": str(home / "config.toml"),
+        "model.threads": "an option",
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "key", "nearest"),
     [
@@ -178,6 +188,11 @@ def test_a_value_of_the_wrong_type_is_named_with_what_it_takes(text: str, key: s
         ("answer__temperature", 0.0, 5.0),
         ("teacher__max_tokens", 1, 128_000),
         ("teacher__max_usd_per_day", 0.0, 1e9),
+        ("teacher__max_usd_per_month", 0.0, 1e9),
+        ("trainer__learning_rate", 0.0, 0.1),
+        ("trainer__batch", 0, 1024),
+        ("trainer__epochs", 0, 1000),
+        ("trainer__rank", 0, 256),
         ("teacher__deadline_seconds", 0.1, 86_400.0),
     ],
 )

@@ -12,6 +12,7 @@ from shammah import __version__
 from shammah.cli import adapters as adapters_command
 from shammah.cli import ask as ask_command
 from shammah.cli import checkpoint as checkpoint_command
+from shammah.cli import config as config_command
 from shammah.cli import examples as examples_command
 from shammah.cli import explain as explain_command
 from shammah.cli import feedback as feedback_command
@@ -61,6 +62,7 @@ app.command("feedback")(feedback_command.feedback)
 app.command("train")(train_command.train)
 app.add_typer(adapters_command.app, name="adapters")
 app.add_typer(checkpoint_command.app, name="checkpoint")
+app.add_typer(config_command.app, name="config")
 app.add_typer(examples_command.app, name="examples")
 app.add_typer(heads_command.app, name="heads")
 app.add_typer(log_command.app, name="log")
