@@ -59,7 +59,7 @@ class NothingVerified(ShammahError):
 class BudgetReached(ShammahError):
     """The day's budget for the teacher, or the month's, does not cover this question."""
 
-    hint = "Raise `teacher.max_usd_per_day` or `teacher.max_usd_per_month`. Or ask with --local."
+    hint = "`shammah doctor` says which: `teacher.max_usd_per_day` or `teacher.max_usd_per_month`. Or ask with --local."
 
 
 class TeacherError(ShammahError):

@@ -13,6 +13,7 @@ from shammah.cli import adapters as adapters_command
 from shammah.cli import ask as ask_command
 from shammah.cli import checkpoint as checkpoint_command
 from shammah.cli import config as config_command
+from shammah.cli import doctor as doctor_command
 from shammah.cli import examples as examples_command
 from shammah.cli import explain as explain_command
 from shammah.cli import feedback as feedback_command
@@ -57,6 +58,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("ask")(ask_command.ask)
+app.command("doctor")(doctor_command.doctor)
 app.command("explain")(explain_command.explain)
 app.command("feedback")(feedback_command.feedback)
 app.command("train")(train_command.train)
