@@ -192,3 +192,9 @@ class DiskTooSmall(ShammahError):
     """A file that is to be written has no room."""
 
     hint = "Free some space, or write to another disk."
+
+
+class EraseBusy(ShammahError):
+    """What is to be erased is being worked on."""
+
+    hint = "Try again in a minute."

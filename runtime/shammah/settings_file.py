@@ -10,7 +10,7 @@ from shammah.amounts import Memory
 from shammah.errors import ConfigError
 from shammah.given import variable_of
 from shammah.values import convert
-from shammah_convert.files import whole
+from shammah_convert.files import write_private
 
 START = """# Shammah's configuration. `shammah config show` lists every setting with its value,
 # `shammah config set NAME VALUE` changes one here.
@@ -105,9 +105,6 @@ def _write(file: Path, text: str) -> None:
     target = Path(os.path.realpath(file))
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with whole(target) as partial:
-            partial.unlink(missing_ok=True)
-            partial.touch(0o600)
-            partial.write_text(text, "utf-8", newline="")
+        write_private(target, text)
     except OSError as error:
         raise ConfigError(f"{file} cannot be written: {error}", hint="Check its rights and the free space.") from error
