@@ -54,7 +54,6 @@ app = typer.Typer(
     help="A local-first assistant: a small model on this machine answers, and Claude when it must.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("ask")(ask_command.ask)
@@ -93,7 +92,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale without a letter is no reason to lose an answer
     try:
-        app()
+        app(prog_name="shammah")  # also for `python -m shammah`: the completion's variable is named after it
     except ShammahError as error:
         sys.exit(_report(error))
     except KeyboardInterrupt:

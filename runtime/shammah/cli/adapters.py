@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shammah import config
-from shammah.cli import exchange
+from shammah.cli import complete, exchange
 from shammah.cli import report as report_command
 from shammah.cli.log import shorten
 from shammah.cli.screen import harmless, say, write
@@ -20,9 +20,16 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Show and choose the adapters: what the local model has learnt.", no_args_is_help=True)
 app.command("report")(report_command.report)
 
-Name = Annotated[str, typer.Argument(help="The adapter's name.")]
-Names = Annotated[list[str], typer.Argument(metavar="NAME[:SCALE]...|none", help="What is to be applied, in order.")]
-Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is served.")]
+Name = Annotated[str, typer.Argument(help="The adapter's name.", autocompletion=complete.adapters)]
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME[:SCALE]...|none", help="What is to be applied, in order.", autocompletion=complete.adapters
+    ),
+]
+Model = Annotated[
+    str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is served.", autocompletion=complete.models)
+]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA GGUF that was trained on the served model.")]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shammah import config
+from shammah.cli import complete
 from shammah.cli.screen import harmless, say, write
 from shammah.errors import TooLittleMemory, TrainerMissing, TrainingError, TrainingRuns, UsageError
 
@@ -44,7 +45,10 @@ LearningRate = Annotated[
 Batch = Annotated[int | None, typer.Option("--batch", metavar="ROWS", help="Examples a step; 0 takes 12.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", help="The most for every ten corrections; 0 allows 40.")]
 Rank = Annotated[int | None, typer.Option("--rank", help="Of the adapter; 0 takes 16.")]
-Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is to learn.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="PATH", help="The GGUF that is to learn.", autocompletion=complete.models),
+]
 
 WAYS = {
     "continue_active": "--continue",
