@@ -275,3 +275,11 @@ def test_a_rate_of_bad_answers_is_a_share(rate: str, home: Path) -> None:
     message, hint = refusal(home, {"SHAMMAH_QUALITY_MAX_BAD_RATE": rate})
     assert "`quality.max_bad_rate`" in message
     assert "from 0 to 1" in hint
+
+
+def test_the_readme_names_every_setting_with_its_default(home: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    block = next(part for part in readme.split("```")[1::2] if part.startswith("toml\n") and "offline = " in part)
+    write(home, block.removeprefix("toml\n"))
+    assert load(home) == config.Settings(home=home)
+    assert {row.name for row in config.in_file(home)} == set(config.known_names())

@@ -23,9 +23,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("home"))
     with Journal(home.path) as journal:
         journal.record_base(Base("ab" * 32, "/models/qwen.gguf", 1, 1, 1, "qwen", "qwen2"))
-        for name in ("corrections-v1", "corrections-v2"):
+        for name in ("corrections-v1", "corrections-v2", "corrections-\\$(touch gone)", "corrections-`x`"):
             journal.adapters.add(Adapter(name, "ab" * 32, "/x", "cd" * 32, None, {}, name, None))
-        journal.begin("here", "base", [Message("user", "list\x1b[2J all files")], 0, True)
+        journal.begin(
+            "here", "base", [Message("user", "list\x1b[2J all \\$(touch gone) files; `x` 'y' \"z\"")], 0, True
+        )
     return home
 
 
@@ -51,6 +53,15 @@ def completed(home: Home, *words: str) -> list[str]:
 )
 def test_tab_offers_what_there_is(words: tuple[str, ...], offered: list[str], home: Home) -> None:
     assert completed(home, *words) == offered
+
+
+def test_no_stored_text_means_anything_to_a_shell(home: Home) -> None:
+    """Zsh evaluates what it is offered, and typer escapes no backslash."""
+    line = {"_TYPER_COMPLETE_ARGS": "shammah log show "}
+    environment = home.environment() | line | {"_SHAMMAH_COMPLETE": "complete_zsh"}
+    offered = CliRunner().invoke(app, env=environment, prog_name="shammah").stdout
+    assert "list 2J all touch gone files x y z" in offered
+    assert not set(offered) & set("\\$`;&|<>\x1b")
 
 
 def test_without_a_home_tab_offers_nothing_and_makes_none(tmp_path: Path) -> None:

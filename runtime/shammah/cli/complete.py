@@ -1,12 +1,17 @@
 """Words for the shell to complete, past the rooms that a command opens: somebody waits with a finger on Tab."""
 
 import contextlib
+import re
 import sqlite3
 
 from shammah import config
 
 SECONDS = 0.1
 """For a journal that another process writes: better no words than a stuck shell."""
+
+# Some shells evaluate what they are offered (zsh's `_arguments`): no stored text may hold what means something to them.
+_PLAIN = re.compile(r"[\w./:@%+=,~ -]+")
+_OTHER = re.compile(r"[^\w.,? -]+")
 
 
 def adapters(incomplete: str) -> list[str]:
@@ -36,7 +41,8 @@ def checkpoints(incomplete: str) -> list[str]:
 
 
 def _column(statement: str, incomplete: str) -> list[str]:
-    return [str(row[0]) for row in _rows(statement) if str(row[0]).startswith(incomplete)]
+    values = (str(row[0]) for row in _rows(statement))
+    return [value for value in values if value.startswith(incomplete) and _PLAIN.fullmatch(value)]
 
 
 def _rows(statement: str) -> list[tuple[str, ...]]:
@@ -49,5 +55,4 @@ def _rows(statement: str) -> list[tuple[str, ...]]:
 
 
 def _first_words(text: str) -> str:
-    line = "".join(sign if sign.isprintable() else " " for sign in text[:80])
-    return " ".join(line.split())[:40]
+    return " ".join(_OTHER.sub(" ", text[:80]).split())[:40]

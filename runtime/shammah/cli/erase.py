@@ -115,8 +115,12 @@ def after(erasure: "Erasure") -> list[str]:
         )
     if erasure.adapters:
         names = ", ".join(erasure.adapters)
-        lines.append(f"Learnt from it, and still here: {harmless(names)}. Choose others: shammah adapters use none")
-        lines += [f"  Then: shammah adapters delete {harmless(name)}" for name in erasure.adapters]
+        lines.append(f"Learnt from it, and still here: {harmless(names)}. To have a model that has not:")
+        lines += [
+            "  shammah adapters use none",
+            *(f"  shammah adapters delete {harmless(n)}" for n in erasure.adapters),
+        ]
+        lines.append("  shammah train    # anew, from what is left")
     return lines
 
 
