@@ -17,7 +17,7 @@ GB = 10**9
 MODEL = facts.Model("/m/qwen.gguf", False, "", 2 * GB, True, 8 * GB, 4 * GB, "fetch a better one", "undo it")
 KEY = facts.Key(False, "sk-ant-abc", "claude-sonnet-5-5", "", True, "undo the url", "undo the model")
 DISK = facts.Disk("/home/a b/.shammah", True, True, False, 50 * GB)
-JOURNAL = facts.Journal("/home/a b/shammah.db", True, "", 7, 7, (), 12)
+JOURNAL = facts.Journal("/venv/bin/python", "/home/a b/shammah.db", True, "", 7, 7, (), 12)
 EXTRAS = facts.Extras("/venv/bin/python", True, False, "", "", "undo it", True, "ready")
 ENGINE = facts.Engine("/venv/bin/python", "", False, True, ("NVIDIA",))
 WORK = facts.Work(True, 0, 0, "", "/home/worker.log")
@@ -85,7 +85,12 @@ SETTINGS = facts.SettingsFile("/home/a b/config.toml", True, "", "", "mend it", 
         ),
         (checks.journal(JOURNAL), "ok", "whole, schema 7, 12 questions", ""),
         (checks.journal(replace(JOURNAL, exists=False)), "ok", "none yet", ""),
-        (checks.journal(replace(JOURNAL, schema=9)), "broken", "a newer Shammah", "pip install --upgrade shammah"),
+        (
+            checks.journal(replace(JOURNAL, schema=9)),
+            "broken",
+            "a newer Shammah",
+            "/venv/bin/python -m pip install --upgrade shammah",
+        ),
         (
             checks.journal(replace(JOURNAL, faults=("row 3 missing",))),
             "broken",
@@ -252,7 +257,7 @@ def test_a_database_of_a_newer_version_is_known_as_one(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "shammah.db")
     connection.execute("PRAGMA user_version = 1000")
     connection.close()
-    assert checks.journal(look.journal(tmp_path / "shammah.db")).command == "pip install --upgrade shammah"
+    assert checks.journal(look.journal(tmp_path / "shammah.db")).command.endswith("-m pip install --upgrade shammah")
 
 
 def test_gpus_are_known_by_their_makers(tmp_path: Path) -> None:

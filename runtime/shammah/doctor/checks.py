@@ -169,7 +169,7 @@ def journal(seen: Journal) -> Finding:
         return Finding("database", "ok", "none yet: the first question makes it")
     if seen.schema > seen.newest_schema:
         what = f"a newer Shammah wrote it (schema {seen.schema}, this one knows {seen.newest_schema})"
-        return Finding("database", "broken", what, "pip install --upgrade shammah")
+        return Finding("database", "broken", what, f"{shlex.quote(seen.python)} -m pip install --upgrade shammah")
     if seen.error or seen.faults:
         what = f"it is damaged: {seen.error or '; '.join(seen.faults)}"
         return Finding("database", "broken", what, f"mv {file} {file}.damaged  # or bring back a copy")

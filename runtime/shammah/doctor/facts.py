@@ -147,10 +147,12 @@ class Journal:
     """The database.
 
     Attributes:
+        python: That runs this version of Shammah.
         error: Why it cannot be used; empty where it can.
         faults: What SQLite finds wrong with it.
     """
 
+    python: str
     file: str
     exists: bool
     error: str

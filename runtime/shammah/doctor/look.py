@@ -197,13 +197,22 @@ def disk(home: Path) -> facts.Disk:
 
 def journal(file: Path) -> facts.Journal:
     """The database, page by page."""
-    if not file.exists():
-        return facts.Journal(str(file), False, "", 0, database.SCHEMA_VERSION, (), 0)
-    try:
-        schema, faults, questions = database.examine(file)
-    except ShammahError as error:
-        return facts.Journal(str(file), True, str(error), 0, database.SCHEMA_VERSION, (), 0)
-    return facts.Journal(str(file), True, "", schema, database.SCHEMA_VERSION, tuple(faults), questions)
+    error, schema, faults, questions = "", 0, list[str](), 0
+    if file.exists():
+        try:
+            schema, faults, questions = database.examine(file)
+        except ShammahError as wrong:
+            error = str(wrong)
+    return facts.Journal(
+        python=sys.executable,
+        file=str(file),
+        exists=file.exists(),
+        error=error,
+        schema=schema,
+        newest_schema=database.SCHEMA_VERSION,
+        faults=tuple(faults),
+        questions=questions,
+    )
 
 
 def work(wanted: config.Settings, journal: Journal) -> facts.Work:
