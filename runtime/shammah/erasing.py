@@ -63,7 +63,7 @@ def plan_everything(home: Path, journal: Journal) -> Erasure:
 
 
 def carry_out(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> None:
-    """Erase; the copies before the rows that lead to them, so that a kill leaves what a second try finds.
+    """Erase, in an order in which a kill leaves what a second try finds.
 
     Raises:
         EraseBusy: A training or the background works on it.

@@ -114,7 +114,7 @@ def model(
         is_known=is_known,
         ram_bytes=int(psutil.virtual_memory().total),
         free_bytes=hardware.ram_available_bytes(),
-        better=f'shammah config set model.path "$({download.command})"',
+        better=f'shammah config set model.path "$({download.command} --quiet)"',
         undo=_undo("model.path", environ),
     )
 
