@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shammah import locks
-from shammah.errors import EraseBusy, JournalError
+from shammah.errors import EraseBusy, EraseFailed, JournalError
 from shammah.journal import Journal
 from shammah.journal.erasing import Doomed
 from shammah.learners import Kind
@@ -62,20 +62,30 @@ def plan_everything(home: Path, journal: Journal) -> Erasure:
     return Erasure(every.doomed, jobs, tuple(journal.checkpoints.all()), adapters, is_everything=True)
 
 
-def carry_out(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> None:
+def carry_out(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> bool:
     """Erase, in an order in which a kill leaves what a second try finds.
+
+    Returns:
+        Whether the database was also written anew: its free pages may hold what was deleted before this otherwise.
 
     Raises:
         EraseBusy: A training or the background works on it.
+        EraseFailed: A copy cannot be deleted.
         JournalError: The journal cannot be written.
     """
-    with _alone(home):
-        if erasure.is_everything:
-            _everything(home, journal)
-        else:
-            _some(home, journal, erasure, kind)
-    with contextlib.suppress(JournalError):  # no room for a second file: what was erased is overwritten already
+    try:
+        with _alone(home):
+            if erasure.is_everything:
+                _everything(home, journal)
+            else:
+                _some(home, journal, erasure, kind)
+    except OSError as error:
+        raise EraseFailed(f"not all of it could be erased: {error}") from error
+    try:
         journal.erasing.compact()
+    except JournalError:  # no room for a second file; what was erased now is overwritten already
+        return False
+    return True
 
 
 def _some(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> None:
@@ -98,8 +108,9 @@ def _some(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> None:
 
 def _everything(home: Path, journal: Journal) -> None:
     journal.erasing.erase_everything()
-    for name in FOLDERS:
-        shutil.rmtree(home / name, ignore_errors=True)
+    for folder in (home / name for name in FOLDERS):
+        if folder.exists():
+            shutil.rmtree(folder)
     for file in (*home.glob("cache/general-*"), home / LOG):
         file.unlink(missing_ok=True)
 

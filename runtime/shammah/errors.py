@@ -198,3 +198,9 @@ class EraseBusy(ShammahError):
     """What is to be erased is being worked on."""
 
     hint = "Try again in a minute."
+
+
+class EraseFailed(ShammahError):
+    """A copy of what is to be erased stays where it is."""
+
+    hint = "Mend its rights, and run the same command again: it goes on with what is left."

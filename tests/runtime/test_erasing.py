@@ -1,6 +1,7 @@
 """What is erased is nowhere any more: not in the journal's file, not in a copy, not in the heads."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from shammah import erasing
 from shammah.checkpoints import Keeper
 from shammah.divergence import Divergence, Method
-from shammah.errors import EraseBusy
+from shammah.errors import EraseBusy, EraseFailed
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES, VERSION
 from shammah.feedback import Feedback, rate
 from shammah.journal import Journal
@@ -200,6 +201,18 @@ def test_everything_is_erased_but_money_models_and_settings(journal: Journal) ->
     assert (journal.spending.usd_today(), journal.log.find(), journal.adapters.all()) == (0.25, [], [])
     ask(journal, OTHER)
     assert Heads(home(journal), journal, LINEAGE, "bayes").open("router").lessons == EACH
+
+
+def test_a_copy_that_cannot_be_deleted_is_said_and_a_second_try_goes_on(journal: Journal) -> None:
+    gone = ask(journal, SECRET)
+    folder = frozen(journal, gone, 1)
+    shutil.rmtree(folder)
+    folder.write_text("no folder, as a test that root may run needs something that cannot be deleted as one")
+    with pytest.raises(EraseFailed, match="not all of it"):
+        erase(journal, gone)
+    folder.unlink()
+    erase(journal, gone)
+    assert holding(home(journal), SECRET) == []
 
 
 def test_nothing_is_erased_under_a_training(journal: Journal) -> None:

@@ -55,8 +55,8 @@ def erase(
         for line in told(erasure):
             say(line)
         _confirm(yes)
-        erasing.carry_out(settings.home, journal, erasure, settings.heads.learner)
-    for line in after(erasure):
+        is_compact = erasing.carry_out(settings.home, journal, erasure, settings.heads.learner)
+    for line in after(erasure, is_compact):
         say(line)
 
 
@@ -104,9 +104,11 @@ def told(erasure: "Erasure") -> list[str]:
     return lines
 
 
-def after(erasure: "Erasure") -> list[str]:
+def after(erasure: "Erasure", is_compact: bool = True) -> list[str]:
     """What was done, and what still knows of it."""
     lines = ["Erased, and overwritten in the database. Backups and snapshots of the disk are not ours to reach."]
+    if not is_compact:
+        lines.append("The database could not be written anew: pages from earlier days may hold what was deleted then.")
     if erasure.is_everything:
         return lines
     if erasure.doomed.lessons:
