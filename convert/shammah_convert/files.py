@@ -45,6 +45,14 @@ def write_whole(path: Path, text: str) -> None:
         partial.write_text(text, "utf-8")
 
 
+def write_private(path: Path, text: str) -> None:
+    """Write a text file for its owner's eyes alone, with the ends of lines that it has, whole or not at all."""
+    with whole(path) as partial:
+        partial.unlink(missing_ok=True)  # of a killed process, perhaps with other rights
+        partial.touch(0o600)
+        partial.write_text(text, "utf-8", newline="")
+
+
 def is_full(error: BaseException) -> bool:
     """Whether a write failed for want of room."""
     return isinstance(error, OSError) and error.errno in FULL

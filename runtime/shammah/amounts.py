@@ -33,6 +33,15 @@ class Memory:
             raise ValueError(f"{text!r} is less than a megabyte")
         return cls(count)
 
+    def __str__(self) -> str:
+        """As it is read: 3GB, 2GiB, 1536.5MB; nothing where there is no bound."""
+        if not self.bytes:
+            return ""
+        for unit in ("G", "Gi", "M"):
+            if self.bytes % _UNITS[unit.lower()] == 0:
+                return f"{self.bytes // _UNITS[unit.lower()]}{unit}B"
+        return f"{self.bytes / _UNITS['m']:.6f}".rstrip("0") + "MB"
+
 
 def gigabytes(count: int) -> str:
     """Bytes in short: 1.4 GB."""

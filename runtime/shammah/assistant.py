@@ -92,8 +92,7 @@ class Assistant:
             forced=request.forced,
             is_offline=request.is_offline,
             has_key=self._teacher.generator is not None,
-            has_budget=self._journal.spending.usd_today() + self._teacher.worst_cost_usd(context)
-            <= self._teacher.max_usd_per_day,
+            has_budget=self._teacher.passed(self._journal, context) is None,
             local_is_ready=self._local is not None,
             wants_verified=request.wants_verified,
         )

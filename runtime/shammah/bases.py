@@ -46,11 +46,10 @@ def identify(journal: Journal, file: Path, say: Callable[[str], None] = lambda _
         BadModel: It is no model that llama.cpp can run.
         ModelMissing: A part of it is missing.
     """
+    if (recorded := known(journal, file)) is not None:
+        return recorded
     parts = parts_of(file)
-    size, mtime_ns, inode = stamp = _stamp(parts)
-    known = journal.base_at(file)
-    if known and (known.size, known.mtime_ns, known.inode) == stamp:
-        return known
+    size, mtime_ns, inode = _stamp(parts)
     if not is_seedling(file):
         say(f"First use of {file.name}: checking it.")
     sha256 = _hash(parts)
@@ -59,6 +58,26 @@ def identify(journal: Journal, file: Path, say: Callable[[str], None] = lambda _
     base = Base(sha256, str(file), size, mtime_ns, inode, name, architecture)
     journal.record_base(base)
     return base
+
+
+def known(journal: Journal, file: Path) -> Base | None:
+    """The record of a model file, as long as its size, time and inode are those that were recorded.
+
+    Raises:
+        ModelMissing: A part of it is missing.
+    """
+    recorded, stamp = journal.base_at(file), _stamp(parts_of(file))
+    is_same = recorded is not None and (recorded.size, recorded.mtime_ns, recorded.inode) == stamp
+    return recorded if is_same else None
+
+
+def size_of(file: Path) -> int:
+    """Bytes of a model, of a split one those of all its parts.
+
+    Raises:
+        ModelMissing: A part of it is missing.
+    """
+    return _stamp(parts_of(file))[0]
 
 
 def _stamp(parts: Sequence[Path]) -> tuple[int, int, int]:

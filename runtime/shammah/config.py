@@ -2,29 +2,17 @@
 
 import difflib
 import os
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal
 
 from shammah.amounts import Memory
 from shammah.errors import ConfigError
+from shammah.given import HOME_VARIABLE as HOME_VARIABLE
+from shammah.given import Given, in_environment, in_flags, in_table, read
 from shammah.sampling import SamplingRates
-
-PREFIX = "SHAMMAH_"
-HOME_VARIABLE = "SHAMMAH_HOME"
-_BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
-_WORDS = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-    Memory: 'an amount of memory, such as "3GB", "2500MB" or "3GiB"',
-}
-# Variables of ours that are no settings.
-RESERVED = frozenset({HOME_VARIABLE})
+from shammah.values import convert
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +47,7 @@ class TeacherSettings:
 
     Attributes:
         base_url: Empty means ANTHROPIC_BASE_URL, else Anthropic's own.
+        max_usd_per_month: Beside what a day may cost; both hold.
         deadline_seconds: For the whole answer, retries included.
     """
 
@@ -66,6 +55,7 @@ class TeacherSettings:
     base_url: str = ""
     max_tokens: int = 8192
     max_usd_per_day: float = 1.0
+    max_usd_per_month: float = 20.0
     deadline_seconds: float = 120.0
 
 
@@ -137,6 +127,10 @@ class TrainerSettings:
         after_examples: So many new ones of any source.
         python: The interpreter of another virtual environment that has the trainer; empty means this one.
         max_memory: That a training may take; empty allows all that is free.
+        learning_rate: Of AdamW; 0 derives it from the model's width.
+        batch: Examples a step; 0 takes 12.
+        epochs: The most for every ten corrections; 0 allows 40, and a training stops when it has learnt enough.
+        rank: Of the adapter; 0 takes 16. Where memory is short, it is halved.
         continue_active: Whether a training starts from what is active, instead of afresh; "auto" does where all that
             ever shaped that is still to be learnt.
         easy_first: Whether it learns the easiest examples first.
@@ -149,6 +143,10 @@ class TrainerSettings:
     after_examples: int = 100
     python: str = ""
     max_memory: Memory = field(default_factory=Memory)
+    learning_rate: float = 0.0
+    batch: int = 0
+    epochs: int = 0
+    rank: int = 0
     continue_active: bool | Literal["auto"] = "auto"
     easy_first: bool = False
     preference: float = 0.0
@@ -184,53 +182,53 @@ def load(environ: Mapping[str, str] = os.environ, **flags: object) -> Settings:
     Raises:
         ConfigError: A file cannot be read, or a key or value in file, environment or flag is wrong.
     """
-    home = Path(environ.get(HOME_VARIABLE) or "~/.shammah").expanduser().absolute()
+    return of(home_of(environ), given(environ, flags))
+
+
+def home_of(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of everything that is kept."""
+    return Path(environ.get(HOME_VARIABLE) or "~/.shammah").expanduser().absolute()
+
+
+def file_of(home: Path) -> Path:
+    """The configuration file of a home."""
+    return home / "config.toml"
+
+
+def given(environ: Mapping[str, str] = os.environ, flags: Mapping[str, object] | None = None) -> list[Given]:
+    """Every value that was given, weakest first: what comes later wins.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    return [*in_file(home_of(environ)), *in_environment(environ, sections()), *in_flags(flags or {})]
+
+
+def in_file(home: Path, table: Mapping[str, Any] | None = None) -> list[Given]:
+    """What a home's file gives, or would give with another table.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    file = file_of(home)
+    return in_table(read(file) if table is None else table, file, sections())
+
+
+def of(home: Path, rows: Iterable[Given]) -> Settings:
+    """The settings that these values make, over the defaults.
+
+    Raises:
+        ConfigError: One of them is unknown or wrong.
+    """
     settings = Settings(home=home)
-    for name, value, origin in _in_order(home / "config.toml", environ, flags):
-        settings = _with(settings, name, value, origin)
+    for row in rows:
+        settings = _with(settings, row.name, row.value, row.words)
     _check(settings)
     return settings
 
 
-def _in_order(file: Path, environ: Mapping[str, str], flags: Mapping[str, object]) -> list[tuple[str, Any, str]]:
-    """Every given value as (dotted name, value, where it stands), weakest first."""
-    rows = [(name, value, f"{file}: `{name}`") for name, value in _flatten(_read(file))]
-    for variable, text in environ.items():
-        if variable.startswith(PREFIX) and variable not in RESERVED:
-            rows.append((_dotted(variable), text, f"environment variable {variable}"))
-    rows += [
-        (name.replace("__", "."), value, f"the option for `{name.replace('__', '.')}`")
-        for name, value in flags.items()
-        if value is not None
-    ]
-    return rows
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:  # not TOML, not UTF-8, or a number of 5,000 digits
-        raise ConfigError(f"{file} cannot be read: {error}", hint="Mend the file, or move it away.") from error
-
-
-def _flatten(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = []
-    for key, value in table.items():
-        is_section = isinstance(value, dict) and (value or key in _sections())
-        rows += _flatten(value, f"{prefix}{key}.") if is_section else [(prefix + key, value)]
-    return rows
-
-
-def _dotted(variable: str) -> str:
-    """SHAMMAH_TEACHER_MAX_USD_PER_DAY -> teacher.max_usd_per_day, SHAMMAH_OFFLINE -> offline."""
-    name = variable.removeprefix(PREFIX).lower()
-    section, _, key = name.partition("_")
-    return f"{section}.{key}" if key and section in _sections() else name
-
-
-def _sections() -> list[str]:
+def sections() -> list[str]:
+    """The names of the settings' sections."""
     return [f.name for f in fields(Settings) if is_dataclass(f.type)]
 
 
@@ -244,53 +242,25 @@ def known_names() -> dict[str, Any]:
     return names
 
 
-def _with(settings: Settings, name: str, value: Any, origin: str) -> Settings:
+def check_known(name: str, origin: str) -> None:
+    """Refuse a name that no setting has, with the nearest that one has.
+
+    Raises:
+        ConfigError: It is unknown; the text begins with its origin.
+    """
     names = known_names()
     if name not in names:
         nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
         raise ConfigError(f"{origin} is unknown", hint=f"Did you mean `{nearest[0]}`?" if nearest else None)
-    converted = _convert(value, names[name], origin)
+
+
+def _with(settings: Settings, name: str, value: Any, origin: str) -> Settings:
+    check_known(name, origin)
+    converted = convert(value, known_names()[name], origin)
     section, _, key = name.rpartition(".")
     if not section:
         return replace(settings, **{key: converted})
     return replace(settings, **{section: replace(getattr(settings, section), **{key: converted})})
-
-
-def _convert(value: Any, wanted: Any, origin: str) -> Any:
-    """The value as the wanted type; text from the environment is read as that type."""
-    for kind in get_args(wanted) if _is_union(wanted) else (wanted,):
-        try:
-            return _convert_one(value, kind)
-        except (ValueError, TypeError, KeyError, OverflowError):
-            continue
-    raise ConfigError(f"{origin} is {value!r}", hint=f"It takes {_in_words(wanted)}.")
-
-
-def _convert_one(value: Any, kind: Any) -> Any:
-    if get_origin(kind) is Literal:
-        return get_args(kind)[get_args(kind).index(value)]
-    if kind is Memory:
-        return Memory.read(str(value))
-    if kind is bool and isinstance(value, str):
-        return _BOOLEANS[value.lower()]
-    if isinstance(value, bool) is not (kind is bool) or (kind is str and not isinstance(value, str)):
-        raise TypeError
-    if kind is int and isinstance(value, float):
-        raise TypeError
-    return kind(value)
-
-
-def _is_union(wanted: Any) -> bool:
-    # With a Literal in it, `|` makes a typing.Union before Python 3.14.
-    return get_origin(wanted) in (Union, UnionType)
-
-
-def _in_words(wanted: Any) -> str:
-    if _is_union(wanted):
-        return " or ".join(map(_in_words, get_args(wanted)))
-    if get_origin(wanted) is Literal:
-        return " or ".join(f'"{value}"' for value in get_args(wanted))
-    return _WORDS[wanted]
 
 
 def _check(settings: Settings) -> None:
@@ -302,7 +272,12 @@ def _check(settings: Settings) -> None:
         "answer.temperature": (settings.answer.temperature, 0, 5),
         "teacher.max_tokens": (settings.teacher.max_tokens, 1, 128_000),
         "teacher.max_usd_per_day": (settings.teacher.max_usd_per_day, 0, 1e9),
+        "teacher.max_usd_per_month": (settings.teacher.max_usd_per_month, 0, 1e9),
         "trainer.preference": (settings.trainer.preference, 0, 100),
+        "trainer.learning_rate": (settings.trainer.learning_rate, 0, 0.1),
+        "trainer.batch": (settings.trainer.batch, 0, 1024),
+        "trainer.epochs": (settings.trainer.epochs, 0, 1000),
+        "trainer.rank": (settings.trainer.rank, 0, 256),
         "examples.feedback": (settings.examples.feedback, 1, 1_000_000),
         "examples.teacher": (settings.examples.teacher, 0, 1_000_000),
         "trainer.after_feedback": (settings.trainer.after_feedback, 1, 1_000_000),

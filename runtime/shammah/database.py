@@ -72,6 +72,7 @@ class Database:
         self._connection.row_factory = sqlite3.Row
         self._connection.executescript(
             "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+            "PRAGMA secure_delete = ON;"  # what is deleted or replaced is overwritten
         )
         if self._version() != SCHEMA_VERSION:
             self._migrate()
@@ -91,3 +92,23 @@ class Database:
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def examine(path: Path) -> tuple[int, list[str], int]:
+    """A journal's schema, what SQLite finds wrong with it, and how many questions it holds; nothing is changed.
+
+    Raises:
+        JournalError: It cannot be read.
+    """
+    try:
+        # Not read-only: what a killed process left in the rollback journal could not be taken back then.
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", BUSY_SECONDS, uri=True)) as connection:
+            schema = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            faults = [row[0] for row in connection.execute("PRAGMA quick_check(5)") if row[0] != "ok"]
+            lost = connection.execute("SELECT count(*) FROM pragma_foreign_key_check").fetchone()[0]
+            faults += [f"{lost} rows refer to rows that are not there"] if lost else []
+            has_questions = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'questions'").fetchone()
+            questions = connection.execute("SELECT count(*) FROM questions").fetchone()[0] if has_questions else 0
+    except (sqlite3.Error, OSError) as error:
+        raise JournalError(f"{path}: {error}") from error
+    return schema, faults, int(questions)

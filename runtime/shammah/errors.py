@@ -57,9 +57,9 @@ class NothingVerified(ShammahError):
 
 
 class BudgetReached(ShammahError):
-    """The day's budget for the teacher does not cover this question."""
+    """The day's budget for the teacher, or the month's, does not cover this question."""
 
-    hint = "Raise `teacher.max_usd_per_day`, wait for tomorrow, or ask with --local."
+    hint = "`shammah doctor` says which: `teacher.max_usd_per_day` or `teacher.max_usd_per_month`. Or ask with --local."
 
 
 class TeacherError(ShammahError):
@@ -192,3 +192,15 @@ class DiskTooSmall(ShammahError):
     """A file that is to be written has no room."""
 
     hint = "Free some space, or write to another disk."
+
+
+class EraseBusy(ShammahError):
+    """What is to be erased is being worked on."""
+
+    hint = "Try again in a minute."
+
+
+class EraseFailed(ShammahError):
+    """A copy of what is to be erased stays where it is."""
+
+    hint = "Mend its rights, and run the same command again: it goes on with what is left."

@@ -28,10 +28,19 @@ def check(folder: Path, base: Path, rank: int) -> None:
         DiskTooSmall: They do not.
         BadBase: The base cannot be read.
     """
+    kept_bytes = sum(path.stat().st_size for path in folder.glob(CHECKPOINTS))
+    hardware.check_disk(folder, needed_bytes(shape_of(base), rank) - kept_bytes)
+
+
+def shape_of(base: Path) -> BaseConfig:
+    """The shape of a model, from its file.
+
+    Raises:
+        BadBase: It cannot be read.
+    """
     from shammah_convert.opened import OpenBase  # opens gguf: 0.1 s
 
-    kept_bytes = sum(path.stat().st_size for path in folder.glob(CHECKPOINTS))
-    hardware.check_disk(folder, needed_bytes(OpenBase(base).config, rank) - kept_bytes)
+    return OpenBase(base).config
 
 
 def needed_bytes(base: BaseConfig, rank: int) -> int:

@@ -1,6 +1,7 @@
 """The two sides that can answer, as whoever asks them sees them."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -11,6 +12,7 @@ from shammah.early import Early, Verdict
 from shammah.errors import BudgetReached, KeyMissing, TeacherError
 from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, collect, never
 from shammah.journal import Journal
+from shammah.journal.spending import Bound
 from shammah.policy import Reason, Side
 from shammah.records import NewAnswer, Question
 from shammah.teacher import most_tokens
@@ -103,6 +105,11 @@ class TeacherSide:
     price: Price | None
     max_tokens: int
     max_usd_per_day: float
+    max_usd_per_month: float = math.inf
+
+    def passed(self, journal: Journal, messages: Sequence[Message]) -> Bound | None:
+        """Which budget does not cover the worst case of a call; None where it may be made."""
+        return journal.spending.passed(self.worst_cost_usd(messages), self.max_usd_per_day, self.max_usd_per_month)
 
     def worst_cost_usd(self, messages: Sequence[Message]) -> float:
         """What a call can cost at most: every byte a token, the longest answer, the dearest price if none is known."""
@@ -123,7 +130,7 @@ class TeacherSide:
         messages: Sequence[Message] | None = None,
         schema: Mapping[str, object] | None = None,
     ) -> Completion:
-        """Answer a recorded question, redacted as it is, within the day's budget.
+        """Answer a recorded question, redacted as it is, within the budgets of the day and of the month.
 
         Args:
             journal: Keeps the budget.
@@ -136,16 +143,16 @@ class TeacherSide:
 
         Raises:
             KeyMissing: There is no key, or it is refused.
-            BudgetReached: What is left of the day's budget does not cover the worst case.
+            BudgetReached: What is left of the day's budget, or of the month's, does not cover the worst case.
             TeacherError: No whole answer came.
         """
         messages = messages or question.context
         # A schema is sent too, and read as tokens.
         sent = messages if schema is None else [*messages, Message("system", json.dumps(schema))]
         worst = self.worst_cost_usd(sent)
-        reservation = journal.spending.reserve(worst, self.max_usd_per_day, question)
+        reservation = journal.spending.reserve(worst, self.max_usd_per_day, question, self.max_usd_per_month)
         if reservation is None:
-            raise BudgetReached("the day's budget for Claude does not cover this question")
+            raise budget_reached(self.passed(journal, messages))
         said: list[Chunk] = []
         try:
             collect(restore(_kept(self._stream(messages, stop, schema), said)), show)
@@ -169,6 +176,16 @@ class TeacherSide:
         assert self.generator is not None, "a teacher that answered has a generator"
         answer = _answer(completion, Side.TEACHER, self.generator.model, reason, seconds)
         return replace(answer, is_verified=completion.end.finish is Finish.STOP, cost_usd=completion.end.cost_usd)
+
+
+def budget_reached(bound: Bound | None) -> BudgetReached:
+    """The error that names the budget which was reached, and its setting."""
+    bound = bound or "day"  # another process has settled meanwhile
+    wait = "tomorrow" if bound == "day" else "the first of the month"
+    return BudgetReached(
+        f"the {bound}'s budget for Claude does not cover this question",
+        hint=f"Raise `teacher.max_usd_per_{bound}`, wait for {wait}, or ask with --local.",
+    )
 
 
 def _kept(chunks: Iterator[Chunk], said: list[Chunk]) -> Iterator[Chunk]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shammah import adapters, candidate, child, continuing, gate, general, hardware, locks, resuming, room
+from shammah import adapters, candidate, child, continuing, gate, general, hardware, locks, planning, resuming, room
 from shammah.checkpoints import Keeper
 from shammah.child import Hear
 from shammah.config import Settings
@@ -165,8 +165,10 @@ class Trainer:
         folder.mkdir(parents=True, mode=0o700)
         resuming.drop_checkpoints(folder.parent)
         base = resuming.base_of(self.journal, training)
-        room.check(folder, Path(base.path), Plan().rank)
-        return Work(self._prepare(training, base, frozen, folder), frozen)
+        may_continue = continuing.is_sound(self.settings.home, self.journal, base.sha256)
+        plan = planning.plan_for(training, self.settings.trainer, room.shape_of(Path(base.path)), may_continue)
+        room.check(folder, Path(base.path), plan.rank)
+        return Work(self._prepare(training, base, frozen, folder, plan), frozen)
 
     def _open(self, training: Training, frozen: Frozen) -> None:
         if not self.journal.trainings.start(training, ids(frozen.learnt), ids(frozen.held_out)):
@@ -216,7 +218,7 @@ class Trainer:
     def _objections(self, report: Report, work: Work) -> list[str]:
         return [*gate.objections(report), *resuming.changes(self.journal, work)]
 
-    def _prepare(self, training: Training, base: Base, frozen: Frozen, folder: Path) -> Job:
+    def _prepare(self, training: Training, base: Base, frozen: Frozen, folder: Path, plan: Plan) -> Job:
         """Write all that the trainer needs into the job folder."""
         if not frozen.learnt:
             raise TrainingError("there is nothing to learn yet")
@@ -242,21 +244,10 @@ class Trainer:
             threads=hardware.physical_cores(),
             active=tuple(adapters.active_files(self.journal, base.sha256)),
             corrections=frozen.corrections,
-            plan=self._plan(training),
+            plan=plan,
         )
         job.write(folder)
         return job
-
-    def _plan(self, training: Training) -> Plan:
-        wanted = self.settings.trainer
-        asked = wanted.continue_active
-        continues = continuing.is_sound(self.settings.home, self.journal, training.base) if asked == "auto" else asked
-        return Plan(
-            most_memory_bytes=training.most_memory_bytes or wanted.max_memory.bytes,
-            continues=continues,
-            is_easy_first=wanted.easy_first,
-            preference_weight=wanted.preference,
-        )
 
     def _name(self, training: Training) -> str:
         """A name for the adapter that no other has, also none that came from another home."""

@@ -26,6 +26,11 @@ def test_an_amount_is_a_number_with_a_unit(text: str, count: int) -> None:
     assert Memory.read(text).bytes == count
 
 
+@pytest.mark.parametrize("count", [0, 3 * 10**9, 2**31, 3 * 10**12, 1_500_000_000, 1_234_567_891])
+def test_what_is_said_of_an_amount_is_read_as_the_same_amount(count: int) -> None:
+    assert Memory.read(str(Memory(count))) == Memory(count)
+
+
 @pytest.mark.parametrize(
     "text", ["3", "GB", "lots", "-3GB", "3 GB free", "3,5GB", "0GB", "1kB", "nanGB", "1e9GB", "3B", "3GB\n4GB", "٣GB"]
 )

@@ -105,6 +105,16 @@ def test_variables_of_others_are_none_of_ours(home: Path) -> None:
     assert load(home, {"TEACHER_MODEL": "x", "SHAMMA": "y"}) == config.Settings(home=home)
 
 
+def test_of_every_value_it_is_known_where_it_stands(home: Path) -> None:
+    write(home, FILE + "max_tokens = 5\n")
+    rows = config.given({config.HOME_VARIABLE: str(home)} | ENVIRON, {"answer__seed": None, "model__threads": 2})
+    assert {row.name: row.place for row in rows} == {
+        "teacher.model": "SHAMMAH_TEACHER_MODEL",
+        "teacher.max_tokens": str(home / "config.toml"),
+        "model.threads": "an option",
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "key", "nearest"),
     [
@@ -179,6 +189,11 @@ def test_a_value_of_the_wrong_type_is_named_with_what_it_takes(text: str, key: s
         ("answer__temperature", 0.0, 5.0),
         ("teacher__max_tokens", 1, 128_000),
         ("teacher__max_usd_per_day", 0.0, 1e9),
+        ("teacher__max_usd_per_month", 0.0, 1e9),
+        ("trainer__learning_rate", 0.0, 0.1),
+        ("trainer__batch", 0, 1024),
+        ("trainer__epochs", 0, 1000),
+        ("trainer__rank", 0, 256),
         ("teacher__deadline_seconds", 0.1, 86_400.0),
         ("sampling__to_100", 0.0, 1.0),
         ("sampling__to_500", 0.0, 1.0),
@@ -281,3 +296,11 @@ def test_a_sampling_rate_is_a_share(value: str, home: Path) -> None:
     message, hint = refusal(home, {"SHAMMAH_SAMPLING_AFTER_SWAP": value})
     assert message == f"`sampling.after_swap` is {float(value)}"
     assert hint == "It takes a number from 0 to 1."
+
+
+def test_the_readme_names_every_setting_with_its_default(home: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    block = next(part for part in readme.split("```")[1::2] if part.startswith("toml\n") and "offline = " in part)
+    write(home, block.removeprefix("toml\n"))
+    assert load(home) == config.Settings(home=home)
+    assert {row.name for row in config.in_file(home)} == set(config.known_names())

@@ -413,11 +413,23 @@ def test_where_nobody_is_asked_there_are_no_other_words(
 
 def test_the_job_says_how_it_is_to_be_learnt(settings: config.Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
-    ways = replace(settings.trainer, continue_active=True, easy_first=True, preference=0.5)
+    ways = replace(settings.trainer, continue_active=True, easy_first=True, preference=0.5, rank=2, batch=3, epochs=5)
     for wanted, told in ((settings, (False, False, 0.0)), (replace(settings, trainer=ways), (True, True, 0.5))):
         ended = trainer(wanted, journal, FakeTrainer()).start(base, is_forced=False)
         plan = Job.read(folder_of(settings.home, ended)).plan
         assert (plan.continues, plan.is_easy_first, plan.preference_weight) == told
+    assert (plan.rank, plan.batch_rows, plan.most_epochs) == (2, 3, 5)
+
+
+def test_a_rank_that_the_model_cannot_hold_ends_the_training_before_it_begins(
+    settings: config.Settings, journal: Journal, base: Base
+) -> None:
+    correct(journal, "one")
+    settings = replace(settings, trainer=replace(settings.trainer, rank=256))
+    ended = trainer(settings, journal, FakeTrainer()).start(base, is_forced=False)
+    assert ended.state == "failed"
+    assert "rank 256 is too large" in ended.reason
+    assert not (folder_of(settings.home, ended) / EXAMPLES).exists()
 
 
 def test_the_job_says_how_much_memory_it_may_take(settings: config.Settings, journal: Journal, base: Base) -> None:

@@ -209,9 +209,9 @@ def test_how_to_learn_is_said_by_flags_while_one_waits(tmp_path: Path) -> None:
         assert refused.returncode == 2
         assert other in refused.stderr
         assert why in refused.stderr
-    assert home.run("train", "--continue").returncode == 0
+    assert home.run("train", "--continue", "--rank", "2", "--epochs", "5").returncode == 0
     plan = Job.read(tmp_path / "jobs" / "1").plan
-    assert (plan.continues, plan.is_easy_first) == (True, True)
+    assert (plan.continues, plan.is_easy_first, plan.rank, plan.most_epochs) == (True, True, 2, 5)
 
 
 def test_a_training_under_way_does_not_change_how_it_learns(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from shammah import __version__
 from shammah.cli import adapters as adapters_command
 from shammah.cli import ask as ask_command
 from shammah.cli import checkpoint as checkpoint_command
+from shammah.cli import config as config_command
+from shammah.cli import doctor as doctor_command
 from shammah.cli import examples as examples_command
 from shammah.cli import explain as explain_command
 from shammah.cli import feedback as feedback_command
@@ -53,16 +55,17 @@ app = typer.Typer(
     help="A local-first assistant: a small model on this machine answers, and Claude when it must.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("ask")(ask_command.ask)
+app.command("doctor")(doctor_command.doctor)
 app.command("explain")(explain_command.explain)
 app.command("feedback")(feedback_command.feedback)
 app.command("stats")(stats_command.stats)
 app.command("train")(train_command.train)
 app.add_typer(adapters_command.app, name="adapters")
 app.add_typer(checkpoint_command.app, name="checkpoint")
+app.add_typer(config_command.app, name="config")
 app.add_typer(examples_command.app, name="examples")
 app.add_typer(heads_command.app, name="heads")
 app.add_typer(log_command.app, name="log")
@@ -91,7 +94,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale without a letter is no reason to lose an answer
     try:
-        app()
+        app(prog_name="shammah")  # also for `python -m shammah`: the completion's variable is named after it
     except ShammahError as error:
         sys.exit(_report(error))
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shammah import config
-from shammah.cli import domains, exchange, lineage
+from shammah.cli import complete, domains, exchange, lineage
 from shammah.cli import report as report_command
 from shammah.cli.log import shorten
 from shammah.cli.screen import harmless, say, write
@@ -21,10 +21,17 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Show and choose the adapters: what the local model has learnt.", no_args_is_help=True)
 app.command("report")(report_command.report)
 
-Name = Annotated[str, typer.Argument(help="The adapter's name.")]
+Name = Annotated[str, typer.Argument(help="The adapter's name.", autocompletion=complete.adapters)]
 New = Annotated[str, typer.Argument(metavar="NEW", help="What to call it: letters, digits, dots, dashes, underscores.")]
-Names = Annotated[list[str], typer.Argument(metavar="NAME[:SCALE]...|none", help="What is to be applied, in order.")]
-Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is served.")]
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME[:SCALE]...|none", help="What is to be applied, in order.", autocompletion=complete.adapters
+    ),
+]
+Model = Annotated[
+    str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is served.", autocompletion=complete.models)
+]
 AsTree = Annotated[bool, typer.Option("--tree", help="Draw each below what was active when it was trained.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA GGUF that was trained on the served model.")]

@@ -111,7 +111,8 @@ def _announce(parts: Parts) -> None:
     cost = f"${price.input:g} in, ${price.output:g} out a million tokens" if price else "price unknown"
     say(
         f"This question goes to {settings.model} ({cost}; ${settings.max_usd_per_day:g} a day at most,"
-        " teacher.max_usd_per_day). --local keeps a question here, --offline everything."
+        f" ${settings.max_usd_per_month:g} a month: teacher.max_usd_per_day, teacher.max_usd_per_month)."
+        " --local keeps a question here, --offline everything."
     )
 
 
@@ -191,7 +192,11 @@ def reasons(outcome: Outcome, parts: Parts) -> list[str]:
         lines.append(
             f"teacher: {url}, cost {cost} (list price of {catalog.prices_date()}), {outcome.redactions} secrets kept"
         )
-        lines.append(f"today: ${parts.journal.spending.usd_today():.4f} of ${parts.settings.teacher.max_usd_per_day:g}")
+        spending, most = parts.journal.spending, parts.settings.teacher
+        lines.append(
+            f"today: ${spending.usd_today():.4f} of ${most.max_usd_per_day:g};"
+            f" this month: ${spending.usd_this_month():.4f} of ${most.max_usd_per_month:g}"
+        )
     if parts.contract is not None and outcome.count >= policy.CAUTIOUS_QUESTIONS:
         lines.append(f"contract: {quality.in_words(parts.contract.standing(), parts.contract.max_bad_rate)}")
     if question.propensity is not None:

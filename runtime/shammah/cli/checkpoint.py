@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shammah import config
+from shammah.cli import complete
 from shammah.cli.screen import harmless, say, write
 from shammah.errors import UsageError
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List, show and go back to checkpoints of what was learnt.", no_args_is_help=True)
 
-Number = Annotated[int, typer.Argument(metavar="NUMBER", help="As `checkpoint list` shows it.")]
+Number = Annotated[
+    int, typer.Argument(metavar="NUMBER", help="As `checkpoint list` shows it.", autocompletion=complete.checkpoints)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shammah import config
+from shammah.cli import complete
 from shammah.cli.log import shorten
 from shammah.cli.screen import harmless, say, write
 from shammah.cli.typed import clean, read_stdin
@@ -19,7 +20,7 @@ HEAVIEST = 1000.0
 
 app = typer.Typer(help="Show and change what the local model is to learn.", no_args_is_help=True)
 
-Id = Annotated[str, typer.Argument(help="The id, or its beginning.")]
+Id = Annotated[str, typer.Argument(help="The id, or its beginning.", autocompletion=complete.examples)]
 Answer = Annotated[str | None, typer.Option("--answer", metavar="TEXT", help="The new target; - reads it from stdin.")]
 Weight = Annotated[
     float | None, typer.Option("--weight", min=0.01, max=HEAVIEST, help="How often it is drawn, beside others.")

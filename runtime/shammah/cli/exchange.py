@@ -7,13 +7,16 @@ from typing import Annotated
 import typer
 
 from shammah import config
+from shammah.cli import complete
 from shammah.cli.screen import say
 from shammah.errors import UsageError
 from shammah_convert.split import parts_of
 
 Source = Annotated[Path, typer.Argument(metavar="PATH", help="A LoRA GGUF, or a PEFT folder.")]
 Called = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call it here.")]
-Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is served.")]
+Model = Annotated[
+    str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is served.", autocompletion=complete.models)
+]
 Scaled = Annotated[str, typer.Argument(metavar="NAME[:SCALE]", help="The adapter; a scale goes with --merge.")]
 File = Annotated[Path | None, typer.Argument(metavar="[FILE.gguf]", help="Write its LoRA GGUF here.")]
 Folder = Annotated[Path | None, typer.Option("--peft", metavar="DIR", help="Write a PEFT folder here.")]

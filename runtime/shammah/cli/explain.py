@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shammah import config
-from shammah.cli import session
+from shammah.cli import complete, session
 from shammah.cli.log import shorten
 from shammah.cli.screen import harmless, say, write
 from shammah.errors import UsageError
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 SHOWN_FEATURES = 6
 
-Id = Annotated[str | None, typer.Argument(metavar="[ID]", help="Of a question, or its beginning; else the last one.")]
+Id = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[ID]", help="Of a question, or its beginning; else the last one.", autocompletion=complete.questions
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shammah import config
+from shammah.cli import complete
 from shammah.cli.screen import harmless, say, write
 from shammah.cli.session import current as current_session
 from shammah.cli.typed import clean, read_stdin
@@ -22,7 +23,12 @@ Note = Annotated[str, typer.Argument(help="What was wrong, or right; - reads it 
 Target = Annotated[
     str | None, typer.Option("--answer", metavar="TEXT", help="The answer that you wanted; - reads it from stdin.")
 ]
-Id = Annotated[str | None, typer.Option("--id", help="The question's id; else the last one of this terminal.")]
+Id = Annotated[
+    str | None,
+    typer.Option(
+        "--id", help="The question's id; else the last one of this terminal.", autocompletion=complete.questions
+    ),
+]
 
 
 def feedback(rating: Rating, note: Note = "", answer: Target = None, id: Id = None) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from shammah import config
+from shammah.cli import complete
 from shammah.cli.screen import say, write
 from shammah.errors import NothingLearnt, OnnxMissing
 
@@ -22,7 +23,10 @@ SHOWN_WEIGHTS = 6
 
 app = typer.Typer(help="Show, re-fit, reset and export router and validator.", no_args_is_help=True)
 
-Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF whose heads are meant.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="PATH", help="The GGUF whose heads are meant.", autocompletion=complete.models),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 Which = Annotated[HeadWord | None, typer.Argument(metavar="[router|validator]", help="Only this one.")]
 All = Annotated[bool, typer.Option("--all", help="Also the lessons that a reset or a rollback left out.")]

@@ -7,31 +7,57 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shammah import config
+from shammah.cli import complete, filters
+from shammah.cli import erase as erase_command
+from shammah.cli import export as export_command
 from shammah.cli.screen import harmless, say, width, write
+from shammah.cli.typed import clean
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
+    from shammah.journal.log import Filter
     from shammah.records import Answer, Judgement, Question
 
-app = typer.Typer(help="Show the last questions and their answers.", no_args_is_help=False)
+app = typer.Typer(help="Show, find, export and erase questions and their answers.", no_args_is_help=False)
+app.command("export")(export_command.export)
+app.command("erase")(erase_command.erase)
 
 Count = Annotated[int, typer.Option("-n", "--number", min=1, help="How many to show.")]
+Id = Annotated[str, typer.Argument(help="The id, or its beginning.", autocompletion=complete.questions)]
 
 
 @app.callback(invoke_without_command=True)
-def last(context: typer.Context, number: Count = 10) -> None:
-    """Show the last questions and their answers."""
+def last(
+    context: typer.Context,
+    number: Count = 10,
+    since: filters.Since = None,
+    until: filters.Until = None,
+    side: filters.Answered = None,
+    reason: filters.Why = None,
+    rating: filters.Rated = None,
+    adapter: filters.Applied = None,
+    search: filters.Words = None,
+) -> None:
+    """Show the last questions and their answers, or the last of those that the options mean."""
+    from shammah.journal.log import EVERYTHING
+
+    wanted = filters.read(since, until, side, reason, rating, adapter, search)
     if context.invoked_subcommand is None:
-        _list((), number)
+        _list(wanted, number)
+    elif wanted != EVERYTHING:
+        raise UsageError(
+            "options before a command of the log mean nothing",
+            hint=f"Put them behind it: shammah log {context.invoked_subcommand} ...",
+        )
 
 
 @app.command()
-def show(id: Annotated[str, typer.Argument(help="The id, or its beginning.")]) -> None:
+def show(id: Id) -> None:
     """Show one question with every answer that it got."""
     from shammah.journal import Journal
 
     with Journal(config.load().home) as journal:
-        question = journal.question(id)
+        question = journal.question(clean(id))
         if question is None:
             raise UsageError(f"no one question has the id {id!r}", hint="See `shammah log`.")
         parts = [f"{question.id}  {question.created}"]
@@ -65,20 +91,23 @@ def search(
     number: Count = 20,
 ) -> None:
     """Find questions by words in them or in their answers."""
-    _list(tuple(words), number)
+    from shammah.journal.log import Filter
+
+    _list(Filter(words=tuple(map(clean, words))), number)
 
 
-def _list(words: tuple[str, ...], number: int) -> None:
+def _list(wanted: "Filter", number: int) -> None:
     from shammah.journal import Journal
+    from shammah.journal.log import EVERYTHING
 
     with Journal(config.load().home) as journal:
         for notice in journal.take_notices():
             say(notice)
-        questions = journal.recent(number, words)
-        if not questions:
-            say("Nothing found." if words else "Nothing asked yet.")
+        found = journal.log.find(number, wanted)
+        if not found:
+            say("Nothing asked yet." if wanted == EVERYTHING else "Nothing found.")
             return
-        rows = [_two_lines(question, journal.shown(question)) for question in reversed(questions)]
+        rows = [_two_lines(question, journal.shown(question)) for question in reversed(found)]
         write("\n".join(rows))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shammah import config
+from shammah.cli import complete
 from shammah.cli.screen import harmless, say, write
 from shammah.errors import UsageError
 
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
     from shammah.journal import Journal
     from shammah.reports import Filed
 
-Name = Annotated[str | None, typer.Argument(help="The adapter's name; else the last training's, also a refused one's.")]
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        help="The adapter's name; else the last training's, also a refused one's.", autocompletion=complete.adapters
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON object.")]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one page; - writes it to stdout.")]
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shammah import config
+from shammah.cli import complete
 from shammah.cli.screen import harmless, say, write
 from shammah.errors import TooLittleMemory, TrainerMissing, TrainingError, TrainingRuns, UsageError
 
@@ -37,7 +39,26 @@ Launch = Annotated[
         "--launch", metavar="COMMAND", help='Start it by this: "accelerate launch --multi_gpu --num_processes 2".'
     ),
 ]
-Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is to learn.")]
+LearningRate = Annotated[
+    float | None, typer.Option("--learning-rate", metavar="RATE", help="Of AdamW; 0 derives it from the model's width.")
+]
+Batch = Annotated[int | None, typer.Option("--batch", metavar="ROWS", help="Examples a step; 0 takes 12.")]
+Epochs = Annotated[int | None, typer.Option("--epochs", help="The most for every ten corrections; 0 allows 40.")]
+Rank = Annotated[int | None, typer.Option("--rank", help="Of the adapter; 0 takes 16.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="PATH", help="The GGUF that is to learn.", autocompletion=complete.models),
+]
+
+WAYS = {
+    "continue_active": "--continue",
+    "easy_first": "--easy-first",
+    "learning_rate": "--learning-rate",
+    "batch": "--batch",
+    "epochs": "--epochs",
+    "rank": "--rank",
+}
+"""How to learn: settings of the trainer, and the flags that say it for one training."""
 
 
 def train(
@@ -49,22 +70,22 @@ def train(
     easy_first: EasyFirst = None,
     resume: Resume = False,
     launch: Launch = None,
+    learning_rate: LearningRate = None,
+    batch: Batch = None,
+    epochs: Epochs = None,
+    rank: Rank = None,
     model: Model = None,
 ) -> None:
     """Train an adapter on what you corrected; where it is better, it answers from the next question on."""
     from shammah import schedule
     from shammah.journal import Journal
 
-    settings = config.load(
-        model__path=model,
-        trainer__max_memory=max_memory,
-        trainer__continue_active=continue_active,
-        trainer__easy_first=easy_first,
-        trainer__launch=launch,
-    )
-    has_ways = (continue_active, easy_first) != (None, None)
-    asked = Asked(force, settings.trainer.max_memory.bytes if max_memory else 0, bool(launch), has_ways)
-    _check_ways(has_ways, background, resume)
+    wanted = (continue_active, easy_first, learning_rate, batch, epochs, rank)
+    given: dict[str, Any] = {f"trainer__{k}": way for k, way in zip(WAYS, wanted, strict=True) if way is not None}
+    settings = config.load(model__path=model, trainer__max_memory=max_memory, trainer__launch=launch, **given)
+    ways = [key for key in WAYS if f"trainer__{key}" in given]
+    asked = Asked(force, settings.trainer.max_memory.bytes if max_memory else 0, bool(launch), ways)
+    _check_ways(ways, background, resume)
     with Journal(settings.home) as journal:
         for notice in journal.take_notices():
             say(notice)
@@ -89,33 +110,38 @@ def train(
             _finish(_attach(settings, journal, running), settings.home)
 
 
-def _check_ways(has_ways: bool, is_background: bool, is_resumed: bool) -> None:
+def _check_ways(ways: Sequence[str], is_background: bool, is_resumed: bool) -> None:
     """Refuse to say how to learn where this process is not the one that plans it."""
-    if has_ways and (is_background or is_resumed):
+    if ways and (is_background or is_resumed):
         if is_resumed:
             raise UsageError("--resume goes on as it was planned", hint="Leave the flag out, or begin a new training.")
         raise UsageError(
             "--background goes by what config.toml says of how to learn",
-            hint="Set `trainer.continue_active` or `trainer.easy_first` there, or leave the flag out.",
+            hint=f"Set it there (shammah config set trainer.{ways[0]} VALUE), or leave the flag out.",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the flags want of a training; 0 bytes leave its memory to the settings."""
+    """What the flags want of a training.
+
+    Attributes:
+        most_memory_bytes: 0 leaves it to the settings.
+        ways: How to learn, as settings of the trainer.
+    """
 
     is_forced: bool
     most_memory_bytes: int
     is_launched: bool = False
-    has_ways: bool = False
+    ways: Sequence[str] = ()
 
 
 def _ignored(journal: "Journal", running: "Training", asked: Asked) -> str:
     """Which flag an open training does not heed; empty where there is none."""
     if asked.most_memory_bytes and not _bounds(journal, running, asked):
         return "--max-memory"
-    if asked.has_ways:
-        return "--continue or --easy-first"
+    if asked.ways:
+        return WAYS[asked.ways[0]]
     return "--launch" if asked.is_launched else ""
 
 
@@ -198,10 +224,10 @@ def _take(settings: config.Settings, journal: "Journal", asked: Asked, queued: "
     from shammah.following import folder_of
     from shammah_convert.job import JOB
 
-    if asked.has_ways and (folder_of(settings.home, queued) / JOB).exists():
+    if asked.ways and (folder_of(settings.home, queued) / JOB).exists():
         raise TrainingRuns(
             f"training {queued.number} goes on as it was planned",
-            hint="Leave out --continue and --easy-first, or stop it with `shammah train --cancel`.",
+            hint="Leave out what says how to learn, or stop it with `shammah train --cancel`.",
         )
     try:
         return _train(settings, journal, asked, queued)

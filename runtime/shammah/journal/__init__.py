@@ -19,6 +19,7 @@ from shammah.features import Vector
 from shammah.journal.adapters import Adapters
 from shammah.journal.checkpoints import Checkpoints
 from shammah.journal.domains import Domains
+from shammah.journal.erasing import Erasing
 from shammah.journal.evidence import judged
 from shammah.journal.examples import Examples, insert_example
 from shammah.journal.figures import FigureRows
@@ -26,6 +27,7 @@ from shammah.journal.heads import HeadRows
 from shammah.journal.jobs import Jobs, insert_job
 from shammah.journal.judgements import Judgements
 from shammah.journal.lessons import USER_WEIGHT, NewLesson, insert_lessons
+from shammah.journal.log import Filter, Log
 from shammah.journal.ratings import Ratings
 from shammah.journal.scores import ScoreRows
 from shammah.journal.spending import Spending
@@ -45,11 +47,13 @@ class Journal:
         adapters: What was trained, and what of it is active.
         checkpoints: States to go back to.
         domains: What adapters are for.
+        erasing: What of all this is to be no more.
         examples: What the generator is to learn.
         figures: What statistics are counted from.
         heads: What router and validator learn from.
         jobs: Work for the background.
         judgements: What the judge said of answers.
+        log: The questions, found by what is known of them.
         ratings: What users say of answers.
         scores: How router and validator decided.
         spending: What the teacher costs.
@@ -68,11 +72,13 @@ class Journal:
         self.adapters = Adapters(self._db)
         self.checkpoints = Checkpoints(self._db)
         self.domains = Domains(self._db)
+        self.erasing = Erasing(self._db)
         self.examples = Examples(self._db)
         self.figures = FigureRows(self._db)
         self.heads = HeadRows(self._db)
         self.jobs = Jobs(self._db)
         self.judgements = Judgements(self._db)
+        self.log = Log(self._db)
         self.ratings = Ratings(self._db)
         self.scores = ScoreRows(self._db)
         self.spending = Spending(self._db)
@@ -225,17 +231,7 @@ class Journal:
 
     def recent(self, limit: int, words: Sequence[str] = ()) -> list[Question]:
         """The newest questions first; with words, those that hold all of them in question or shown answer."""
-        clause = " AND ".join(
-            "(q.text LIKE ? ESCAPE '\\' OR EXISTS (SELECT 1 FROM answers a WHERE a.question = q.number AND a.is_shown"
-            " AND a.text LIKE ? ESCAPE '\\'))"
-            for _ in words
-        )
-        patterns = [pattern for word in words for pattern in (_like(word), _like(word))]
-        found = self._db.execute(
-            f"SELECT q.* FROM questions q {'WHERE ' + clause if clause else ''} ORDER BY q.number DESC LIMIT ?",
-            (*patterns, limit),
-        )
-        return [rows.to_question(row) for row in found]
+        return self.log.find(limit, Filter(words=tuple(words)))
 
     def answers(self, question: Question) -> list[Answer]:
         """All answers to a question, oldest first."""
@@ -399,8 +395,3 @@ def _seen(row: sqlite3.Row) -> Seen:
     embedding = rows.vector(row["embedding"])
     assert embedding is not None, "the query asks for those that have one"
     return Seen(row["id"], row["text"], embedding, None if row["is_good"] is None else bool(row["is_good"]))
-
-
-def _like(word: str) -> str:
-    escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"

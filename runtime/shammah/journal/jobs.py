@@ -31,6 +31,14 @@ class Jobs:
         )
         return [_job(row) for row in found]
 
+    def standing(self) -> tuple[int, int, str]:
+        """How many jobs wait, how many were given up, and why the last of those was."""
+        waiting, failed = self._db.execute(
+            "SELECT coalesce(sum(state = 'queued'), 0), coalesce(sum(state = 'failed'), 0) FROM jobs"
+        ).fetchone()
+        last = self._db.execute("SELECT error FROM jobs WHERE state = 'failed' ORDER BY id DESC LIMIT 1").fetchone()
+        return int(waiting), int(failed), str(last["error"] or "") if last else ""
+
     def take(self, retry_seconds: float, most_attempts: int = MOST_ATTEMPTS) -> Job | None:
         """Start the oldest job that may start; one that kills its worker comes back later, and not for ever."""
         with self._db.write() as db:

@@ -30,3 +30,16 @@ class Judgements:
             return None
         values = {name: row[name] for name in Judgement.__slots__}
         return Judgement(**values | {"local_is_first": bool(values["local_is_first"])})
+
+    def rejected_for(self, example: str) -> str | None:
+        """The local answer that was graded lower than the teacher's answer which is an example's target.
+
+        None where the judge said nothing of it, or no less; the last judgement counts.
+        """
+        row = self._db.execute(
+            "SELECT a.text, j.local_grade < j.teacher_grade AS is_worse FROM judgements j"
+            " JOIN examples e ON e.answer = j.teacher JOIN answers a ON a.id = j.local"
+            " WHERE e.id = ? AND e.source = 'teacher' AND e.rating IS NULL ORDER BY j.id DESC LIMIT 1",
+            (example,),
+        ).fetchone()
+        return str(row["text"]) if row is not None and row["is_worse"] and row["text"] else None

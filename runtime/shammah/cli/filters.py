@@ -1,0 +1,65 @@
+"""Options that say which questions are meant, the same for all commands of the log."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from shammah import times
+from shammah.cli import complete
+from shammah.cli.typed import clean
+from shammah.errors import UsageError
+from shammah.policy import Reason, Side
+
+if TYPE_CHECKING:
+    from shammah.journal.log import Filter
+
+RatingWord = Literal["critical", "medium", "good"]
+
+Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help=f"From then on: {times.EXAMPLES}.")]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Up to then, a day to its end.")]
+Answered = Annotated[Side | None, typer.Option("--side", help="Who answered.")]
+Why = Annotated[Reason | None, typer.Option("--reason", metavar="REASON", help="Why, such as offline.")]
+Rated = Annotated[RatingWord | None, typer.Option("--rating", help="What you said of the answer last.")]
+Applied = Annotated[
+    str | None, typer.Option("--adapter", metavar="NAME", help="That was applied.", autocompletion=complete.adapters)
+]
+Words = Annotated[
+    list[str] | None, typer.Option("--search", metavar="WORD", help="In question or answer; may be repeated.")
+]
+
+
+def read(
+    since: str | None,
+    until: str | None,
+    side: Side | None,
+    reason: Reason | None,
+    rating: RatingWord | None,
+    adapter: str | None,
+    words: Sequence[str] | None,
+) -> "Filter":
+    """The filter that the options make; what was not given leaves all in.
+
+    Raises:
+        UsageError: A time is none.
+    """
+    from shammah.journal.log import Filter
+
+    now = datetime.now().astimezone()
+    return Filter(
+        words=tuple(map(clean, words or ())),
+        since=times.stamp(_span("--since", since, now)[0]) if since else "",
+        until=times.stamp(_span("--until", until, now)[1]) if until else "",
+        side=side or "",
+        reason=reason or "",
+        rating=rating or "",
+        adapter=clean(adapter or ""),
+    )
+
+
+def _span(option: str, text: str, now: datetime) -> times.Span:
+    try:
+        return times.span(text, now)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{option} {text!r} is no point in time", hint=f"It takes {times.EXAMPLES}.") from error

@@ -1,0 +1,235 @@
+"""A look at the machine, the home and what is installed: nothing is changed, and nobody is asked over a network."""
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from shammah import (
+    adapters,
+    bases,
+    catalog,
+    config,
+    database,
+    embedding,
+    given,
+    hardware,
+    launching,
+    memory,
+    schedule,
+    teacher,
+)
+from shammah.doctor import facts
+from shammah.errors import ConfigError, ShammahError
+from shammah.journal import Journal
+from shammah.records import Base
+from shammah_convert.job import AdapterFile
+
+OTHERS = 0o077
+"""The rights of everybody but the owner."""
+
+ENGINE_SECONDS = 60
+_OFFLOAD = "from shammah.local import can_offload; print(int(can_offload()))"
+_MAKERS = {"0x10de": "NVIDIA", "0x1002": "AMD"}
+"""Of PCI devices."""
+
+
+def machine() -> facts.Machine:
+    """The machine."""
+    return facts.Machine(
+        system=f"{platform.system()} {platform.release()}",
+        architecture=platform.machine(),
+        python=platform.python_version(),
+        cores=hardware.physical_cores(),
+        ram_bytes=int(psutil.virtual_memory().total),
+        free_bytes=hardware.ram_available_bytes(),
+        is_on_battery=hardware.is_on_battery(),
+    )
+
+
+def settings(environ: Mapping[str, str]) -> tuple[facts.SettingsFile, config.Settings]:
+    """The configuration, and what holds: the defaults, where it is wrong."""
+    home = config.home_of(environ)
+    file, error, hint = config.file_of(home), "", ""
+    found = config.Settings(home=home)
+    try:
+        found = config.load(environ)
+    except ConfigError as wrong:
+        error, hint = str(wrong), wrong.hint
+    mend = _mend(home, environ) if error else ""
+    seen = facts.SettingsFile(
+        str(file), file.exists(), error, hint, mend, file.is_file() and bool(file.stat().st_mode & OTHERS)
+    )
+    return seen, found
+
+
+def _mend(home: Path, environ: Mapping[str, str]) -> str:
+    """The command that mends a wrong configuration: its file, or the first variable that makes it wrong."""
+    try:
+        rows = config.in_file(home)
+        config.of(home, rows)
+    except ConfigError:
+        return "shammah config edit"
+    for row in given.in_environment(environ, config.sections()):
+        try:
+            config.of(home, [*rows, row])
+        except ConfigError:
+            return f"unset {row.place}"
+    raise AssertionError("each value alone is right")
+
+
+def _undo(name: str, environ: Mapping[str, str]) -> str:
+    """A command after which a setting's default holds."""
+    variable = given.variable_of(name)
+    return f"unset {variable}" if variable in environ else f"shammah config unset {name}"
+
+
+def model(
+    wanted: config.Settings, journal: Journal | None, limit_tokens: int, environ: Mapping[str, str]
+) -> facts.Model:
+    """The model file: its header is read, and one that was not recorded is tried in a process of its own."""
+    download, error, needed, is_known = catalog.suggested_model(), "", 0, False
+    path = wanted.model.path
+    try:
+        file = bases.resolve(path)
+        base = bases.known(journal, file) if journal else None
+        is_known = base is not None
+        if base is None and not bases.is_seedling(file):
+            bases.probe(file)
+        base = base or Base("", str(file), bases.size_of(file), 0, 0, "", "")
+        needed, path = memory.model_bytes(base, limit_tokens), str(file)
+    except (ShammahError, OSError) as wrong:
+        error = str(wrong)
+    return facts.Model(
+        path=path,
+        is_seedling=path == str(bases.SEEDLING),
+        error=error,
+        needed_bytes=needed,
+        is_known=is_known,
+        ram_bytes=int(psutil.virtual_memory().total),
+        free_bytes=hardware.ram_available_bytes(),
+        better=f'shammah config set model.path "$({download.command} --quiet)"',
+        undo=_undo("model.path", environ),
+    )
+
+
+def key(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Key:
+    """The way to Claude."""
+    error = ""
+    try:
+        teacher.Access.find(wanted.teacher, environ)
+    except ConfigError as wrong:
+        error = str(wrong)
+    return facts.Key(
+        is_offline=wanted.offline,
+        key=environ.get(teacher.KEY_VARIABLE, "").strip(),
+        model=wanted.teacher.model,
+        url_error=error,
+        is_priced=catalog.price_of(wanted.teacher.model) is not None,
+        undo_url=_undo("teacher.base_url", environ) if wanted.teacher.base_url else f"unset {teacher.URL_VARIABLE}",
+        undo_model=_undo("teacher.model", environ),
+    )
+
+
+def budget(wanted: config.Settings, journal: Journal) -> facts.Budget:
+    """What Claude has cost."""
+    spending, most = journal.spending, wanted.teacher
+    return facts.Budget(spending.usd_today(), spending.usd_this_month(), most.max_usd_per_day, most.max_usd_per_month)
+
+
+def extras(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Extras:
+    """What is installed beside the core; nothing of it is imported."""
+    python, error = wanted.trainer.python or sys.executable, ""
+    if wanted.trainer.launch:
+        try:
+            launching.words(python, wanted.trainer.launch)
+        except ConfigError as wrong:
+            error = str(wrong)
+    at_hand = "at hand" if embedding.find_source() else "missing"
+    return facts.Extras(
+        python=python,
+        has_trainer=schedule.is_installed(wanted),
+        is_other_python=bool(wanted.trainer.python),
+        undo_python="" if shutil.which(python) else _undo("trainer.python", environ),
+        launch_error=error,
+        undo_launch=_undo("trainer.launch", environ),
+        has_onnx=importlib.util.find_spec("onnx") is not None,
+        embedder="ready" if embedding.ready(wanted.home) else at_hand,
+    )
+
+
+def engine() -> facts.Engine:
+    """llama.cpp, loaded by a process that may die of it."""
+    command = [sys.executable, "-P", "-c", _OFFLOAD]
+    try:
+        child = subprocess.run(command, capture_output=True, text=True, timeout=ENGINE_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as failure:
+        return facts.Engine(sys.executable, str(failure), False, False, gpus())
+    words = child.stderr.strip().splitlines()
+    error = "" if child.returncode == 0 else words[-1] if words else f"it ended with {child.returncode}"
+    return facts.Engine(sys.executable, error, child.returncode < 0, child.stdout.strip() == "1", gpus())
+
+
+def gpus(system: str = platform.system(), devices: Path = Path("/sys/class/drm")) -> tuple[str, ...]:
+    """The makers of the GPUs that this machine has, as far as llama.cpp has a build for them."""
+    if system == "Darwin":
+        return ("Apple",) if platform.machine() == "arm64" else ()
+    ids = {file.read_text().strip() for file in devices.glob("card*/device/vendor")}
+    if Path("/proc/driver/nvidia/version").exists() and devices == Path("/sys/class/drm"):
+        ids.add("0x10de")  # a container shows the driver, not the device
+    return tuple(maker for id, maker in _MAKERS.items() if id in ids)
+
+
+def disk(home: Path) -> facts.Disk:
+    """The home folder, or the nearest folder above it that is there."""
+    there = next(folder for folder in (home, *home.parents) if folder.exists())
+    is_open = home.is_dir() and bool(home.stat().st_mode & OTHERS)
+    return facts.Disk(
+        str(home), home.is_dir(), os.access(there, os.W_OK | os.X_OK), is_open, shutil.disk_usage(there).free
+    )
+
+
+def journal(file: Path) -> facts.Journal:
+    """The database, page by page."""
+    error, schema, faults, questions = "", 0, list[str](), 0
+    if file.exists():
+        try:
+            schema, faults, questions = database.examine(file)
+        except ShammahError as wrong:
+            error = str(wrong)
+    return facts.Journal(
+        python=sys.executable,
+        file=str(file),
+        exists=file.exists(),
+        error=error,
+        schema=schema,
+        newest_schema=database.SCHEMA_VERSION,
+        faults=tuple(faults),
+        questions=questions,
+    )
+
+
+def work(wanted: config.Settings, journal: Journal) -> facts.Work:
+    """The background's jobs."""
+    waiting, failed, last_error = journal.jobs.standing()
+    log = str(wanted.home / "worker.log")
+    return facts.Work(wanted.worker.enabled, waiting, failed, last_error, log)
+
+
+def active(journal: Journal, base: str) -> list[facts.ActiveAdapter]:
+    """The adapters that are active for a base, each with its file looked at."""
+    return [facts.ActiveAdapter(f.name, f.scale, _fault(f)) for f in adapters.active_files(journal, base)]
+
+
+def _fault(file: AdapterFile) -> str:
+    try:
+        adapters.verify(file)
+    except ShammahError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,165 @@
+"""The path of an erasure: what goes, with every copy that was made of it, and what has learnt from it."""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from shammah import locks
+from shammah.errors import EraseBusy, EraseFailed, JournalError
+from shammah.journal import Journal
+from shammah.journal.erasing import Doomed
+from shammah.learners import Kind
+from shammah.learning import HEAD_NAMES, Heads
+from shammah.records import Checkpoint
+
+WAIT_SECONDS, PAUSE_SECONDS = 20.0, 0.2
+"""For the background to end its work."""
+
+FOLDERS = ("heads", "jobs", "adapters", "checkpoints", "metrics")
+"""That hold nothing but what was asked, learnt and measured."""
+
+LOG = "worker.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What an erasure takes, and what it leaves that has learnt from it.
+
+    Attributes:
+        doomed: Rows of the journal; all of them where `is_everything`.
+        jobs: Folders of trainings that hold copies.
+        checkpoints: Whose heads had learnt from what goes.
+        adapters: Names of those that learnt from it; they are left, except where everything goes.
+    """
+
+    doomed: Doomed
+    jobs: tuple[Path, ...]
+    checkpoints: tuple[Checkpoint, ...]
+    adapters: tuple[str, ...]
+    is_everything: bool = False
+
+
+def plan(home: Path, journal: Journal, questions: Iterable[int]) -> Erasure:
+    """What goes with some questions; nothing is erased yet."""
+    doomed = journal.erasing.doom(questions)
+    taught = [c for c in journal.checkpoints.all() if doomed.first_lesson and c.created >= doomed.first_lesson]
+    return Erasure(
+        doomed=doomed,
+        jobs=tuple(_job_folders(home, journal, doomed)),
+        checkpoints=tuple(taught),
+        adapters=tuple(journal.erasing.learnt_by(doomed.examples)),
+    )
+
+
+def plan_everything(home: Path, journal: Journal) -> Erasure:
+    """The erasure of all that was asked, answered and learnt."""
+    every = plan(home, journal, (question.number for question in journal.log.find()))
+    jobs = tuple(sorted(folder for folder in (home / "jobs").glob("*") if folder.is_dir()))
+    adapters = tuple(adapter.name for adapter in journal.adapters.all())
+    return Erasure(every.doomed, jobs, tuple(journal.checkpoints.all()), adapters, is_everything=True)
+
+
+def carry_out(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> bool:
+    """Erase, in an order in which a kill leaves what a second try finds.
+
+    Returns:
+        Whether the database was also written anew: its free pages may hold what was deleted before this otherwise.
+
+    Raises:
+        EraseBusy: A training or the background works on it.
+        EraseFailed: A copy cannot be deleted.
+        JournalError: The journal cannot be written.
+    """
+    try:
+        with _alone(home):
+            if erasure.is_everything:
+                _everything(home, journal)
+            else:
+                _some(home, journal, erasure, kind)
+    except OSError as error:
+        raise EraseFailed(f"not all of it could be erased: {error}") from error
+    try:
+        journal.erasing.compact()
+    except JournalError:  # no room for a second file; what was erased now is overwritten already
+        return False
+    return True
+
+
+def _some(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> None:
+    for folder in erasure.jobs:
+        shutil.rmtree(folder)
+    _forget_in_log(home / LOG, erasure.doomed.ids)
+    for checkpoint in erasure.checkpoints:
+        journal.checkpoints.forget(checkpoint)
+        shutil.rmtree(checkpoint.folder, ignore_errors=True)
+    if not erasure.doomed.lessons:
+        journal.erasing.erase(erasure.doomed)
+        return
+    _drop_heads(home)
+    journal.erasing.erase(erasure.doomed)
+    _drop_heads(home)  # whoever asked meanwhile has learnt them again
+    for lineage in journal.erasing.lineages():
+        for name in HEAD_NAMES:
+            Heads(home, journal, lineage, kind).open(name)
+
+
+def _everything(home: Path, journal: Journal) -> None:
+    journal.erasing.erase_everything()
+    for folder in (home / name for name in FOLDERS):
+        if folder.exists():
+            shutil.rmtree(folder)
+    for file in (*home.glob("cache/general-*"), home / LOG):
+        file.unlink(missing_ok=True)
+
+
+def _job_folders(home: Path, journal: Journal, doomed: Doomed) -> Iterator[Path]:
+    """The folders of trainings that hold some of it, by the journal's word or by their own."""
+    seen = set(map(str, journal.erasing.trainings(doomed.examples)))
+    for folder in sorted((home / "jobs").glob("*")):
+        if folder.name in seen or any(_holds(file, doomed.examples) for file in folder.glob("*.jsonl")):
+            yield folder
+
+
+def _holds(file: Path, ids: Iterable[str]) -> bool:
+    text = file.read_text("utf-8", "replace")
+    return any(id in text for id in ids)
+
+
+def _forget_in_log(file: Path, ids: Iterable[str]) -> None:
+    """Take the lines out of the worker's log that name what goes: a judge's reasons stand there."""
+    try:
+        lines = file.read_text("utf-8", "replace").splitlines(keepends=True)
+    except FileNotFoundError:
+        return
+    gone = tuple(ids)
+    file.write_text("".join(line for line in lines if not any(id in line for id in gone)), "utf-8")
+
+
+def _drop_heads(home: Path) -> None:
+    """Let every head be learnt again from the lessons that are left, also those that were set aside."""
+    for folder in (home / "heads").glob("*"):
+        with locks.waited_for(folder / "lock"):
+            for file in (*folder.glob("*.npz*"), *folder.glob("contract.json")):
+                file.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Keep trainings and the background away meanwhile; the background's work is waited for, for a while."""
+    with locks.only_one(home / locks.TRAINING) as training:
+        if training is None:
+            raise EraseBusy(
+                "a training works on copies of it", hint="Wait until it ends, or stop it: shammah train --cancel"
+            )
+        end = time.monotonic() + WAIT_SECONDS
+        while True:
+            with locks.only_one(home / locks.WORKER) as worker:
+                if worker is not None:
+                    yield
+                    return
+            if time.monotonic() >= end:
+                raise EraseBusy("the background works on it", hint="Try again in a minute; nothing was erased.")
+            time.sleep(PAUSE_SECONDS)

@@ -1,0 +1,110 @@
+"""Changes to config.toml: checked as a whole before anything is written, and then written at once."""
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from shammah import config, locks, toml_text
+from shammah.amounts import Memory
+from shammah.errors import ConfigError
+from shammah.given import variable_of
+from shammah.values import convert
+from shammah_convert.files import write_private
+
+START = """# Shammah's configuration. `shammah config show` lists every setting with its value,
+# `shammah config set NAME VALUE` changes one here.
+"""
+
+
+def set_value(home: Path, name: str, text: str) -> None:
+    """Give a setting a value in the file of a home.
+
+    Raises:
+        ConfigError: The name is unknown, the value is wrong, or the file holds something that is.
+    """
+    words = f"the value for `{name}`"
+    config.check_known(name, f"`{name}`")
+    value = convert(text, config.known_names()[name], words)
+    given = text if isinstance(value, Memory) else value
+    _change(home, lambda before: toml_text.set_key(before, tuple(name.split(".")), given))
+
+
+def unset(home: Path, name: str) -> None:
+    """Take a setting out of the file of a home, so that its default holds; also one that no setting is.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds something else that is wrong.
+    """
+    _change(home, lambda before: toml_text.drop_key(before, tuple(name.split("."))))
+
+
+def edited(home: Path, edit: Callable[[str], str | None]) -> bool:
+    """Let somebody change the text of the file; whether it was changed.
+
+    Raises:
+        ConfigError: What came back is wrong; the file is as it was, and the text is kept beside it.
+    """
+    before = _read(home)
+    after = edit(before or START)
+    if after is None or after == before:
+        return False
+    try:
+        check(home, after)
+    except ConfigError as error:
+        kept = config.file_of(home).with_suffix(".rejected.toml")
+        _write(kept, after)
+        hint = f"{error.hint} Nothing was changed; your text is in {kept}."
+        raise ConfigError(str(error), hint=hint) from error
+    _write(config.file_of(home), after)
+    return True
+
+
+def check(home: Path, text: str) -> None:
+    """Check the text of a configuration file.
+
+    Raises:
+        ConfigError: It is no TOML, or gives something that is unknown or wrong.
+    """
+    file = config.file_of(home)
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{file} would not be TOML: {error}", hint="See https://toml.io.") from error
+    config.of(home, config.in_file(home, table))
+
+
+def winner(name: str, environ: Mapping[str, str]) -> str:
+    """The variable that has the last word on a setting, whatever the file says; empty where there is none."""
+    variable = variable_of(name)
+    return variable if variable in environ else ""
+
+
+def _change(home: Path, change: Callable[[str], str]) -> None:
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with locks.waited_for(home / "config.lock"):  # of two changes at once, neither is lost
+        before = _read(home)
+        after = change(before)
+        check(home, after)
+        if after != before:
+            _write(config.file_of(home), after)
+
+
+def _read(home: Path) -> str:
+    file = config.file_of(home)
+    try:
+        return file.read_bytes().decode("utf-8")  # with its own ends of lines
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}", hint="Mend the file, or move it away.") from error
+
+
+def _write(file: Path, text: str) -> None:
+    """Replace a file at once, for its owner's eyes alone; of a link, what it leads to."""
+    target = Path(os.path.realpath(file))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(target, text)
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error}", hint="Check its rights and the free space.") from error

