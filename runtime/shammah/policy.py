@@ -80,10 +80,12 @@ class Thresholds:
 
     Attributes:
         router: None forwards everything.
+        compares_all: Whether every forwarded question is compared, for want of evidence.
     """
 
     router: float | None = THRESHOLD
     validator: float = THRESHOLD
+    compares_all: bool = False
 
 
 FIXED = Thresholds()
@@ -282,10 +284,10 @@ def propensity(
 ) -> float:
     """The probability with which the side that did not answer is asked in the background.
 
-    On forwarded questions the local model costs no money: it runs on all of them for a while, and while the contract
-    lets nothing pass, or there would never be evidence.
+    On forwarded questions the local model costs no money: it runs on all of them for a while, while the contract
+    lets nothing pass, or there would never be evidence, and while it rests on little.
     """
-    is_wanted = count < CAUTIOUS_QUESTIONS or settled.router is None
+    is_wanted = count < CAUTIOUS_QUESTIONS or settled.router is None or settled.compares_all
     if isinstance(chosen, Forward) and is_wanted:
         return 1.0
     return sampling_rate(count, topic, since_swap)

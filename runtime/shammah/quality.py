@@ -16,7 +16,7 @@ from shammah.heads import write_atomically
 from shammah.journal import Journal
 from shammah.policy import CAUTIOUS_QUESTIONS, FIXED, Thresholds
 
-VERSION = 1
+VERSION = 2
 """Of the file; one of another version is decided anew."""
 
 

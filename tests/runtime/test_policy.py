@@ -326,6 +326,12 @@ def test_while_nothing_may_pass_the_local_model_runs_on_all_that_is_forwarded() 
     assert policy.propensity(forwarded, 5000, Topic.GENERAL, settled=SETTLED) == 0.05
 
 
+def test_while_evidence_is_wanted_all_that_is_forwarded_is_compared_and_no_more_local_answers_are() -> None:
+    wanting = Thresholds(0.4, 0.6, compares_all=True)
+    assert policy.propensity(Forward(Reason.LOW_CONFIDENCE), 5000, Topic.GENERAL, settled=wanting) == 1.0
+    assert policy.propensity(Local(Reason.LOCAL_CONFIDENT), 5000, Topic.GENERAL, settled=wanting) == 0.05
+
+
 def test_a_draft_that_the_contract_would_take_is_not_hopeless() -> None:
     assert policy.is_hopeless(0.03, 300)
     assert not policy.is_hopeless(0.03, 300, Thresholds(0.9, 0.02))
