@@ -52,10 +52,11 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """A question with the local model's answer, where that is known."""
+    """A question with both sides' answers, where they are known."""
 
     outcome: Outcome
     answer: str | None
+    teacher_answer: str | None = None
 
 
 @cache
@@ -102,20 +103,21 @@ def drafted(folder: Path, name: str) -> tuple[Drafted, ...]:
     The file is the one that holds a teacher's answers beside them.
     """
     ids = [row["id"] for row in _rows(folder / f"{name}_route.jsonl")]
-    answers = _local_answers(folder, name)
+    answers, better = _both_answers(folder, name)
     pairs = zip(ids, questions(folder)[name], strict=True)
     if not answers:
         return tuple(Drafted(outcome, None) for _, outcome in pairs)
-    return tuple(Drafted(outcome, answers[id]) for id, outcome in pairs if id in answers)
+    return tuple(Drafted(outcome, answers[id], better.get(id)) for id, outcome in pairs if id in answers)
 
 
-def _local_answers(folder: Path, name: str) -> dict[str, str]:
-    """The local model's answers by question id, from the file that also holds the teacher's."""
+def _both_answers(folder: Path, name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The local model's answers by question id and the teacher's, from the first file that holds both."""
     for file in sorted(folder.glob(f"{name}_validate*.jsonl")):
         rows = _rows(file)
-        if any(row["model"].startswith(TEACHERS) for row in rows):
-            return {row["id"]: row["answer"] for row in rows if not row["model"].startswith(TEACHERS)}
-    return {}
+        better = {row["id"]: row["answer"] for row in rows if row["model"].startswith(TEACHERS)}
+        if better:
+            return {row["id"]: row["answer"] for row in rows if not row["model"].startswith(TEACHERS)}, better
+    return {}, {}
 
 
 def _shuffled(items: Sequence[Outcome], chance: np.random.Generator) -> list[Outcome]:

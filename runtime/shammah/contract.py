@@ -17,23 +17,28 @@ from shammah.policy import Thresholds
 Array = NDArray[np.float64]
 
 PRESETS = {"strict": 0.05, "balanced": 0.15, "relaxed": 0.30}
-WINDOW = 1000
+WINDOW = 2000
 """So many of the newest judged answers count."""
 LEAST = 30
 """With less evidence than this, everything is forwarded."""
-HALF_LIFE = 1000.0
+ENOUGH = WINDOW
+"""Until so many answers are judged, every forwarded question is compared: that takes no call of the teacher's."""
+HALF_LIFE = 2000.0
 """In judged answers."""
-# Standard deviations between estimate and bound, and the answers ahead whose luck the bound covers. Both chosen by
+DEVIATIONS = 1.65
+"""Between estimate and bound: 95% of a normal distribution, one-sided."""
+# The bound covers the luck of the answers ahead, so many times the questions seen so far: chosen, as what follows, by
 # simulation (bench/contract.py) on seeds that are not reported.
-DEVIATIONS = 2.8
-HORIZON = 3000
+HORIZON = 4.0
 # Of what was seen itself: so many standard errors above the allowed rate contradict the curve.
 SLACK = 1.0
 LEAST_SHARE = 0.1
 """Where fewer would pass, luck alone would decide whether the promise is kept: all is forwarded."""
-# Of intercept and slopes: where they start, and how far they may go. Slopes of one in all: the heads are calibrated.
-PRIOR_MEAN = (0.0, 0.5, 0.5)
-PRIOR_DEVIATION = (0.3, 0.1, 0.1)
+# How far the heads' log-odds, about their mean, are believed: heads that learn online are somewhat too sure of their
+# extremes, and the validator sees all that the router sees. Then how far intercept and slopes may go from there: how
+# many are bad in all, the evidence says.
+BELIEF = 0.85
+PRIOR_DEVIATION = (1.0, 0.1, 0.1)
 ROUTER_SHARES = (0.0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85)
 VALIDATOR_STEPS = 40
 _NEWTON_STEPS = 6
@@ -85,7 +90,7 @@ class _Curve:
     """P(bad) of each judged answer, with how far the curve itself may be off.
 
     Attributes:
-        inputs: One, and both heads' log-odds of bad, (n, 3).
+        inputs: One, and both heads' log-odds of bad about their means, (n, 3).
         covariance: Of the curve's parameters, (3, 3).
     """
 
@@ -103,28 +108,35 @@ def decide(evidence: Sequence[Evidence], max_bad_rate: float) -> Standing:
     """
     rows = list(evidence)[-WINDOW:]
     certain = sum(one.is_certain for one in rows)
+    nothing = Standing(Thresholds(None), None, None, 0.0, len(rows), certain)
     if len(rows) < LEAST:
-        return Standing(Thresholds(None), None, None, 0.0, len(rows), certain)
+        return nothing
     recency = 0.5 ** (np.arange(len(rows))[::-1] / HALF_LIFE)
     bad = np.array([one.is_bad for one in rows], dtype=float)
-    curve = _curve(_inputs(rows), bad, recency * np.array([one.trust for one in rows]))
-    population = recency / np.array([max(0.01, one.propensity) for one in rows])
+    questions = 1 / np.array([max(0.01, one.propensity) for one in rows])  # that each stands for
+    curve = _fit(rows, bad, recency * np.array([one.trust for one in rows]), recency * questions)
     pairs = _pairs(rows)
-    estimate, bound, share, seen = _measure(rows, pairs, curve, bad, population)
+    ahead = HORIZON * float(questions.sum())
+    estimate, bound, share, seen = _measure(rows, pairs, curve, bad, recency * questions, ahead)
     allowed = (bound <= max_bad_rate) & (seen <= max_bad_rate) & (share >= LEAST_SHARE)
     if not allowed.any():
-        return Standing(Thresholds(None), None, None, 0.0, len(rows), certain)
+        return nothing
     best = int(np.argmax(np.where(allowed, share, -1.0)))
-    router, validator = (float(value) for value in pairs[best])
+    bars = Thresholds(float(pairs[best, 0]), float(pairs[best, 1]), compares_all=len(rows) < ENOUGH)
     expected, at_most, passing = (float(column[best]) for column in (estimate, bound, share))
-    return Standing(Thresholds(router, validator), expected, at_most, passing, len(rows), certain)
+    return Standing(bars, expected, at_most, passing, len(rows), certain)
 
 
-def _inputs(rows: Sequence[Evidence]) -> Array:
-    """One, and the log-odds of bad by router and validator; the router stands in where there is no validator."""
-    router = np.array([one.router for one in rows])
-    validator = np.array([one.router if one.validator is None else one.validator for one in rows])
-    return np.stack([np.ones(len(rows)), -_log_odds(router), -_log_odds(validator)], axis=1)
+def _fit(rows: Sequence[Evidence], bad: Array, worth: Array, population: Array) -> _Curve:
+    """The curve of these answers; the router stands in where an answer has no validator."""
+    router = _log_odds(np.array([one.router for one in rows]))
+    if any(one.validator is None for one in rows):
+        believed, other = router, np.zeros(len(rows))
+    else:
+        believed, other = _log_odds(np.array([one.validator for one in rows], dtype=float)), router
+    middle, beside = np.average(believed, weights=population), np.average(other, weights=population)
+    inputs = np.stack([np.ones(len(rows)), middle - believed, beside - other], axis=1)
+    return _curve(inputs, bad, worth, np.array([-middle, BELIEF, 0.0]))
 
 
 def _log_odds(p: Array) -> Array:
@@ -132,9 +144,8 @@ def _log_odds(p: Array) -> Array:
     return np.asarray(np.log(held / (1 - held)), dtype=np.float64)
 
 
-def _curve(inputs: Array, bad: Array, weights: Array) -> _Curve:
-    """The logistic curve with the largest posterior, by Newton's steps, and Laplace's covariance."""
-    start = np.array(PRIOR_MEAN)
+def _curve(inputs: Array, bad: Array, weights: Array, start: Array) -> _Curve:
+    """The logistic curve with the largest posterior, by Newton's steps from its prior, and Laplace's covariance."""
     precision = np.diag(1 / np.array(PRIOR_DEVIATION) ** 2)
     mean, covariance = start, precision
     for _ in range(_NEWTON_STEPS):
@@ -170,19 +181,22 @@ def _quantiles(values: Array, shares: Array) -> Array:
 
 
 def _measure(
-    rows: Sequence[Evidence], pairs: Array, curve: _Curve, bad: Array, population: Array
+    rows: Sequence[Evidence], pairs: Array, curve: _Curve, bad: Array, population: Array, ahead: float
 ) -> tuple[Array, Array, Array, Array]:
-    """For each pair: expected bad rate, its upper bound, the share that passes, and what was seen, less its error."""
+    """For each pair: expected bad rate, its upper bound, the share that passes, and what was seen, less its error.
+
+    The bound covers the luck of so many questions `ahead`.
+    """
     router = np.array([one.router for one in rows])
     validator = np.array([1.0 if one.validator is None else one.validator for one in rows])
-    passes = (router >= pairs[:, :1]) & (validator >= pairs[:, 1:])  # (pairs, n)
+    passes = ((router >= pairs[:, :1]) & (validator >= pairs[:, 1:])).astype(np.float64)  # (pairs, n)
     weight = passes @ population
     part = np.where(weight > 0, weight, 1.0)
     spread = curve.p_bad * (1 - curve.p_bad)
     estimate = passes @ (population * curve.p_bad) / part
     gradient = passes @ (population[:, None] * spread[:, None] * curve.inputs) / part[:, None]  # (pairs, 3)
     share = weight / population.sum()
-    luck = passes @ (population * spread) / part / np.maximum(1.0, HORIZON * share)
+    luck = passes @ (population * spread) / part / np.maximum(1.0, ahead * share)
     variance = np.einsum("ki,ij,kj->k", gradient, curve.covariance, gradient) + luck
     bound = np.where(weight > 0, estimate + DEVIATIONS * np.sqrt(variance), 1.0)
     seen = passes @ (population * bad) / part

@@ -110,11 +110,11 @@ class Head:
 
     def probability(self, seen: Features) -> float:
         """P(good) for what is seen; 0.5 or less of confidence before the first lesson."""
-        return self.learner.probability(self._input(seen))
+        return self.learner.probability(self.input(seen))
 
     def contributions(self, seen: Features) -> Contributions:
         """What each input adds to the logit: its weight times its value."""
-        added = self._input(seen) * self.learner.weights
+        added = self.input(seen) * self.learner.weights
         hand, waves = self.hand_width, self.hand_width + 1 + self.prior.waves
         embedding = float(added[waves:].sum()) if seen.embedding is not None else 0.0
         bias = float(added[hand]) + self.learner.offset
@@ -122,7 +122,7 @@ class Head:
 
     def learn(self, seen: Features, is_good: bool, weight: float, cursor: int) -> None:
         """Take in one lesson of the journal."""
-        self.learner.learn(self._input(seen), float(is_good), weight)
+        self.learner.learn(self.input(seen), float(is_good), weight)
         self.lessons += 1
         self.cursor = cursor
         self.with_embedding += seen.embedding is not None
@@ -140,7 +140,7 @@ class Head:
         if self.since_swap <= SWAP_LESSONS and self.since_swap % FORGET_EVERY == 0:
             self.learner.forget(SWAP_KEPT**FORGET_EVERY)
 
-    def _input(self, seen: Features) -> Array:
+    def input(self, seen: Features) -> Array:
         """Hand features, bias, waves, embedding: (hand + 1 + waves [+ 384],), as wide as the learner."""
         blocks = [self.prior.hand * seen.hand, np.array([BIAS]), self._waves(seen.hand)]
         width = len(seen.hand) + 1 + self.prior.waves + (0 if seen.embedding is None else len(seen.embedding))

@@ -80,10 +80,12 @@ class Thresholds:
 
     Attributes:
         router: None forwards everything.
+        compares_all: Whether every forwarded question is compared, for want of evidence.
     """
 
     router: float | None = THRESHOLD
     validator: float = THRESHOLD
+    compares_all: bool = False
 
 
 FIXED = Thresholds()

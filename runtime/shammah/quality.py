@@ -19,7 +19,7 @@ from shammah.journal import Journal
 from shammah.learners import DEFAULT_KIND, Kind
 from shammah.policy import CAUTIOUS_QUESTIONS, FIXED, Thresholds, in_force
 
-VERSION = 1
+VERSION = 2
 """Of the file; one of another version is decided anew."""
 
 

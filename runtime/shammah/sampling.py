@@ -50,10 +50,10 @@ DEFAULT_RATES = SamplingRates()
 def propensity(chosen: Route, count: int, rate: float, settled: Thresholds = FIXED) -> float:
     """The probability with which the side that did not answer is asked in the background.
 
-    On forwarded questions the local model costs no money: it runs on all of them for a while, and while the contract
-    lets nothing pass, or there would never be evidence.
+    On forwarded questions the local model costs no money: it runs on all of them for a while, while the contract
+    lets nothing pass, or there would never be evidence, and while it rests on little.
     """
-    is_wanted = count < CAUTIOUS_QUESTIONS or settled.router is None
+    is_wanted = count < CAUTIOUS_QUESTIONS or settled.router is None or settled.compares_all
     return 1.0 if isinstance(chosen, Forward) and is_wanted else rate
 
 

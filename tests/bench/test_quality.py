@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import contract, outcomes, routing, scores
+from bench import contract, outcomes, pupils, routing, scores
 from bench.pair import Pair
 from bench.scored import figure, main
 from shammah.features import QUESTION_FEATURES, Features
@@ -95,13 +95,41 @@ def test_the_hindsight_best_is_the_longest_run_of_the_surest_that_keeps_the_rate
     assert contract.hindsight(~np.zeros(6, dtype=bool), scores_of_both, 0.25) == 0
 
 
-@needs_data
-def test_a_contract_meets_a_stream_from_its_cold_start() -> None:
-    stream = contract.streams(DATA)["gsm8k"](1000)[:230]
-    (strict,), (lax,) = contract.play(stream, [0.0], 1000), contract.play(stream, [1.0], 1000)
-    assert (strict.share, strict.bad) == (0.0, 0.0)
-    assert lax.share > 0.5
-    assert 0 < lax.bad < 1
+def test_more_bad_answers_than_allowed_may_be_luck_in_a_few_and_not_in_many() -> None:
+    # P(at least 3 of 10 | 0.15) = 0.18, P(at least 4) = 0.05: binomial tables.
+    assert contract.may_be_luck(10, 3, 0.15)
+    assert not contract.may_be_luck(10, 4, 0.15)
+    assert contract.may_be_luck(0, 0, 0.15)
+    assert not contract.may_be_luck(2000, 350, 0.15)
+    assert not contract.may_be_luck(10, 1, 0.0)
+
+
+def test_a_contract_counts_as_kept_only_without_slack() -> None:
+    runs = [contract.Run(100, 50, bad, 0.8) for bad in (5, 7, 8)]
+    one = contract.row("it", 0.15, runs)
+    assert (one.kept, one.kept_by_luck, one.share, one.bad) == pytest.approx((2 / 3, 1.0, 0.5, 20 / 150))
+    assert one.verdict == "broken"
+
+
+def synthetic(count: int, has_validator: bool = False) -> pupils.Stream:
+    """Questions of which one direction of the inputs tells whether the local answer is bad."""
+    chance = np.random.default_rng(5)
+    inputs = chance.standard_normal((count, 6)).astype(np.float32)
+    bad = chance.random(count) < 1 / (1 + np.exp(2 + 2 * inputs[:, 0]))
+    return pupils.Stream(bad, inputs, inputs.copy() if has_validator else None)
+
+
+def test_each_contract_learns_from_its_own_comparisons_as_if_it_were_alone() -> None:
+    stream = synthetic(500)
+    assert contract.play(stream, contract.RATES, 3) == [contract.play(stream, [rate], 3)[0] for rate in contract.RATES]
+
+
+@pytest.mark.parametrize("has_validator", [False, True])
+def test_a_contract_meets_a_stream_from_its_cold_start(has_validator: bool) -> None:
+    strict, lax = contract.play(synthetic(500, has_validator), [0.0, 1.0], 0)
+    assert (strict.share, strict.bad_rate) == (0.0, 0.0)
+    assert lax.share > 0.9
+    assert 0 < lax.bad_rate < 0.5
     assert lax.best_share == 1.0
 
 
@@ -114,3 +142,11 @@ def test_the_teacher_gains_where_it_is_right_and_the_local_model_is_not() -> Non
         pair.teacher.learn(x, True, 1.0, 0)
     gains = {high: np.mean([pair.gain(x) for x in seen if (x.hand[0] > 0) == high]) for high in (True, False)}
     assert gains[False] > gains[True] + 0.2
+
+
+@needs_data
+def test_the_first_axes_of_the_inputs_say_nearly_what_all_of_them_say() -> None:
+    stream, cut = (pupils.seen(DATA, "gsm8k", axes) for axes in (None, 160))
+    assert stream.validator is not None
+    assert cut.router.shape == (len(stream.is_bad), 160)
+    assert (cut.router**2).sum() == pytest.approx((stream.router**2).sum(), rel=0.02)

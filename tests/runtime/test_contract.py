@@ -41,7 +41,7 @@ def test_without_evidence_everything_is_forwarded(count: int) -> None:
 
 def test_good_answers_let_everything_pass() -> None:
     standing = contract.decide([Evidence(0.9, 0.9, False)] * 300, 0.15)
-    assert standing.thresholds == Thresholds(0.0, 0.0)
+    assert standing.thresholds == Thresholds(0.0, 0.0, compares_all=True)
     assert standing.bound is not None
     assert standing.bound <= 0.15
 
@@ -75,6 +75,21 @@ def test_an_answer_judged_at_a_tenth_of_the_rate_stands_for_ten() -> None:
     seldom = contract.decide([*common, *rare], 0.15).share
     equal = contract.decide([*common, *drawn(200, seed=2)], 0.15).share
     assert seldom > 1.5 * equal
+
+
+def test_every_forwarded_question_is_compared_until_there_is_enough_evidence() -> None:
+    little, much = (contract.decide(drawn(count, seed=5), 0.2).thresholds for count in (500, contract.ENOUGH))
+    assert (little.compares_all, much.compares_all) == (True, False)
+    assert None not in (little.router, much.router)
+
+
+def test_where_there_is_a_validator_its_word_counts_and_not_the_routers() -> None:
+    chance = np.random.default_rng(6)
+    good, noise = chance.random(600), chance.random(600)
+    told = [Evidence(n, v, bool(chance.random() > v)) for n, v in zip(noise.tolist(), good.tolist(), strict=True)]
+    standing = contract.decide(told, 0.15)
+    assert standing.thresholds.router == 0.0
+    assert standing.thresholds.validator > 0.5
 
 
 def test_similarity_alone_is_told_from_judges() -> None:

@@ -54,7 +54,7 @@ def test_what_spoke_adds_up_to_the_logit(journal: Journal, has_embedding: bool) 
     assert seen
     parts = head.contributions(seen)
     logit = sum(parts.hand) + parts.bias + parts.waves + parts.embedding
-    x = head._input(seen)
+    x = head.input(seen)
     variance = float(x @ head.learner.arrays()["covariance"] @ x)
     assert sigmoid(logit / math.sqrt(1 + math.pi * variance / 8)) == pytest.approx(head.probability(seen), abs=1e-5)
     assert (parts.embedding != 0) is has_embedding

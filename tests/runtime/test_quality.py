@@ -264,7 +264,7 @@ def test_a_validator_of_another_learner_than_the_router_gives_no_evidence(journa
         (None, 300, "off", Thresholds(0.5, 0.5)),
         (0.15, 0, "early", Thresholds(None)),
         (0.15, 199, "early", Thresholds(0.95, 0.5)),
-        (0.15, 200, "kept", Thresholds(0.0, 0.0)),
+        (0.15, 200, "kept", Thresholds(0.0, 0.0, compares_all=True)),
         (0.0, 200, "unkept", Thresholds(None)),
     ],
 )

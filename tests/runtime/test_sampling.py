@@ -79,6 +79,12 @@ def test_while_nothing_may_pass_the_local_model_runs_on_all_that_is_forwarded() 
     assert propensity(UNSURE, 5000, 0.05, Thresholds(0.7, 0.2)) == 0.05
 
 
+def test_while_evidence_is_wanted_all_that_is_forwarded_is_compared_and_no_more_local_answers_are() -> None:
+    wanting = Thresholds(0.4, 0.6, compares_all=True)
+    assert propensity(UNSURE, 5000, 0.05, wanting) == 1.0
+    assert propensity(Local(Reason.LOCAL_CONFIDENT), 5000, 0.05, wanting) == 0.05
+
+
 @pytest.mark.parametrize(
     ("rate", "compared", "expected"),
     [
