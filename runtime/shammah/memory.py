@@ -83,6 +83,11 @@ class Precedence:
         if isinstance(decision, Pause):
             self._pause(decision.training)
 
+    @property
+    def is_pausing(self) -> bool:
+        """Whether a training stands still for this answer."""
+        return self._file is not None
+
     def close(self) -> None:
         """Let the training go on."""
         if self._file is not None:

@@ -11,6 +11,7 @@ import typer
 from shammah import __version__
 from shammah.cli import adapters as adapters_command
 from shammah.cli import ask as ask_command
+from shammah.cli import chat as chat_command
 from shammah.cli import checkpoint as checkpoint_command
 from shammah.cli import examples as examples_command
 from shammah.cli import explain as explain_command
@@ -56,6 +57,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("ask")(ask_command.ask)
+app.command("chat")(chat_command.chat)
 app.command("explain")(explain_command.explain)
 app.command("feedback")(feedback_command.feedback)
 app.command("train")(train_command.train)

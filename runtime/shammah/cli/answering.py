@@ -51,7 +51,7 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
         local = precedence.around(parts.local(), parts.base)
         assistant = Assistant(journal, parts.heads, local, parts.teacher(), parts.embed, contract=parts.contract)
         shows_live = sys.stdout.isatty() and not options.as_json
-        screen = (Terminal if shows_live else Silent)(lambda: _announce(parts))
+        screen = (Terminal if shows_live else Silent)(lambda: announce(parts))
         request = _request(options, settings, journal)
         with stop:
             outcome = assistant.ask(request, screen, stop)
@@ -93,7 +93,7 @@ def _last(journal: Journal, session: str) -> tuple[Question, Answer]:
     return last, shown
 
 
-def _announce(parts: Parts) -> None:
+def announce(parts: Parts) -> None:
     """Before the first forward that a person sees: to whom it goes, for how much, and how to stop it."""
     if not sys.stderr.isatty() or not parts.journal.raise_flag("teacher_announced"):
         return
@@ -138,22 +138,25 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
 
 
 def _say_more(outcome: Outcome, options: Options, parts: Parts) -> None:
+    for line in [*notes(outcome, parts), *(reasons(outcome, parts) if options.tells_why else ())]:
+        say(line)
+
+
+def notes(outcome: Outcome, parts: Parts) -> list[str]:
     """What is worth a line beside the answer."""
-    shown = outcome.answer
+    shown, lines = outcome.answer, []
     if shown.side == Side.LOCAL and parts.is_seedling and shown.finish != Finish.INTERRUPTED:
-        say(
+        lines.append(
             "Answered by the small built-in model. For a real one: "
             f"{catalog.suggested_model().command}, then shammah ask --model PATH."
         )
     if outcome.redactions and shown.side == Side.TEACHER:
-        say(f"{outcome.redactions} secret{'s' * (outcome.redactions > 1)} stayed on this machine.")
+        lines.append(f"{outcome.redactions} secret{'s' * (outcome.redactions > 1)} stayed on this machine.")
     if shown.finish == Finish.REFUSAL:
-        say("Claude declined to answer this as it stands.")
+        lines.append("Claude declined to answer this as it stands.")
     if shown.finish == Finish.LENGTH:
-        say("The answer was cut at the token limit; raise --max-tokens.")
-    if options.tells_why:
-        for line in reasons(outcome, parts):
-            say(line)
+        lines.append("The answer was cut at the token limit; raise --max-tokens.")
+    return lines
 
 
 def reasons(outcome: Outcome, parts: Parts) -> list[str]:

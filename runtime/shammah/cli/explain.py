@@ -36,7 +36,7 @@ def explain(id: Id = None, as_json: AsJson = False) -> None:
         heads = Heads(settings.home, journal, question.lineage, settings.heads.learner)
         embed = Parts(settings, journal, BusyMeter(), say).embed
         found = explaining.explain(journal, heads, question, shown, embed)
-        write(json.dumps(as_object(found)) if as_json else harmless("\n".join(_lines(found))))
+        write(json.dumps(as_object(found)) if as_json else harmless("\n".join(lines(found))))
 
 
 def _find(journal: "Journal", id: str | None) -> "tuple[Question, Answer]":
@@ -74,17 +74,18 @@ def as_object(found: "Explanation") -> dict[str, Any]:
     }
 
 
-def _lines(found: "Explanation") -> list[str]:
-    lines = [
+def lines(found: "Explanation") -> list[str]:
+    """The explanation in words."""
+    told = [
         f"{found.question.id}  {shorten(found.question.text, 14)}",
         f"answered by {found.shown.model} ({found.shown.side}): {found.why} ({found.shown.reason}).",
         f"{found.count} questions were counted before it.",
     ]
     for said in found.said:
-        lines += ["", *_of_head(said)]
+        told += ["", *_of_head(said)]
     if found.neighbours:
-        lines += ["", "similar questions:", *map(_of_neighbour, found.neighbours)]
-    return lines
+        told += ["", "similar questions:", *map(_of_neighbour, found.neighbours)]
+    return told
 
 
 def _of_head(said: "Said") -> list[str]:

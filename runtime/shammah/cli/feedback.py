@@ -12,6 +12,7 @@ from shammah.cli.typed import clean, read_stdin
 from shammah.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from shammah.feedback import Feedback
     from shammah.journal import Journal
     from shammah.records import NewRating, Question
 
@@ -28,7 +29,6 @@ Id = Annotated[str | None, typer.Option("--id", help="The question's id; else th
 def feedback(rating: Rating, note: Note = "", answer: Target = None, id: Id = None) -> None:
     """Rate an answer: critical counts 10 times, medium 3 times, good once."""
     from shammah import feedback as path
-    from shammah import schedule
     from shammah.journal import Journal
 
     if rating.lower() not in path.NAMES:
@@ -40,17 +40,28 @@ def feedback(rating: Rating, note: Note = "", answer: Target = None, id: Id = No
     with Journal(settings.home) as journal:
         for notice in journal.take_notices():
             say(notice)
-        question = _question(journal, id)
-        needs_target = said.rating.is_rejection and not said.target
-        new = path.rate(journal, question, said, needs_target and _has_teacher(settings))
-        due = schedule.consider(journal, settings)
-        write(_summary(new, question, journal, settings))
-        if due:
-            say(due)
-        if settings.worker.enabled and journal.jobs.waiting():
-            from shammah import worker
+        give(said, _question(journal, id), journal, settings)
 
-            worker.start(settings.home, settings.offline)
+
+def give(said: "Feedback", question: "Question", journal: "Journal", settings: config.Settings) -> None:
+    """Record a rating, say what follows from it, and let the background begin.
+
+    Raises:
+        UsageError: The answer cannot be learnt as it is.
+    """
+    from shammah import feedback as path
+    from shammah import schedule
+
+    needs_target = said.rating.is_rejection and not said.target
+    new = path.rate(journal, question, said, needs_target and _has_teacher(settings))
+    due = schedule.consider(journal, settings)
+    write(_summary(new, question, journal, settings))
+    if due:
+        say(due)
+    if settings.worker.enabled and journal.jobs.waiting():
+        from shammah import worker
+
+        worker.start(settings.home, settings.offline)
 
 
 def _text(text: str) -> str:
