@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.ask import environment
 from bench.measure import Row, alternate, watching
 
-MARK = b"> "
+MARK = b">"  # the blank behind it is drawn by moving the cursor
 PEER = "import typer, rich, prompt_toolkit; print('> ', end='', flush=True); input()"
 ROWS, COLUMNS = 24, 80
 LONGEST_SECONDS = 60.0

@@ -8,6 +8,7 @@ import typer
 from shammah import config
 from shammah.cli.session import current as current_session
 from shammah.cli.typed import clean
+from shammah_convert.collector import resting
 
 Offline = Annotated[bool, typer.Option("--offline", help="Send nothing off this machine.")]
 Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="A GGUF Qwen2, Qwen2.5 or Qwen3.")]
@@ -35,7 +36,8 @@ def chat(
         answer__max_tokens=max_tokens,
         answer__temperature=temperature,
     )
-    from shammah.repl.loop import Chat
+    with resting():
+        from shammah.repl.loop import Chat
 
     if not Chat(settings, current_session()).run():
         raise typer.Exit(1)

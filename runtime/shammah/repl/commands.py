@@ -1,7 +1,6 @@
 """What can be typed: messages, and commands that begin with a slash."""
 
 import difflib
-import re
 from dataclasses import dataclass
 
 from shammah.errors import UsageError
@@ -57,8 +56,6 @@ COMMANDS = (
 )
 NAMES = tuple(command.name for command in COMMANDS)
 _ALIASES = {"exit": "quit", "?": "help", "h": "help", "q": "quit"}
-# A path such as /etc/hosts is no command, and neither is a lone slash.
-_CALL = re.compile(r"/([A-Za-z?]+)(?:\s+(.*))?", re.DOTALL)
 
 
 def read(line: str) -> Call | str:
@@ -70,14 +67,14 @@ def read(line: str) -> Call | str:
     text = line.strip()
     if text.startswith("//"):
         return text[1:]
-    found = _CALL.fullmatch(text)
-    if found is None:
+    word, *rest = text.split(maxsplit=1) or [""]
+    name = word[1:].lower()
+    if not word.startswith("/") or not (name.isalpha() or name == "?"):  # /etc/hosts is a path
         return text
-    name = found[1].lower()
     name = _ALIASES.get(name, name)
     if name not in NAMES:
         raise UsageError(f"there is no /{name}", hint=f"Did you mean /{nearest(name)}? /help lists all.")
-    return Call(name, (found[2] or "").strip())
+    return Call(name, rest[0] if rest else "")
 
 
 def nearest(name: str) -> str:

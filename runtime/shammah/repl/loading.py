@@ -2,15 +2,13 @@
 
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from shammah.config import Settings
 from shammah.errors import Interrupted
-from shammah.generation import Stop, never
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from shammah.assembly import Parts
     from shammah.journal import Journal
     from shammah.local import LocalModel
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
 State = Literal["checking", "loading", "ready", "waiting", "failed"]
 """`waiting`: there is no room for it beside a training; whoever answers makes some."""
 
+Stop = Callable[[], bool]
 PATIENCE_SECONDS = 5.0
 LOOK_SECONDS = 0.05
 
@@ -32,7 +31,7 @@ class Loading:
         said: What is worth a word to the person.
     """
 
-    def __init__(self, settings: Settings, changed: "Callable[[], None]" = lambda: None) -> None:
+    def __init__(self, settings: Settings, changed: Callable[[], None] = lambda: None) -> None:
         self.state: State = "checking"
         self.base: Base | None = None
         self.said: list[str] = []
@@ -48,7 +47,7 @@ class Loading:
         if self._thread.ident is None:
             self._thread.start()
 
-    def identified(self, stop: Stop = never) -> None:
+    def identified(self, stop: Stop = lambda: False) -> None:
         """Wait until the model file is known.
 
         Raises:
@@ -61,7 +60,7 @@ class Loading:
         if self.base is None:
             self._raise()
 
-    def take(self, stop: Stop = never) -> "LocalModel | None":
+    def take(self, stop: Stop = lambda: False) -> "LocalModel | None":
         """Wait for the model and hand it over, once; None where it was handed over, or there was no room for it.
 
         Raises:
