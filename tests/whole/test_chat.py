@@ -1,11 +1,16 @@
 """`shammah chat` through a pipe: each line is a message or a command, and stdout holds the answers."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from shammah import bases
+from shammah.adapters import hash_of
 from tests.anthropic_server import Answer, AnthropicServer
 from tests.whole.command import Home
+from tests.whole.test_adapters import fill
 
 KEY = {"ANTHROPIC_API_KEY": "sk-ant-" + "test" * 6, "SHAMMAH_WORKER_ENABLED": "false"}
 
@@ -99,3 +104,48 @@ def test_secrets_stay_out_of_what_is_kept(tmp_path: Path) -> None:
     chat(home, f"my key is {secret}", f"/save {tmp_path / 'talk.md'}")
     kept = [file for file in tmp_path.rglob("*") if file.is_file() and secret.encode() in file.read_bytes()]
     assert kept == []
+
+
+def test_a_blind_comparison_is_picked_from_then_revealed_and_learnt(tmp_path: Path) -> None:
+    with AnthropicServer([Answer("claude says soft")]) as server:
+        home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url})
+        out, _ = chat(home, "/compare how do i undo the last commit but keep the changes", "what?", "2")
+    before, first, second, after = re.split(r"--- [12] ---\n|(?=1 was )", out)
+    assert before == ""
+    names = {"claude says soft\n": "Claude"}
+    ones, twos = (names.get(text, "the local model") for text in (first, second))
+    assert {ones, twos} == {"Claude", "the local model"}
+    wins = {name: int(name == twos) for name in (ones, twos)}
+    assert after == (
+        f"1 was {ones}, 2 was {twos}.\n"
+        f"So far: Claude {wins['Claude']}, the local model {wins['the local model']}, as good 0.\n"
+    )
+    with home.journal() as journal:
+        (example,) = journal.examples.live()
+    assert example.completion[0].content == second.strip()
+    assert [message.content for message in example.rejected or ()] == [first.strip()]
+
+
+def test_adapters_are_compared_and_what_is_active_answers_again(tmp_path: Path) -> None:
+    home = fill(Home(tmp_path / "home", {"SHAMMAH_WORKER_ENABLED": "false"}), tmp_path, hash_of(bases.SEEDLING))
+    question = "how do i undo the last commit but keep the changes"
+    home = replace(home, variables=home.variables | {"SHAMMAH_ANSWER_MAX_TOKENS": "60"})
+    out, err = chat(home, f"/compare none none {question}", f"/compare none mine:0.001 {question}", question, code=1)
+    assert "one and the same" in err
+    assert "Both say the same." in err, "at this scale the adapter says nothing"
+    assert "So far: mine:0.001 0, none 0, as good 1." in out
+    with home.journal() as journal:
+        newest = journal.shown(journal.recent(1)[0])
+        compared = journal.answers(journal.recent(2)[1])
+    assert newest is not None
+    assert newest.adapters == ()
+    assert sorted(answer.adapters for answer in compared) == [(), (("mine", 0.001),)]
+
+
+def test_a_skipped_comparison_teaches_nothing(tmp_path: Path) -> None:
+    with AnthropicServer([Answer("claude says soft")]) as server:
+        home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url})
+        _, err = chat(home, "/compare how do i list hidden files")
+    assert "Skipped" in err
+    with home.journal() as journal:
+        assert journal.examples.all() == []

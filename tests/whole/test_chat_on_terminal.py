@@ -19,7 +19,7 @@ from tests.whole.test_terminal import trust_router_not_validator
 from tests.whole.test_train import faked
 
 KEY = {"ANTHROPIC_API_KEY": "sk-ant-" + "test" * 6, "SHAMMAH_WORKER_ENABLED": "false"}
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is the terminal here")
 
@@ -167,3 +167,34 @@ def test_a_training_shows_while_one_types_and_its_adapter_answers_next(tmp_path:
     tmux.say("/adapters rollback")
     tmux.see("the bare model, no adapter")
     tmux.see("· no adapter ·")
+
+
+def test_the_edited_answer_becomes_the_target(tmp_path: Path, on_terminal: Open) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nsed -i 's/HEAD~1/HEAD~2/' \"$1\"\n")
+    editor.chmod(0o755)
+    home = Home(tmp_path / "home", {"SHAMMAH_WORKER_ENABLED": "false"})
+    tmux = on_terminal(home, EDITOR=str(editor), NO_COLOR="1")
+    tmux.see("no adapter")
+    tmux.say("how do i undo the last commit but keep the changes")
+    tmux.see("local (no key)")
+    tmux.say("/answer medium")
+    tmux.see("your answer is kept to learn in its place")
+    tmux.say("/answer good")
+    tmux.see("good (weight 1)")
+    tmux.press("C-d")
+    with home.journal() as journal:
+        (example,) = journal.examples.live()
+    assert example.completion[0].content.startswith("git reset --soft HEAD~2\n")
+    assert "\x1b[3" not in tmux.screen("-e"), "NO_COLOR"
+
+
+def test_a_model_cannot_steer_the_terminal(tmp_path: Path, on_terminal: Open) -> None:
+    evil = "before\x1b]0;owned\x07\x1b[2J\x1b[31m after <b> and __init__"
+    with AnthropicServer([Answer(evil)]) as server:
+        tmux = on_terminal(Home(tmp_path / "home", KEY | {"ANTHROPIC_BASE_URL": server.url}))
+        tmux.see("no adapter")
+        tmux.say("say it")
+        screen = tmux.see("after <b> and __init__")
+    assert "> say it" in screen, "nothing was cleared"
+    assert "owned" not in tmux.run("display-message", "-p", "#{pane_title}")

@@ -18,6 +18,7 @@ from shammah.divergence import Divergence
 from shammah.features import Vector
 from shammah.journal.adapters import Adapters
 from shammah.journal.checkpoints import Checkpoints
+from shammah.journal.comparisons import Comparisons
 from shammah.journal.evidence import judged
 from shammah.journal.examples import Examples, insert_example
 from shammah.journal.heads import HeadRows
@@ -41,6 +42,7 @@ class Journal:
     Attributes:
         adapters: What was trained, and what of it is active.
         checkpoints: States to go back to.
+        comparisons: Which of two answers users picked.
         examples: What the generator is to learn.
         heads: What router and validator learn from.
         jobs: Work for the background.
@@ -62,6 +64,7 @@ class Journal:
         self._db = Database(self.path)
         self.adapters = Adapters(self._db)
         self.checkpoints = Checkpoints(self._db)
+        self.comparisons = Comparisons(self._db)
         self.examples = Examples(self._db)
         self.heads = HeadRows(self._db)
         self.jobs = Jobs(self._db)

@@ -39,6 +39,7 @@ COMMANDS = (
     ),
     Command("teacher", "", "ask Claude the same"),
     Command("local", "", "ask the local model the same"),
+    Command("compare", "[A B] [QUESTION]", "two answers, blind: Claude's and ours, or two adapters'"),
     Command("why", "", "why the last answer came from where it came"),
     Command("train", "[--force] | cancel", "learn from the corrections, while you chat on", ("--force", "cancel")),
     Command(

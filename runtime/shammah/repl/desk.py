@@ -1,7 +1,8 @@
 """Where messages are answered: the journal, the parts, the model, and the conversation so far."""
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from shammah import embedding, schedule
@@ -35,10 +36,19 @@ class Desk:
         parts: What answers.
         loading: The local model on its way.
         last: The last question that has an answer.
+        stop: Of what is answered now.
+        choose: Asks the person for a word.
         is_live: Whether answers are drawn as they come.
     """
 
-    def __init__(self, settings: Settings, session: str, loading: Loading, load: Callable[[Settings], Loading]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        session: str,
+        loading: Loading,
+        load: Callable[[Settings], Loading],
+        choose: Callable[[str], str],
+    ) -> None:
         """Open the journal.
 
         Args:
@@ -46,6 +56,7 @@ class Desk:
             session: The terminal's.
             loading: The model that the settings name, on its way.
             load: Begins to load another one.
+            choose: Asks the person for a word; empty where none comes.
         """
         self._load = load
         self.settings = settings
@@ -53,8 +64,9 @@ class Desk:
         self.journal = Journal(settings.home)
         self.loading = loading
         self.last: Spoken | None = None
+        self.choose = choose
         self.is_live = sys.stdout.isatty() and view.has_cursor()
-        self._stop = Interrupt()
+        self.stop = Interrupt()
         self._said: set[str] = set()
         self.parts = self._new_parts()
 
@@ -70,13 +82,25 @@ class Desk:
             ShammahError: Nobody can answer as asked.
             KeyboardInterrupt: It was ended where nothing could be kept.
         """
-        self._stop = Interrupt()
-        with self._stop, Precedence(self.settings.home, self.journal, self.say_once) as precedence:
-            self.loading.identified(self._stop)
+        with self.at_work() as local:
+            self._answer(request, local)
+        self.begin_work()
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[LocalSide]:
+        """The local side, for as long as something is answered; Ctrl-C asks `stop` to end it.
+
+        Raises:
+            ShammahError: There is no model to answer by.
+        """
+        self.stop = Interrupt()
+        with self.stop, Precedence(self.settings.home, self.journal, self.say_once) as precedence:
+            self.loading.identified(self.stop)
             self._say_what_waits()
             self._look_for_embedder()
-            self._answer(request, precedence)
-        self._begin_work()
+            yield self._local(precedence)
+            if precedence.is_pausing:  # the training needs the room again
+                self.parts.close()
 
     def use_model(self, path: str) -> None:
         """Let another model answer, from the next message on."""
@@ -93,11 +117,10 @@ class Desk:
             self._said.add(line)
             say(line)
 
-    def _answer(self, request: Request, precedence: Precedence) -> None:
+    def _answer(self, request: Request, local: LocalSide) -> None:
         parts = self.parts
-        local = self._local(precedence)
         assistant = Assistant(self.journal, parts.heads, local, parts.teacher(), parts.embed, contract=parts.contract)
-        outcome = assistant.ask(request, self._screen(), self._stop)
+        outcome = assistant.ask(request, self._screen(), self.stop)
         if outcome.answer.is_shown:
             self.last = Spoken(replace(request, forced=None), outcome)
         if not self.is_live:
@@ -106,8 +129,6 @@ class Desk:
             say("(stopped; what is shown is kept)")
         for line in notes(outcome, parts):
             self.say_once(line)
-        if precedence.is_pausing:  # the training needs the room again
-            parts.close()
         if outcome.answer.side == Side.TEACHER and (line := schedule.consider(self.journal, self.settings)):
             say(line)
 
@@ -120,7 +141,7 @@ class Desk:
             if self.parts.model is None:
                 if self.is_live and self.loading.state == "loading":
                     say("(the model is still being loaded)")
-                if (model := self.loading.take(self._stop)) is not None:
+                if (model := self.loading.take(self.stop)) is not None:
                     self.parts.adopt(model)
             return (with_room if self.parts.model is None else side).open()
 
@@ -132,7 +153,7 @@ class Desk:
 
     def _new_parts(self) -> Parts:
         meter = BusyMeter(background(self.settings.home))
-        return Parts(self.settings, self.journal, meter, self.say_once, lambda: self._stop())
+        return Parts(self.settings, self.journal, meter, self.say_once, lambda: self.stop())
 
     def _look_for_embedder(self) -> None:
         """Take up the embedder that the background has made meanwhile."""
@@ -146,7 +167,8 @@ class Desk:
             say(line)
         self.loading.said.clear()
 
-    def _begin_work(self) -> None:
+    def begin_work(self) -> None:
+        """Let the background begin, where there is work for it."""
         if self.settings.worker.enabled and self.journal.jobs.waiting():
             from shammah import worker  # most messages leave no work
 

@@ -21,7 +21,7 @@ from shammah.learning import Heads
 from shammah.policy import Side
 from shammah.privacy import says_the_same
 from shammah.records import Rating
-from shammah.repl import saving, stats
+from shammah.repl import comparison, saving, stats
 from shammah.repl.commands import Call, help_lines
 from shammah.repl.conversation import Spoken, again
 from shammah.repl.desk import Desk
@@ -196,6 +196,7 @@ _HANDLERS: Mapping[str, Callable[[Desk, str], None]] = {
     "answer": _edit_answer,
     "teacher": _teacher,
     "local": _local,
+    "compare": comparison.compare,
     "why": _why,
     "train": _train,
     "adapters": _adapters,

@@ -30,13 +30,13 @@ class Chat:
         self._desk: Desk | None = None
         self._first = self._load(settings)
         self._lookout = Lookout(settings, lambda: self._loading, self._refresh)
+        self._reader = self._open_reader()
 
     def run(self) -> bool:
         """Read and answer until the person ends it; whether all could be done."""
         all_done = True
         try:
-            reader = self._reader()
-            while (line := reader.read()) is not None:
+            while (line := self._reader.read()) is not None:
                 if line.strip() and not self._do(line):
                     all_done = False
                 if self._is_quit(line):
@@ -74,9 +74,9 @@ class Chat:
     def _open_desk(self) -> "Desk":
         from shammah.repl.desk import Desk
 
-        return Desk(self._settings, self._session, self._first, self._load)
+        return Desk(self._settings, self._session, self._first, self._load, self._reader.choose)
 
-    def _reader(self) -> Reader:
+    def _open_reader(self) -> Reader:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             self._first.start()
             return Lines()

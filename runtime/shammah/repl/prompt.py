@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
-from prompt_toolkit import PromptSession
+from prompt_toolkit import PromptSession, prompt
 from prompt_toolkit.application import get_app
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
@@ -33,6 +33,10 @@ class Reader(Protocol):
         """A line, or several; None at the end."""
         ...
 
+    def choose(self, message: str) -> str:
+        """A word that is asked for; empty where none comes."""
+        ...
+
 
 class Lines:
     """stdin that is no terminal: each line is a message."""
@@ -44,6 +48,11 @@ class Lines:
             if line:
                 return line
         return None
+
+    def choose(self, message: str) -> str:
+        """The next line; empty at the end."""
+        say(message)
+        return self.read() or ""
 
 
 class Prompt:
@@ -83,6 +92,13 @@ class Prompt:
         if text.strip():
             history.keep(self._file, text)
         return text
+
+    def choose(self, message: str) -> str:
+        """What is typed in answer; empty at Ctrl-C and Ctrl-D."""
+        try:
+            return clean(prompt(f"{message} ")).strip()
+        except (KeyboardInterrupt, EOFError):
+            return ""
 
     def refresh(self) -> None:
         """Draw the status again; any thread may ask for it."""
