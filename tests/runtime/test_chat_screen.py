@@ -108,3 +108,12 @@ def test_without_styles_a_draft_is_shown_only_once_it_is_accepted(monkeypatch: p
     assert terminal.text == ""
     shown.accept()
     assert terminal.text == "ls -la\n"
+
+
+def test_what_became_no_answer_ends_its_line_and_stays() -> None:
+    terminal = Terminal(COLUMNS, HEIGHT)
+    shown = live(terminal)
+    shown.final("the first half")
+    shown.leave()
+    shown.leave()
+    assert terminal.text == "the first half\n"

@@ -138,18 +138,24 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
 
 
 def _say_more(outcome: Outcome, options: Options, parts: Parts) -> None:
-    for line in [*notes(outcome, parts), *(reasons(outcome, parts) if options.tells_why else ())]:
+    first = introduction(outcome, parts)
+    for line in [*([first] if first else ()), *notes(outcome), *(reasons(outcome, parts) if options.tells_why else ())]:
         say(line)
 
 
-def notes(outcome: Outcome, parts: Parts) -> list[str]:
+def introduction(outcome: Outcome, parts: Parts) -> str:
+    """Who answered, and how to have a better one, where that is the built-in model; else nothing."""
+    if outcome.answer.side != Side.LOCAL or not parts.is_seedling or outcome.answer.finish == Finish.INTERRUPTED:
+        return ""
+    return (
+        "Answered by the small built-in model. For a real one: "
+        f"{catalog.suggested_model().command}, then shammah ask --model PATH."
+    )
+
+
+def notes(outcome: Outcome) -> list[str]:
     """What is worth a line beside the answer."""
-    shown, lines = outcome.answer, []
-    if shown.side == Side.LOCAL and parts.is_seedling and shown.finish != Finish.INTERRUPTED:
-        lines.append(
-            "Answered by the small built-in model. For a real one: "
-            f"{catalog.suggested_model().command}, then shammah ask --model PATH."
-        )
+    shown, lines = outcome.answer, list[str]()
     if outcome.redactions and shown.side == Side.TEACHER:
         lines.append(f"{outcome.redactions} secret{'s' * (outcome.redactions > 1)} stayed on this machine.")
     if shown.finish == Finish.REFUSAL:

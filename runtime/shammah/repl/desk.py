@@ -8,7 +8,7 @@ from dataclasses import replace
 from shammah import embedding, schedule
 from shammah.assembly import Parts
 from shammah.assistant import Assistant
-from shammah.cli.answering import announce, notes
+from shammah.cli.answering import announce, introduction, notes
 from shammah.cli.interrupt import Interrupt
 from shammah.cli.screen import Silent, harmless, say, write
 from shammah.config import Settings, with_model
@@ -23,7 +23,7 @@ from shammah.repl.conversation import Spoken
 from shammah.repl.loading import Loading
 from shammah.repl.screen import Live
 from shammah.sides import LocalGenerator, LocalSide
-from shammah.turn import Request, Screen
+from shammah.turn import Outcome, Request
 
 
 class Desk:
@@ -120,15 +120,15 @@ class Desk:
     def _answer(self, request: Request, local: LocalSide) -> None:
         parts = self.parts
         assistant = Assistant(self.journal, parts.heads, local, parts.teacher(), parts.embed, contract=parts.contract)
-        outcome = assistant.ask(request, self._screen(), self.stop)
+        outcome = self._shown(assistant, request)
         if outcome.answer.is_shown:
             self.last = Spoken(replace(request, forced=None), outcome)
-        if not self.is_live:
-            write(harmless(outcome.text))
         if outcome.answer.finish == Finish.INTERRUPTED:
-            say("(stopped; what is shown is kept)")
-        for line in notes(outcome, parts):
+            say("(stopped; what is shown is kept)" if outcome.text else "(stopped)")
+        if line := introduction(outcome, parts):
             self.say_once(line)
+        for line in notes(outcome):
+            say(line)
         if outcome.answer.side == Side.TEACHER and (line := schedule.consider(self.journal, self.settings)):
             say(line)
 
@@ -147,9 +147,21 @@ class Desk:
 
         return replace(side, open=open_model)
 
-    def _screen(self) -> Screen:
-        screen = Live if self.is_live else Silent
-        return screen(lambda: announce(self.parts))
+    def _shown(self, assistant: Assistant, request: Request) -> Outcome:
+        """Let a request be answered where it shows."""
+        if not self.is_live:
+            outcome = assistant.ask(request, Silent(self._announce), self.stop)
+            if outcome.text:
+                write(harmless(outcome.text))
+            return outcome
+        screen = Live(self._announce)
+        try:
+            return assistant.ask(request, screen, self.stop)
+        finally:
+            screen.leave()
+
+    def _announce(self) -> None:
+        announce(self.parts)
 
     def _new_parts(self) -> Parts:
         meter = BusyMeter(background(self.settings.home))

@@ -71,7 +71,8 @@ class Lookout:
             self._loading().identified(self._is_over.is_set)
         from shammah.journal import Journal
 
-        with contextlib.suppress(ShammahError), Journal(self._settings.home) as journal:
+        # Where the home is gone there is nothing to see; whoever answers says so.
+        with contextlib.suppress(ShammahError, OSError), Journal(self._settings.home) as journal:
             follower = Follower(self._settings, journal)
             try:
                 while not self._is_over.is_set():

@@ -53,6 +53,12 @@ class Live:
         self._forget()
         say(f"({harmless(why)})")
 
+    def leave(self) -> None:
+        """End the line of what was shown and became no answer."""
+        if self._rows:
+            self._write("\n")
+        self._forget()
+
     def _draw_now_and_then(self) -> None:
         started = time.monotonic()
         if started < self._next_at:

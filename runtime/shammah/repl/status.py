@@ -31,7 +31,8 @@ class Facts:
 def lines(facts: Facts, columns: int) -> list[str]:
     """The status in so many columns: one line, and one more while there is a training."""
     adapters = ", ".join(name if scale == 1.0 else f"{name}:{scale:g}" for name, scale in facts.adapters)
-    long = [facts.model, adapters or "no adapter", facts.route, f"{facts.waiting} examples wait for training"]
+    examples = "1 example waits" if facts.waiting == 1 else f"{facts.waiting} examples wait"
+    long = [facts.model, adapters or "no adapter", facts.route, f"{examples} for training"]
     short = [facts.model, adapters or "no adapter", facts.route, f"{facts.waiting} wait"]
     joined = [" · ".join(filter(None, parts)) for parts in (long, short)]
     line = next((text for text in joined if width(text) <= columns), joined[-1])
