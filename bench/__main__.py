@@ -20,7 +20,6 @@ def rows(quick: bool, threads: int, shape: str = "0.5b") -> Iterator[Row]:
     """Measure one after the other; quick leaves out the large shape and takes few rounds."""
     rounds = 3 if quick else 15
     yield ask.measure("seedling", SEEDLING, SEEDLING_TOKENS, rounds, threads, ASK_SEEDLING)
-    yield chat.measure(rounds, PROMPT)
     yield decode.measure("seedling", SEEDLING, SEEDLING_TOKENS, rounds, threads, DECODE)
     yield from adapters.measure("seedling", SEEDLING, rounds, threads)
     if not quick:
@@ -29,6 +28,7 @@ def rows(quick: bool, threads: int, shape: str = "0.5b") -> Iterator[Row]:
         yield decode.measure(f"{shape} shape", large, LARGE_TOKENS, 11, threads, DECODE)
         yield from adapters.measure(f"{shape} shape", large, 9, threads)
     yield from routing_cost.measure(20 if quick else 200)
+    yield chat.measure(rounds, PROMPT)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
