@@ -13,7 +13,7 @@ from shammah.amounts import gigabytes
 from shammah.cli import explain
 from shammah.cli.answering import reasons
 from shammah.cli.feedback import give
-from shammah.cli.screen import harmless, say, write
+from shammah.cli.screen import folded, harmless, say, write
 from shammah.cli.typed import edited
 from shammah.errors import ShammahError, UsageError
 from shammah.feedback import Feedback
@@ -94,7 +94,7 @@ def _why(desk: Desk, _: str) -> None:
     question, shown = spoken.outcome.question, spoken.outcome.answer
     heads = Heads(desk.settings.home, desk.journal, question.lineage, desk.settings.heads.learner)
     found = explaining.explain(desk.journal, heads, question, shown, desk.parts.embed)
-    write(harmless("\n".join([*reasons(spoken.outcome, desk.parts), "", *explain.lines(found)])))
+    _show([*reasons(spoken.outcome, desk.parts), "", *explain.lines(found)])
 
 
 def _train(desk: Desk, rest: str) -> None:
@@ -140,7 +140,7 @@ def _model(desk: Desk, rest: str) -> None:
             f" context of {min(facts.context_tokens, desk.parts.limit_tokens):,} tokens"
         )
     active = ", ".join(f"{name}:{scale:g}" for name, scale in desk.journal.adapters.active(base.sha256))
-    write(harmless("\n".join([*lines, f"adapters: {active or 'none'}"])))
+    _show([*lines, f"adapters: {active or 'none'}"])
 
 
 def _stats(desk: Desk, _: str) -> None:
@@ -159,6 +159,11 @@ def _save(desk: Desk, rest: str) -> None:
 
 def _help(_desk: Desk, _: str) -> None:
     write("\n".join(help_lines(shutil.get_terminal_size().columns)))
+
+
+def _show(lines: Sequence[str]) -> None:
+    text = harmless("\n".join(lines))
+    write(folded(text) if sys.stdout.isatty() else text)
 
 
 def _last(desk: Desk) -> Spoken:

@@ -9,12 +9,14 @@ import re
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from rich.console import Console
-from rich.markdown import Markdown
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markdown import CodeBlock, Markdown
 from rich.style import Style
+from rich.syntax import Syntax
 
 from shammah.cli.screen import harmless
 
@@ -23,6 +25,20 @@ _PARSER = MarkdownIt("commonmark", {"html": False}).enable("table").disable(_KEP
 _TRAILING = re.compile(r"(?: |\x1b\[[0-9;]*m)+$")
 _PLAIN = "\x1b[0m"
 CODE_THEME = "ansi_dark"  # the terminal's own colours, and no background to copy along
+
+
+class Code(CodeBlock):
+    """A block of code that begins in the first column, so that it can be copied; rich indents it by one."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The code in its colours."""
+        yield Syntax(str(self.text).rstrip(), self.lexer_name, theme=self.theme, word_wrap=True)
+
+
+class Answer(Markdown):
+    """Markdown with code as it is shown here."""
+
+    elements: ClassVar = {**Markdown.elements, "fence": Code, "code_block": Code}
 
 
 def is_plain() -> bool:
@@ -49,7 +65,7 @@ def rows(text: str, columns: int, is_draft: bool = False) -> list[str]:
 
 def markdown(text: str) -> Markdown:
     """A text for rich, as it is read here."""
-    found = Markdown("", code_theme=CODE_THEME, hyperlinks=False)
+    found = Answer("", code_theme=CODE_THEME, hyperlinks=False)
     found.parsed = [_block(token, before) for before, token in pairwise([None, *_PARSER.parse(text)])]
     return found
 
