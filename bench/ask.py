@@ -84,15 +84,15 @@ def measure(name: str, model: Path, max_tokens: int, rounds: int, threads: int, 
 def ask(race: Race) -> Run:
     """One question through the command line."""
     flags = ["--model", str(race.model), "--max-tokens", str(race.max_tokens), "--json"]
-    environment = _environment(race.home) | {"SHAMMAH_MODEL_THREADS": str(race.threads)}
-    seconds, cpu, out = _timed([sys.executable, "-m", "shammah", "ask", race.question, *flags], environment)
+    variables = environment(race.home) | {"SHAMMAH_MODEL_THREADS": str(race.threads)}
+    seconds, cpu, out = _timed([sys.executable, "-m", "shammah", "ask", race.question, *flags], variables)
     # The end token counts among the tokens that we report, and is none of the answer's.
     return Run(seconds, cpu, out["completion_tokens"] - (out["finish_reason"] == "stop"))
 
 
 def peer(job: dict[str, Any]) -> Run:
     """The same prompt through the bare script."""
-    seconds, cpu, out = _timed([sys.executable, "-c", PEER, json.dumps(job)], _environment(Path()))
+    seconds, cpu, out = _timed([sys.executable, "-c", PEER, json.dumps(job)], environment(Path()))
     return Run(seconds, cpu, out["usage"]["completion_tokens"])
 
 
@@ -134,7 +134,7 @@ def _children_cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment(home: Path) -> dict[str, str]:
     """This process's, without a key and without settings.
 
     Python's own variables go too: PYTHONDONTWRITEBYTECODE would make each of our modules be compiled every time.

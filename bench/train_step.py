@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _import_as_the_trainer() -> None:
     """What `python -m shammah_trainer` imports, and how."""
-    from shammah_trainer.collector import resting
+    from shammah_convert.collector import resting
 
     with resting():
         from shammah_trainer import fit, progress, session  # noqa: F401

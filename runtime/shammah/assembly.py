@@ -165,6 +165,16 @@ class Parts:
         threads = self.settings.model.threads or self._meter.threads()
         return LocalModel(Path(base.path), threads, None if layers == "auto" else layers, self._stop)
 
+    def take_model(self, model: "LocalModel") -> None:
+        """Answer by a model that was opened elsewhere; it is ours to close."""
+        assert self._model is None, "a model that is open is not dropped"
+        self._model = model
+
+    def give_up_model(self) -> "LocalModel | None":
+        """The local model, for somebody else to take; None where it was not needed so far."""
+        model, self._model = self._model, None
+        return model
+
     def close(self) -> None:
         """Give back the model's memory."""
         if self._model is not None:

@@ -48,7 +48,11 @@ def job_folder(home: Path, number: int) -> Path:
 
 
 class Precedence:
-    """An answer goes before a training: that stands still until this is closed, with little in memory if need be."""
+    """An answer goes before a training: that stands still until this is closed, with little in memory if need be.
+
+    Attributes:
+        is_pausing: Whether a training has given its memory back for this answer.
+    """
 
     def __init__(self, home: Path, journal: Journal, say: Callable[[str], None] = lambda _: None) -> None:
         self._home = home
@@ -56,6 +60,7 @@ class Precedence:
         self._say = say
         self._is_taken = False
         self._held = contextlib.ExitStack()
+        self.is_pausing = False
 
     def __enter__(self) -> "Precedence":
         return self
@@ -98,10 +103,12 @@ class Precedence:
         who = pauses.Answering(os.getpid(), psutil.Process().create_time())
         file = pauses.ask(job_folder(self._home, training.number), who)
         self._say(f"Training {training.number} stands still meanwhile: both do not fit into memory.")
+        self.is_pausing = True
         try:
             yield
         finally:
             file.unlink(missing_ok=True)
+            self.is_pausing = False
 
 
 def _resident_bytes(pid: int) -> int:

@@ -18,6 +18,7 @@ PROMISED = [
     "lesson",
     "opening the head",
     "opening the embedder",
+    "chat, until the prompt",
 ]
 
 

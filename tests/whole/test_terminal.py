@@ -12,7 +12,7 @@ import pexpect
 import pytest
 
 from shammah import features
-from shammah.cli.screen import width
+from shammah.cli.screen import folded, width
 from shammah.divergence import Divergence, Method
 from shammah_convert.chat import Message
 from tests.anthropic_server import Answer, AnthropicServer, Stall
@@ -55,6 +55,7 @@ def trust_router_not_validator(home: Home) -> None:
     """Let the router have learnt that local answers do, and the validator that they do not."""
     first = home.ask("list files", "--local")
     with home.journal() as journal:
+        journal._db.execute("PRAGMA synchronous = OFF")  # hundreds of commits, none of which need survive
         question = journal.question(first["id"])
         assert question is not None
         for _ in range(200):
@@ -139,3 +140,16 @@ def test_last_means_the_last_of_this_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("\u4f60\u597d", 4), ("e\u0301", 1), ("a\tb", 9), ("", 0)])
 def test_a_line_is_as_wide_as_the_terminal_draws_it(text: str, columns: int) -> None:
     assert width(text) == columns
+
+
+def test_a_long_line_is_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    text = "a line that is too long for it\n  and an indented one, too\nshort\n" + "x" * 30
+    assert folded(text).split("\n") == [
+        "a line that is too",
+        "long for it",
+        "  and an indented",
+        "  one, too",
+        "short",
+        "x" * 30,
+    ]

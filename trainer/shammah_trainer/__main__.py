@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from shammah_convert.collector import resting
 from shammah_convert.files import is_full
 from shammah_convert.job import CANCELLED, DISK_FULL
-from shammah_trainer.collector import resting
 
 if TYPE_CHECKING:
     from shammah_trainer.alarm import Alarm, ExitFile, Word

@@ -11,6 +11,7 @@ import typer
 from shammah import __version__
 from shammah.cli import adapters as adapters_command
 from shammah.cli import ask as ask_command
+from shammah.cli import chat as chat_command
 from shammah.cli import checkpoint as checkpoint_command
 from shammah.cli import config as config_command
 from shammah.cli import doctor as doctor_command
@@ -58,6 +59,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("ask")(ask_command.ask)
+app.command("chat")(chat_command.chat)
 app.command("doctor")(doctor_command.doctor)
 app.command("explain")(explain_command.explain)
 app.command("feedback")(feedback_command.feedback)

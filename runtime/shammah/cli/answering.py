@@ -60,7 +60,7 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
             rates=settings.sampling,
         )
         shows_live = sys.stdout.isatty() and not options.as_json
-        screen = (Terminal if shows_live else Silent)(lambda: _announce(parts))
+        screen = (Terminal if shows_live else Silent)(lambda: announce(parts))
         request = _request(options, settings, journal)
         with stop:
             outcome = assistant.ask(request, screen, stop)
@@ -102,7 +102,7 @@ def _last(journal: Journal, session: str) -> tuple[Question, Answer]:
     return last, shown
 
 
-def _announce(parts: Parts) -> None:
+def announce(parts: Parts) -> None:
     """Before the first forward that a person sees: to whom it goes, for how much, and how to stop it."""
     if not sys.stderr.isatty() or not parts.journal.raise_flag("teacher_announced"):
         return
@@ -148,22 +148,31 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
 
 
 def _say_more(outcome: Outcome, options: Options, parts: Parts) -> None:
+    first = introduction(outcome, parts)
+    for line in [*([first] if first else ()), *notes(outcome), *(reasons(outcome, parts) if options.tells_why else ())]:
+        say(line)
+
+
+def introduction(outcome: Outcome, parts: Parts) -> str:
+    """Who answered, and how to have a better one, where that is the built-in model; else nothing."""
+    if outcome.answer.side != Side.LOCAL or not parts.is_seedling or outcome.answer.finish == Finish.INTERRUPTED:
+        return ""
+    return (
+        "Answered by the small built-in model. For a real one: "
+        f"{catalog.suggested_model().command}, then shammah ask --model PATH."
+    )
+
+
+def notes(outcome: Outcome) -> list[str]:
     """What is worth a line beside the answer."""
-    shown = outcome.answer
-    if shown.side == Side.LOCAL and parts.is_seedling and shown.finish != Finish.INTERRUPTED:
-        say(
-            "Answered by the small built-in model. For a real one: "
-            f"{catalog.suggested_model().command}, then shammah ask --model PATH."
-        )
+    shown, lines = outcome.answer, list[str]()
     if outcome.redactions and shown.side == Side.TEACHER:
-        say(f"{outcome.redactions} secret{'s' * (outcome.redactions > 1)} stayed on this machine.")
+        lines.append(f"{outcome.redactions} secret{'s' * (outcome.redactions > 1)} stayed on this machine.")
     if shown.finish == Finish.REFUSAL:
-        say("Claude declined to answer this as it stands.")
+        lines.append("Claude declined to answer this as it stands.")
     if shown.finish == Finish.LENGTH:
-        say("The answer was cut at the token limit; raise --max-tokens.")
-    if options.tells_why:
-        for line in reasons(outcome, parts):
-            say(line)
+        lines.append("The answer was cut at the token limit; raise --max-tokens.")
+    return lines
 
 
 def reasons(outcome: Outcome, parts: Parts) -> list[str]:

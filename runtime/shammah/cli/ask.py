@@ -1,6 +1,6 @@
 """`shammah ask`: one question, one answer."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +9,9 @@ from shammah.cli import complete
 from shammah.cli.session import current as current_session
 from shammah.cli.typed import clean, read_stdin
 from shammah.errors import UsageError
-from shammah.policy import Side
+
+if TYPE_CHECKING:
+    from shammah.policy import Side
 
 Question = Annotated[str | None, typer.Argument(help="The question; text on stdin is added below it.")]
 Local = Annotated[bool, typer.Option("--local", help="Let the local model answer, whatever the router thinks.")]
@@ -80,7 +82,9 @@ def ask(
     answer(options, settings, meter)
 
 
-def _forced(local: bool, teacher: bool, offline: bool) -> Side | None:
+def _forced(local: bool, teacher: bool, offline: bool) -> "Side | None":
+    from shammah.policy import Side
+
     if local and teacher:
         raise UsageError("--local and --teacher exclude each other", hint="Leave out one of the two.")
     if teacher and offline:

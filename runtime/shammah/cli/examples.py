@@ -9,7 +9,7 @@ from shammah import config
 from shammah.cli import complete
 from shammah.cli.log import shorten
 from shammah.cli.screen import harmless, say, write
-from shammah.cli.typed import clean, read_stdin
+from shammah.cli.typed import clean, edited, read_stdin
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def edit(id: Id, answer: Answer = None, weight: Weight = None) -> None:
         if weight is not None and not math.isfinite(weight):
             raise UsageError("the weight is no number", hint=f"It takes a number up to {HEAVIEST:g}.")
         before = "".join(message.content for message in kept.example.completion)
-        target = _edited(before) if answer is None and weight is None else _given(answer, before)
+        target = edited(before) if answer is None and weight is None else _given(answer, before)
         heavy = kept.example.weight if weight is None else weight
         if target.strip() == before.strip():
             is_done = weight is None or journal.examples.weigh(kept.example.id, weight)
@@ -116,17 +116,6 @@ def _find(journal: "Journal", id: str) -> "KeptExample":
     if kept is None:
         raise UsageError(f"no one example has the id {id!r}", hint="See `shammah examples list`.")
     return kept
-
-
-def _edited(before: str) -> str:
-    """The text as it comes back from the editor; as it was where nothing was saved."""
-    import click
-
-    try:
-        after = click.edit(before + "\n")
-    except click.ClickException as error:
-        raise UsageError(f"the editor failed: {error.message}", hint="Set EDITOR, or use --answer TEXT.") from error
-    return before if after is None else clean(after)
 
 
 def _given(answer: str | None, before: str) -> str:

@@ -44,7 +44,7 @@ def explain(id: Id = None, as_json: AsJson = False) -> None:
         found = explaining.explain(journal, heads, question, shown, embed)
         held = quality.of_base(settings, journal, question.lineage)
         promise = quality.promise(held, journal.count(question.lineage))
-        write(json.dumps(as_object(found, promise)) if as_json else harmless("\n".join(_lines(found, promise))))
+        write(json.dumps(as_object(found, promise)) if as_json else harmless("\n".join(lines(found, promise))))
 
 
 def _find(journal: "Journal", id: str | None) -> "tuple[Question, Answer]":
@@ -99,18 +99,19 @@ def _contract(promise: "Promise") -> dict[str, Any]:
     }
 
 
-def _lines(found: "Explanation", promise: "Promise") -> list[str]:
-    lines = [
+def lines(found: "Explanation", promise: "Promise") -> list[str]:
+    """The explanation in words."""
+    told = [
         f"{found.question.id}  {shorten(found.question.text, 14)}",
         f"answered by {found.shown.model} ({found.shown.side}): {found.why} ({found.shown.reason}).",
         f"{found.count} questions were counted before it.",
     ]
     for said in found.said:
-        lines += ["", *_of_head(said)]
-    lines += ["", *_of_contract(promise)]
+        told += ["", *_of_head(said)]
+    told += ["", *_of_contract(promise)]
     if found.neighbours:
-        lines += ["", "similar questions:", *map(_of_neighbour, found.neighbours)]
-    return lines
+        told += ["", "similar questions:", *map(_of_neighbour, found.neighbours)]
+    return told
 
 
 def _of_head(said: "Said") -> list[str]:

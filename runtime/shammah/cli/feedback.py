@@ -1,18 +1,20 @@
 """`shammah feedback`: what you think of an answer, so that the next one is better."""
 
 import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shammah import config
 from shammah.cli import complete
-from shammah.cli.screen import harmless, say, write
+from shammah.cli.screen import folded, harmless, say, write
 from shammah.cli.session import current as current_session
 from shammah.cli.typed import clean, read_stdin
 from shammah.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from shammah.feedback import Feedback
     from shammah.journal import Journal
     from shammah.records import NewRating, Question
 
@@ -34,7 +36,6 @@ Id = Annotated[
 def feedback(rating: Rating, note: Note = "", answer: Target = None, id: Id = None) -> None:
     """Rate an answer: critical counts 10 times, medium 3 times, good once."""
     from shammah import feedback as path
-    from shammah import schedule
     from shammah.journal import Journal
 
     if rating.lower() not in path.NAMES:
@@ -46,17 +47,29 @@ def feedback(rating: Rating, note: Note = "", answer: Target = None, id: Id = No
     with Journal(settings.home) as journal:
         for notice in journal.take_notices():
             say(notice)
-        question = _question(journal, id)
-        needs_target = said.rating.is_rejection and not said.target
-        new = path.rate(journal, question, said, needs_target and _has_teacher(settings))
-        due = schedule.consider(journal, settings)
-        write(_summary(new, question, journal, settings))
-        if due:
-            say(due)
-        if settings.worker.enabled and journal.jobs.waiting():
-            from shammah import worker
+        give(said, _question(journal, id), journal, settings)
 
-            worker.start(settings.home, settings.offline)
+
+def give(said: "Feedback", question: "Question", journal: "Journal", settings: config.Settings) -> None:
+    """Record a rating, say what follows from it, and let the background begin.
+
+    Raises:
+        UsageError: The answer cannot be learnt as it is.
+    """
+    from shammah import feedback as path
+    from shammah import schedule
+
+    needs_target = said.rating.is_rejection and not said.target
+    new = path.rate(journal, question, said, needs_target and _has_teacher(settings))
+    due = schedule.consider(journal, settings)
+    summary = _summary(new, question, journal, settings)
+    write(folded(summary) if sys.stdout.isatty() else summary)
+    if due:
+        say(due)
+    if settings.worker.enabled and journal.jobs.waiting():
+        from shammah import worker
+
+        worker.start(settings.home, settings.offline)
 
 
 def _text(text: str) -> str:

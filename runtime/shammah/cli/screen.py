@@ -29,7 +29,28 @@ def write(text: str) -> None:
 
 def say(line: str) -> None:
     """One line beside the answer."""
-    print(harmless(line), file=sys.stderr, flush=True)
+    text = harmless(line)
+    print(folded(text) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
+
+
+def folded(text: str) -> str:
+    """The text with its lines broken between words, where the terminal would break them within."""
+    from textwrap import wrap  # only people at a terminal need it
+
+    columns = shutil.get_terminal_size().columns
+    parts = (
+        [line]
+        if width(line) <= columns
+        else wrap(
+            line,
+            columns,
+            subsequent_indent=line[: len(line) - len(line.lstrip())],
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.split("\n")
+    )
+    return "\n".join(row for part in parts for row in part)
 
 
 class Silent:

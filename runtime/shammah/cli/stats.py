@@ -53,7 +53,7 @@ def stats(since: Since = None, by: By = None, base: Base = None, as_json: AsJson
     elif not found.over_time:
         say(_nothing(found))
     else:
-        write(_text(found))
+        write(shown(found))
 
 
 def _base(journal: "Journal", wanted: str) -> str:
@@ -83,7 +83,8 @@ def _nothing(found: "Figures") -> str:
     return "Nothing was asked in that time of that model. Leave out --since and --base to count all questions."
 
 
-def _text(found: "Figures") -> str:
+def shown(found: "Figures") -> str:
+    """Everything as text, as wide as the terminal."""
     from shammah.stats import text, words
     from shammah.stats.blocks import FINE, PLAIN
 

@@ -23,6 +23,21 @@ def read_stdin() -> str:
     return clean(data.decode("utf-8", "replace"))
 
 
+def edited(before: str) -> str:
+    """The text as it comes back from the editor; as it was where nothing was saved.
+
+    Raises:
+        UsageError: The editor cannot be run.
+    """
+    import click
+
+    try:
+        after = click.edit(before + "\n")
+    except click.ClickException as error:
+        raise UsageError(f"the editor failed: {error.message}", hint="Set EDITOR, or use --answer TEXT.") from error
+    return before if after is None else clean(after)
+
+
 def clean(text: str) -> str:
     """Text that every part can store: no half surrogates from a broken locale, no NUL."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "\ufffd")

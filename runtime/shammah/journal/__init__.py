@@ -18,6 +18,7 @@ from shammah.divergence import Divergence
 from shammah.features import Vector
 from shammah.journal.adapters import Adapters
 from shammah.journal.checkpoints import Checkpoints
+from shammah.journal.comparisons import Comparisons
 from shammah.journal.domains import Domains
 from shammah.journal.erasing import Erasing
 from shammah.journal.evidence import judged
@@ -48,6 +49,7 @@ class Journal:
         checkpoints: States to go back to.
         domains: What adapters are for.
         erasing: What of all this is to be no more.
+        comparisons: Which of two answers users picked.
         examples: What the generator is to learn.
         figures: What statistics are counted from.
         heads: What router and validator learn from.
@@ -73,6 +75,7 @@ class Journal:
         self.checkpoints = Checkpoints(self._db)
         self.domains = Domains(self._db)
         self.erasing = Erasing(self._db)
+        self.comparisons = Comparisons(self._db)
         self.examples = Examples(self._db)
         self.figures = FigureRows(self._db)
         self.heads = HeadRows(self._db)

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from shammah_trainer.collector import resting
+from shammah_convert.collector import resting
 
 
 def test_it_rests_within_and_works_afterwards() -> None:

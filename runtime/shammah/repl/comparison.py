@@ -1,0 +1,153 @@
+"""A blind comparison at the keyboard: two answers, a pick, and only then who gave which."""
+
+import random
+import shutil
+from dataclasses import replace
+
+from shammah import adapters, comparing, naming
+from shammah.cli.screen import harmless, say, write
+from shammah.comparing import Contender, Pair
+from shammah.errors import Interrupted, ShammahError, UsageError
+from shammah.generation import Completion, Finish, collect
+from shammah.journal.comparisons import Pick
+from shammah.policy import Reason
+from shammah.privacy import Redactor
+from shammah.records import NewAnswer, Question
+from shammah.repl import view
+from shammah.repl.conversation import Spoken, following
+from shammah.repl.desk import Desk
+from shammah.sides import LocalSide, with_features
+from shammah.turn import Outcome, Request
+from shammah_convert.job import AdapterFile
+
+LOCAL, TEACHER = "the local model", "Claude"
+ASK = "Which is better: 1, 2, = (as good), or nothing to skip?"
+_PICKS: dict[str, Pick] = {"1": "first", "2": "second", "=": "both"}
+
+
+def compare(desk: Desk, rest: str) -> None:
+    """Let two answer a question, and learn from which one is picked.
+
+    Raises:
+        ShammahError: One of the two has no whole answer.
+    """
+    names, text = _contest(desk, rest)
+    request = _request(desk, text)
+    redactor = Redactor()
+    context = redactor.redact_all(request.context)
+    with desk.at_work() as local:
+        say("(both are asked; who answers which stays hidden)")
+        question = desk.journal.begin(
+            desk.session, local.lineage, context, redactor.count, may_go_online=request.may_go_online
+        )
+        if names is None:
+            one = Contender(TEACHER, _by_teacher(desk, question))
+            other = Contender(LOCAL, _by_local(desk, local, question))
+        else:
+            one, other = (Contender(name, _by_adapter(desk, local, question, name)) for name in names)
+    pair = comparing.hidden(_redacted(one, redactor), _redacted(other, redactor), random.SystemRandom())
+    picked = _pick(desk, pair, redactor)
+    if picked is None:
+        say("Skipped: nothing is learnt, and nothing was said.")
+        return
+    answer = comparing.settle(desk.journal, question, pair, picked)
+    count = desk.journal.count(question.lineage)
+    outcome = Outcome(redactor.restore(answer.text), question, answer, count, redactor.count, {}, None)
+    desk.last = Spoken(request, outcome)
+    _reveal(desk, pair)
+    desk.begin_work()
+
+
+def _contest(desk: Desk, rest: str) -> tuple[tuple[str, str] | None, str]:
+    """Two adapters where the first two words name them, and the question behind them."""
+    words = rest.split(maxsplit=2)
+    if len(words) < 2 or not all(_is_adapter(desk, word) for word in words[:2]):
+        return None, rest
+    if words[0] == words[1]:
+        raise UsageError("these are one and the same", hint="Name two adapters, or one and none.")
+    return (words[0], words[1]), words[2] if len(words) > 2 else ""
+
+
+def _is_adapter(desk: Desk, word: str) -> bool:
+    name = word.partition(":")[0]
+    return name == naming.NO_ADAPTER or desk.journal.adapters.find(name) is not None
+
+
+def _request(desk: Desk, text: str) -> Request:
+    if text:
+        return following(text, desk.last, desk.settings, desk.session)
+    if desk.last is None:
+        raise UsageError("there is no question", hint="Give one: /compare how do I list hidden files")
+    return desk.last.request
+
+
+def _by_teacher(desk: Desk, question: Question) -> NewAnswer:
+    if not question.may_go_online:
+        raise UsageError("nothing leaves this machine", hint="Compare two adapters: /compare NAME none QUESTION")
+    side = desk.parts.teacher()
+    completion = _whole(side.complete(desk.journal, question, lambda _: None, desk.stop), TEACHER)
+    return side.answer(completion, Reason.SAMPLED, {})
+
+
+def _by_local(desk: Desk, local: LocalSide, question: Question) -> NewAnswer:
+    sampling = following("", None, desk.settings, desk.session).sampling
+    completion = _whole(local.complete(question.context, sampling, lambda _: None, desk.stop), LOCAL)
+    return with_features(local.answer(completion, Reason.SAMPLED, {}), question.text, completion)
+
+
+def _by_adapter(desk: Desk, local: LocalSide, question: Question, word: str) -> NewAnswer:
+    """An answer with one adapter alone; what is active is applied again before the next answer."""
+    files = _files(desk, local, word)
+    local.open()
+    model = desk.parts.model
+    assert model is not None, "it was opened just now"
+    model.apply(files)
+    sampling = following("", None, desk.settings, desk.session).sampling
+    completion = collect(model.stream(question.context, sampling, desk.stop, local.limit_tokens))
+    return with_features(local.answer(_whole(completion, word), Reason.SAMPLED, {}), question.text, completion)
+
+
+def _files(desk: Desk, local: LocalSide, word: str) -> list[AdapterFile]:
+    if word == naming.NO_ADAPTER:
+        return []
+    base, ((name, scale),) = adapters.parse_set(desk.journal, [word])
+    if base != local.lineage:
+        raise UsageError(f"{name} was made for another model", hint="See /adapters.")
+    adapter = adapters.find(desk.journal, name)
+    return [AdapterFile(adapter.name, adapter.path, adapter.sha256, scale)]
+
+
+def _whole(completion: Completion, name: str) -> Completion:
+    if completion.end.finish is Finish.INTERRUPTED:
+        raise Interrupted("interrupted")
+    if completion.end.finish is not Finish.STOP or not completion.text:
+        raise ShammahError(f"{name} gave no whole answer ({completion.end.finish})", hint="Ask something shorter.")
+    return completion
+
+
+def _redacted(given: Contender, redactor: Redactor) -> Contender:
+    return replace(given, answer=replace(given.answer, text=redactor.redact(given.answer.text)))
+
+
+def _pick(desk: Desk, pair: Pair, redactor: Redactor) -> Pick | None:
+    """Show both, and ask; the same twice needs no pick."""
+    for number, contender in enumerate(pair, 1):
+        write(f"--- {number} ---")
+        text = redactor.restore(contender.answer.text)
+        columns = shutil.get_terminal_size().columns - 1
+        write("\n".join(view.rows(text, columns)) if desk.is_live else harmless(text))
+    if comparing.is_same(pair):
+        say("Both say the same.")
+        return "both"
+    while word := desk.choose(ASK):
+        if word in _PICKS:
+            return _PICKS[word]
+    return None
+
+
+def _reveal(desk: Desk, pair: Pair) -> None:
+    """Who gave which, and how it stands between the two."""
+    one, other = sorted(contender.name for contender in pair)
+    tally = desk.journal.comparisons.tally(one, other)
+    write(f"1 was {pair[0].name}, 2 was {pair[1].name}.")
+    write(f"So far: {one} {tally.first}, {other} {tally.second}, as good {tally.both}.")

@@ -1,0 +1,196 @@
+"""Where messages are answered: the journal, the parts, the model, and the conversation so far."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from shammah import embedding, schedule
+from shammah.assembly import Parts
+from shammah.assistant import Assistant
+from shammah.cli.answering import announce, introduction, notes
+from shammah.cli.interrupt import Interrupt
+from shammah.cli.screen import Silent, harmless, say, write
+from shammah.config import Settings, with_model
+from shammah.generation import Finish
+from shammah.hardware import BusyMeter
+from shammah.journal import Journal
+from shammah.locks import background
+from shammah.memory import Precedence
+from shammah.policy import Side
+from shammah.repl import view
+from shammah.repl.conversation import Spoken
+from shammah.repl.loading import Loading
+from shammah.repl.screen import Live
+from shammah.sides import LocalGenerator, LocalSide
+from shammah.turn import Outcome, Request
+
+
+class Desk:
+    """Answers one message after the other, and knows what was said.
+
+    Attributes:
+        settings: Of this conversation.
+        session: The terminal's.
+        journal: Open, for the thread that made the desk.
+        parts: What answers.
+        loading: The local model on its way.
+        last: The last question that has an answer.
+        stop: Of what is answered now.
+        choose: Asks the person for a word.
+        is_live: Whether answers are drawn as they come.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        session: str,
+        loading: Loading,
+        load: Callable[[Settings], Loading],
+        choose: Callable[[str], str],
+    ) -> None:
+        """Open the journal.
+
+        Args:
+            settings: Of this conversation.
+            session: The terminal's.
+            loading: The model that the settings name, on its way.
+            load: Begins to load another one.
+            choose: Asks the person for a word; empty where none comes.
+        """
+        self._load = load
+        self.settings = settings
+        self.session = session
+        self.journal = Journal(settings.home)
+        self.loading = loading
+        self.last: Spoken | None = None
+        self.choose = choose
+        self.is_live = sys.stdout.isatty() and view.has_cursor()
+        self.stop = Interrupt()
+        self._said: set[str] = set()
+        self.parts = self._new_parts()
+
+    def close(self) -> None:
+        """Give back the model, and close the journal."""
+        self.parts.close()
+        self.journal.close()
+
+    def ask(self, request: Request) -> None:
+        """Answer a request; Ctrl-C ends it, and keeps what was shown.
+
+        Raises:
+            ShammahError: Nobody can answer as asked.
+            KeyboardInterrupt: It was ended where nothing could be kept.
+        """
+        with self.at_work() as local:
+            self._answer(request, local)
+        self.begin_work()
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[LocalSide]:
+        """The local side, for as long as something is answered; Ctrl-C asks `stop` to end it.
+
+        Raises:
+            ShammahError: There is no model to answer by.
+        """
+        self.stop = Interrupt()
+        with self.stop, Precedence(self.settings.home, self.journal, self.say_once) as precedence:
+            self.loading.identified(self.stop)
+            self._say_what_waits()
+            self._look_for_embedder()
+            yield self._local(precedence)
+            if precedence.is_pausing:  # the training needs the room again
+                self.parts.close()
+
+    def use_model(self, path: str) -> None:
+        """Let another model answer, from the next message on."""
+        self.parts.close()
+        self.loading.end()
+        self.settings = with_model(self.settings, path)
+        self.loading = self._load(self.settings)
+        self.loading.start()
+        self.parts = self._new_parts()
+
+    def say_once(self, line: str) -> None:
+        """Say what would be said again with each answer."""
+        if line not in self._said:
+            self._said.add(line)
+            say(line)
+
+    def _answer(self, request: Request, local: LocalSide) -> None:
+        parts = self.parts
+        parts.adopt()
+        assistant = Assistant(
+            self.journal,
+            parts.heads,
+            local,
+            parts.teacher(),
+            parts.embed,
+            contract=parts.contract,
+            rates=self.settings.sampling,
+        )
+        outcome = self._shown(assistant, request)
+        if outcome.answer.is_shown:
+            self.last = Spoken(replace(request, forced=None), outcome)
+        if outcome.answer.finish == Finish.INTERRUPTED:
+            say("(stopped; what is shown is kept)" if outcome.text else "(stopped)")
+        if line := introduction(outcome, parts):
+            self.say_once(line)
+        for line in notes(outcome):
+            say(line)
+        if outcome.answer.side == Side.TEACHER and (line := schedule.consider(self.journal, self.settings)):
+            say(line)
+
+    def _local(self, precedence: Precedence) -> LocalSide:
+        """The local side: its model is the one that was loaded meanwhile, or is opened where there is room."""
+        side = self.parts.local()
+        with_room = precedence.around(side, self.parts.base)
+
+        def open_model() -> LocalGenerator:
+            if self.parts.model is None:
+                if self.is_live and self.loading.state == "loading":
+                    say("(the model is still being loaded)")
+                if (model := self.loading.take(self.stop)) is not None:
+                    self.parts.take_model(model)
+            return (with_room if self.parts.model is None else side).open()
+
+        return replace(side, open=open_model)
+
+    def _shown(self, assistant: Assistant, request: Request) -> Outcome:
+        """Let a request be answered where it shows."""
+        if not self.is_live:
+            outcome = assistant.ask(request, Silent(self._announce), self.stop)
+            if outcome.text:
+                write(harmless(outcome.text))
+            return outcome
+        screen = Live(self._announce)
+        try:
+            return assistant.ask(request, screen, self.stop)
+        finally:
+            screen.leave()
+
+    def _announce(self) -> None:
+        announce(self.parts)
+
+    def _new_parts(self) -> Parts:
+        meter = BusyMeter(background(self.settings.home))
+        return Parts(self.settings, self.journal, meter, self.say_once, lambda: self.stop())
+
+    def _look_for_embedder(self) -> None:
+        """Take up the embedder that the background has made meanwhile."""
+        if self.parts.embed is None and embedding.ready(self.settings.home) is not None:
+            model, self.parts = self.parts.give_up_model(), self._new_parts()
+            if model is not None:
+                self.parts.take_model(model)
+
+    def _say_what_waits(self) -> None:
+        for line in [*self.loading.said, *self.journal.take_notices()]:
+            say(line)
+        self.loading.said.clear()
+
+    def begin_work(self) -> None:
+        """Let the background begin, where there is work for it."""
+        if self.settings.worker.enabled and self.journal.jobs.waiting():
+            from shammah import worker  # most messages leave no work
+
+            worker.start(self.settings.home, self.settings.offline)

@@ -1,0 +1,59 @@
+"""What is typed is a message or a command, and a wrong command names the right one."""
+
+import pytest
+
+from shammah.cli.screen import width
+from shammah.errors import UsageError
+from shammah.repl.commands import COMMANDS, NAMES, Call, help_lines, nearest, read
+from shammah.repl.prompt import candidates, is_open
+
+
+@pytest.mark.parametrize(
+    ("line", "typed"),
+    [
+        ("how do I list files", "how do I list files"),
+        ("/good", Call("good", "")),
+        ("  /CRITICAL keep\nmy changes ", Call("critical", "keep\nmy changes")),
+        ("/feedback high no", Call("feedback", "high no")),
+        ("/exit", Call("quit", "")),
+        ("/?", Call("help", "")),
+        ("/etc/hosts is what", "/etc/hosts is what"),
+        ("/ alone", "/ alone"),
+        ("//good is a command of yours", "/good is a command of yours"),
+        ("/2 of 3", "/2 of 3"),
+    ],
+)
+def test_a_line_is_a_message_or_a_command(line: str, typed: Call | str) -> None:
+    assert read(line) == typed
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("critcal", "critical"), ("crit", "critical"), ("adapter", "adapters"), ("tain", "train"), ("teach", "teacher")],
+)
+def test_an_unknown_command_names_the_nearest(wrong: str, right: str) -> None:
+    assert nearest(wrong) == right
+    with pytest.raises(UsageError) as caught:
+        read(f"/{wrong}")
+    assert f"/{right}?" in caught.value.hint
+
+
+def test_the_help_has_every_command_and_fits_sixty_columns() -> None:
+    lines = help_lines(60)
+    assert max(map(width, lines)) <= 60
+    for command in COMMANDS:
+        assert any(line.startswith(f"/{command.name}") for line in lines)
+        assert any(command.does in line for line in lines)
+
+
+def test_the_tabulator_completes_commands_and_what_follows_them() -> None:
+    assert [word for word, _, _ in candidates("/cr")] == ["/critical"]
+    assert [word for word, _, _ in candidates("/")] == [f"/{name}" for name in NAMES]
+    assert [(word, begun) for word, begun, _ in candidates("/adapters l")] == [("list", "l"), ("load", "l")]
+    assert list(candidates("/adapters list x")) == []
+
+
+def test_enter_does_not_send_code_that_is_still_open() -> None:
+    assert is_open("look at this:\n```python\nprint(1)")
+    assert not is_open("look at this:\n```python\nprint(1)\n```")
+    assert not is_open("the ``` in a line opens nothing")
