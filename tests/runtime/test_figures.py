@@ -9,7 +9,8 @@ import pytest
 
 from shammah.divergence import Divergence, Method
 from shammah.journal import Journal
-from shammah.journal.counted import Compared, Pairs, Scope, Spent, Tally, Wait
+from shammah.journal.comparisons import NewComparison, Pick
+from shammah.journal.counted import BlindCount, Compared, Pairs, Scope, Spent, Tally, Wait
 from shammah.journal.figures import first_moment
 from shammah.learning import HEAD_NAMES, Heads
 from shammah.records import NewExample, NewRating, Rating
@@ -17,7 +18,7 @@ from tests.asked import LINEAGE, Asked, add, apply, clock_of, judge, name, spend
 
 OTHER = "0" * 64
 ALL = Scope()
-FIGURES = ("asked", "bases", "tallies", "labels", "compared", "waits", "spent", "pairs", "activations")
+FIGURES = ("asked", "bases", "tallies", "labels", "compared", "waits", "spent", "pairs", "activations", "blind")
 
 
 @pytest.fixture(autouse=True)
@@ -155,6 +156,24 @@ def test_the_last_rating_of_an_answer_counts(journal: Journal) -> None:
         example = NewExample(answer.id, question.context, "ls", "user")
         journal.ratings.record(question, NewRating(answer.id, rating, "", example, None, True, False, False))
     assert journal.figures.ratings(ALL) == {("local", "good"): 1}
+
+
+def test_a_blind_pick_counts_for_a_pair_whichever_was_shown_first(journal: Journal) -> None:
+    _, one = Asked().put(journal)
+    _, other = Asked(at="2026-11-21T12:00:00.000Z").put(journal)
+    picks: list[tuple[tuple[str, str], Pick]] = [
+        (("local", "Claude"), "second"),
+        (("Claude", "local"), "first"),
+        (("local", "Claude"), "both"),
+    ]
+    for names, pick in picks:
+        journal.comparisons.record(NewComparison((one.id, other.id), names, pick, None, None))
+    journal.comparisons.record(NewComparison((other.id, one.id), ("rust-v1", "none"), "first", None, None))
+    of_sides = BlindCount("Claude", "local", picked_one=2, picked_other=0, as_good=1)
+    of_adapters = BlindCount("none", "rust-v1", picked_one=0, picked_other=1, as_good=0)
+    assert journal.figures.blind(ALL) == [of_sides, of_adapters]
+    assert journal.figures.blind(Scope(since=date(2026, 11, 21))) == [of_adapters]
+    assert journal.figures.blind(Scope(base="0" * 64)) == []
 
 
 def test_reading_leaves_the_journal_free_for_writers(journal: Journal) -> None:

@@ -29,6 +29,17 @@ class BaseCount:
 
 
 @dataclass(frozen=True, slots=True)
+class BlindCount:
+    """How often a user picked each of two, not knowing whose answers they were, and how often both were as good."""
+
+    one: str
+    other: str
+    picked_one: int
+    picked_other: int
+    as_good: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """All answers of a day that have side, reason and the like in common.
 

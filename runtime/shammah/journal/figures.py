@@ -10,7 +10,7 @@ from typing import Any
 from shammah.database import Database
 from shammah.divergence import Method
 from shammah.generation import ActiveSet
-from shammah.journal.counted import Activation, BaseCount, Compared, Label, Pairs, Scope, Spent, Tally, Wait
+from shammah.journal.counted import Activation, BaseCount, BlindCount, Compared, Label, Pairs, Scope, Spent, Tally, Wait
 from shammah.policy import Reason
 
 USER = "user"
@@ -82,6 +82,13 @@ SELECT a.side AS side, r.rating AS rating, count(*) AS answers
 FROM (SELECT answer, rating, max(id) FROM ratings GROUP BY answer) r JOIN answers a ON a.id = r.answer
 JOIN questions q ON q.number = a.question WHERE {_SCOPE} GROUP BY 1, 2
 """
+_BLIND = f"""
+SELECT one, other, sum(picked = one) AS picked_one, sum(picked = other) AS picked_other, sum(picked = '') AS as_good
+FROM (SELECT min(c.first_name, c.second_name) AS one, max(c.first_name, c.second_name) AS other,
+    CASE c.picked WHEN 'first' THEN c.first_name WHEN 'second' THEN c.second_name ELSE '' END AS picked
+    FROM comparisons c JOIN answers a ON a.id = c.first JOIN questions q ON q.number = a.question WHERE {_SCOPE})
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
 
 
 class FigureRows:
@@ -143,6 +150,10 @@ class FigureRows:
     def ratings(self, scope: Scope) -> dict[tuple[str, str], int]:
         """How many answers of a side were rated so; the last rating of an answer counts."""
         return {(row["side"], row["rating"]): row["answers"] for row in self._read(_RATINGS, scope)}
+
+    def blind(self, scope: Scope) -> list[BlindCount]:
+        """Blind comparisons, by who was compared; whichever was shown first."""
+        return [BlindCount(**row) for row in self._read(_BLIND, scope)]
 
     def _read(self, statement: str, scope: Scope) -> list[dict[str, Any]]:
         return [dict(row) for row in self._db.execute(statement, _places(scope)).fetchall()]

@@ -12,7 +12,7 @@ from shammah.config import Settings
 from shammah.contract import Standing
 from shammah.divergence import THRESHOLDS, Method
 from shammah.journal import Journal
-from shammah.journal.counted import BaseCount, Compared, Label, Scope
+from shammah.journal.counted import BaseCount, BlindCount, Compared, Label, Scope
 from shammah.journal.figures import first_moment
 from shammah.stats import period, usage
 from shammah.stats.estimates import Calibration, Rate, calibration, rate
@@ -100,6 +100,7 @@ class Figures:
     seconds: tuple[usage.Seconds, ...]
     money: Money
     ratings: tuple[usage.Ratings, ...]
+    blind: tuple[BlindCount, ...]
     over_time: tuple[Span, ...]
 
 
@@ -137,6 +138,7 @@ def gather(journal: Journal, settings: Settings, scope: Scope, by: By | None, to
         seconds=usage.seconds(days.waits),
         money=money(days.tallies, days.spent, rows.judge_usd(scope), assumption),
         ratings=usage.ratings(rows.ratings(scope)),
+        blind=tuple(rows.blind(scope)),
         over_time=over_time(days, by, today, assumption),
     )
 

@@ -40,6 +40,7 @@ def sections(figures: Figures) -> list[Section]:
         _tokens(figures),
         _seconds(figures),
         _ratings(figures),
+        _blind(figures),
     )
     return [section for section in made if section.rows or section.notes]
 
@@ -159,3 +160,11 @@ def _seconds(figures: Figures) -> Section:
 def _ratings(figures: Figures) -> Section:
     rows = (Row((SIDES[one.side], f"{one.good:,}", f"{one.medium:,}", f"{one.critical:,}")) for one in figures.ratings)
     return Section("Your ratings", ("", "good", "medium", "critical"), tuple(rows))
+
+
+def _blind(figures: Figures) -> Section:
+    rows = (
+        Row((f"{one.one} or {one.other}", f"{one.picked_one:,}", f"{one.picked_other:,}", f"{one.as_good:,}"))
+        for one in figures.blind
+    )
+    return Section("Picked blind", ("", "first", "second", "as good"), tuple(rows))
