@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bench.loop import corrections, later_rounds, paraphrases
@@ -49,6 +50,7 @@ OPERATIONS = frozenset(
 """Of the first two rounds' questions; the others are of the code. Told apart by hand before anything was measured."""
 THINNED = 3
 """Of the seedling's own evaluation every third intent is asked once, and every third question out of its scope."""
+WAYS: tuple[Way, ...] = ("nearest", "blend")
 SETS = ("code", "operations", "both")
 
 Pairs = Sequence[tuple[str, str]]
@@ -138,19 +140,25 @@ def compare(served: Path, homes: dict[str, Path]) -> None:
             return Tailored(model, Tailor(journal, base.sha256, way, embedder.embed), print)
 
         print(f"{'':<34}{'corrections':>12}{'paraphrases':>12}   chosen: right, wrong, none")
-        for words, active in (("the bare seedling", ()), ("one adapter on both", (("both", 1.0),)), *_sums()):
-            with _applied(journal, model, base, active):
-                _row(words, lambda question: _said(model, question))
-        for way in ("nearest", "blend"):
-            model.apply(())
-            _row(f"by domain, {way}", lambda question, way=way: _said(tailored(way), question))  # type: ignore[misc]
+        one: list[tuple[str, ActiveSet]] = [("one adapter on both", (("both", 1.0),))]
+        _fixed(journal, model, base, one)
+        for way in WAYS:
+            _row(f"by domain, {way}", partial(_said, tailored(way)))
         _row("by domain, told which (a bound)", lambda question: _told(journal, model, base, question))
+        _fixed(journal, model, base, [("the bare seedling", ()), *_sums()])
         _elsewhere(journal, model, base, tailored("nearest"))
 
 
 def _sums() -> Iterator[tuple[str, ActiveSet]]:
     for scale in (1.0, 0.5):
         yield f"both at once, each at {scale:g}", (("code", scale), ("operations", scale))
+
+
+def _fixed(journal: Journal, model: LocalModel, base: Base, arrangements: Sequence[tuple[str, ActiveSet]]) -> None:
+    """Ask everything with the same adapters for each question."""
+    for words, active in arrangements:
+        with _applied(journal, model, base, active):
+            _row(words, partial(_said, model))
 
 
 @contextmanager
