@@ -177,7 +177,8 @@ def test_a_blind_pick_counts_for_a_pair_whichever_was_shown_first(journal: Journ
 
 
 def test_reading_leaves_the_journal_free_for_writers(journal: Journal) -> None:
-    question, _ = judge(journal, Asked(), is_good=True)
+    question, answer = judge(journal, Asked(), is_good=True)
+    journal.comparisons.record(NewComparison((answer.id, answer.id), ("local", "Claude"), "both", None, None))
     spend(journal, question, "2026-11-20", 0.5)
     apply(journal, "2026-11-20T00:00:00.000Z", "use")
     found = [getattr(journal.figures, figure)(ALL) for figure in FIGURES]
