@@ -92,6 +92,7 @@ class Assistant:
             <= self._teacher.max_usd_per_day,
             local_is_ready=self._local is not None,
             wants_verified=request.wants_verified,
+            is_stand_in=self._local is not None and self._local.is_stand_in,
         )
         count = self._journal.count(lineage)
         settled = self._contract.thresholds(count) if self._contract else policy.FIXED

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from shammah import naming
 from shammah.errors import BadModel, ModelMissing
 from shammah.journal import Journal
 from shammah.records import Base
@@ -22,13 +23,23 @@ BLOCK_BYTES = 2**20
 def resolve(path: str) -> Path:
     """The model file that a setting names, of a split one the first; the built-in seedling where it names none.
 
+    Args:
+        path: A path, or what `shammah models list` calls a model.
+
     Raises:
         ModelMissing: There is no such file, or a part is missing.
     """
+    if path and naming.is_name(path):
+        file = naming.locate(path)
+        if file is None:
+            is_other = path.startswith(naming.TOOLS)
+            hint = naming.LIST_HINT if is_other else f"Fetch it: shammah models pull {path}"
+            raise ModelMissing(f"{path} is not on this machine", hint)
+        return file
     parts = parts_of(Path(path).expanduser().absolute() if path else SEEDLING)
     for part in parts:
         if not part.is_file():
-            raise _missing(part, len(parts))
+            raise _missing(part, len(parts), path)
     return parts[0]
 
 
@@ -80,9 +91,10 @@ def _stamp(parts: Sequence[Path]) -> tuple[int, int, int]:
     return sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats), digest
 
 
-def _missing(part: Path, parts: int) -> ModelMissing:
+def _missing(part: Path, parts: int, given: str = "") -> ModelMissing:
     if parts == 1:
-        return ModelMissing(f"there is no model at {part}")
+        is_path = "/" in given or given.endswith(".gguf") or not given
+        return ModelMissing(f"there is no model at {part}", hint=None if is_path else naming.near(given))
     return ModelMissing(f"{part} is missing", hint=f"The model has {parts} parts: put all of them into one folder.")
 
 

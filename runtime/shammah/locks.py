@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-WORKER, TRAINING = "worker.lock", "training.lock"
+WORKER, TRAINING, FETCHING = "worker.lock", "training.lock", "fetching.lock"
 # Whoever only looks holds the lock for a moment.
 ATTEMPTS, PAUSE_SECONDS = 3, 0.02
 

@@ -8,6 +8,7 @@ from typing import Any
 from shammah import catalog, policy, quality, schedule
 from shammah.assembly import Parts
 from shammah.assistant import Assistant
+from shammah.cli import bootstrap
 from shammah.cli.interrupt import Interrupt
 from shammah.cli.screen import Silent, Terminal, harmless, say, write
 from shammah.config import Settings
@@ -47,6 +48,7 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
     with Journal(settings.home) as journal, Precedence(settings.home, journal, say) as precedence:
         for notice in journal.take_notices():
             say(notice)
+        bootstrap.offer(settings, journal)
         parts = Parts(settings, journal, meter, say, stop, options.max_teacher_tokens)
         local = precedence.around(parts.local(), parts.base)
         assistant = Assistant(journal, parts.heads, local, parts.teacher(), parts.embed, contract=parts.contract)
@@ -141,10 +143,7 @@ def _say_more(outcome: Outcome, options: Options, parts: Parts) -> None:
     """What is worth a line beside the answer."""
     shown = outcome.answer
     if shown.side == Side.LOCAL and parts.is_seedling and shown.finish != Finish.INTERRUPTED:
-        say(
-            "Answered by the small built-in model. For a real one: "
-            f"{catalog.suggested_model().command}, then shammah ask --model PATH."
-        )
+        say(f"Answered by the small built-in model. {_of_real_one(parts)}")
     if outcome.redactions and shown.side == Side.TEACHER:
         say(f"{outcome.redactions} secret{'s' * (outcome.redactions > 1)} stayed on this machine.")
     if shown.finish == Finish.REFUSAL:
@@ -154,6 +153,14 @@ def _say_more(outcome: Outcome, options: Options, parts: Parts) -> None:
     if options.tells_why:
         for line in reasons(outcome, parts):
             say(line)
+
+
+def _of_real_one(parts: Parts) -> str:
+    """How a real model comes, or how far it is."""
+    if (awaited := parts.awaited) is not None:
+        way = "waits for the model hub" if awaited.error else f"is on its way ({awaited.percent}%)"
+        return f"{awaited.title} {way}."
+    return f"For a real one, {catalog.suggested_model().title}: shammah models pull"
 
 
 def reasons(outcome: Outcome, parts: Parts) -> list[str]:
