@@ -26,6 +26,7 @@ class Hub:
         gated: Repositories that are given to those only who have the token.
         cards: What the cards of repositories say, such as {"license": "apache-2.0"}.
         architectures: Of the GGUFs of repositories, as the hub reads them.
+        told_bytes: As how large every file is listed, whatever it is.
     """
 
     def __init__(self, files: dict[tuple[str, str], bytes]) -> None:
@@ -38,6 +39,7 @@ class Hub:
         self.gated: set[str] = set()
         self.cards: dict[str, dict[str, str]] = {}
         self.architectures: dict[str, str] = {}
+        self.told_bytes: int | None = None
         hub = self
 
         class Handler(_Handler):
@@ -119,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
             "gated": "manual" if repository in self.owner.gated else False,
             "cardData": self.owner.cards.get(repository, {}),
             "gguf": {"architecture": self.owner.architectures.get(repository, "qwen2")},
-            "siblings": [_sibling(path, content) for path, content in files.items()],
+            "siblings": [_sibling(path, content, self.owner.told_bytes) for path, content in files.items()],
         }
         body = json.dumps(listing).encode()
         self.send_response(HTTPStatus.OK)
@@ -161,9 +163,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-def _sibling(path: str, content: bytes) -> dict[str, object]:
+def _sibling(path: str, content: bytes, told_bytes: int | None) -> dict[str, object]:
     sha256 = hashlib.sha256(content).hexdigest()
-    size = len(content)
+    size = len(content) if told_bytes is None else told_bytes
     return {
         "rfilename": path,
         "size": size,

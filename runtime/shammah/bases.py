@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from shammah import naming
 from shammah.errors import BadModel, ModelMissing
 from shammah.journal import Journal
 from shammah.records import Base
@@ -29,13 +28,11 @@ def resolve(path: str) -> Path:
     Raises:
         ModelMissing: There is no such file, or a part is missing.
     """
-    if path and naming.is_name(path):
-        file = naming.locate(path)
-        if file is None:
-            is_other = path.startswith(naming.TOOLS)
-            hint = naming.LIST_HINT if is_other else f"Fetch it: shammah models pull {path}"
-            raise ModelMissing(f"{path} is not on this machine", hint)
-        return file
+    if path and not path.startswith(("/", "~", ".")):  # as `shammah models use` leaves it
+        from shammah import naming  # 10 ms that such a path does not need
+
+        if naming.is_name(path):
+            return naming.resolve(path) or SEEDLING
     parts = parts_of(Path(path).expanduser().absolute() if path else SEEDLING)
     for part in parts:
         if not part.is_file():
@@ -93,8 +90,11 @@ def _stamp(parts: Sequence[Path]) -> tuple[int, int, int]:
 
 def _missing(part: Path, parts: int, given: str = "") -> ModelMissing:
     if parts == 1:
-        is_path = "/" in given or given.endswith(".gguf") or not given
-        return ModelMissing(f"there is no model at {part}", hint=None if is_path else naming.near(given))
+        if not given or "/" in given or given.endswith(".gguf"):
+            return ModelMissing(f"there is no model at {part}")
+        from shammah import naming
+
+        return ModelMissing(f"there is no model at {part}", hint=naming.near(given))
     return ModelMissing(f"{part} is missing", hint=f"The model has {parts} parts: put all of them into one folder.")
 
 

@@ -14,7 +14,6 @@ from shammah.errors import ConfigError
 
 PREFIX = "SHAMMAH_"
 HOME_VARIABLE = "SHAMMAH_HOME"
-FILE_NAME = "config.toml"
 _BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 _WORDS = {
     bool: "true or false",
@@ -171,7 +170,7 @@ def load(environ: Mapping[str, str] = os.environ, **flags: object) -> Settings:
     """
     home = Path(environ.get(HOME_VARIABLE) or "~/.shammah").expanduser().absolute()
     settings = Settings(home=home)
-    for name, value, origin in _in_order(home / FILE_NAME, environ, flags):
+    for name, value, origin in _in_order(home / "config.toml", environ, flags):
         settings = _with(settings, name, value, origin)
     _check(settings)
     return settings

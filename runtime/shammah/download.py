@@ -74,40 +74,43 @@ def _remove(pointer: Path) -> None:
 @contextlib.contextmanager
 def our_errors(what: str) -> Iterator[None]:
     """Whatever goes wrong with something of the hub becomes an error of ours."""
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-    )
-
-    what = f"{what} cannot be downloaded"
     try:
         yield
     except ShammahError:
         raise
-    except OfflineModeIsEnabled as error:
-        hint = "Unset HF_HUB_OFFLINE to allow the download."
-        raise DownloadFailed(f"{what}: HF_HUB_OFFLINE is set", hint) from error
-    except GatedRepoError as error:  # also a RepositoryNotFoundError
-        raise HubRefuses(f"{what}: its owner gives it to those only who agreed to the terms") from error
-    except (EntryNotFoundError, RepositoryNotFoundError, HFValidationError) as error:
-        hint = "Check the names of repository, revision and file, and HF_ENDPOINT where it is set."
-        raise NotOnHub(f"{what}: {first_line(error)}", hint) from error
-    except HfHubHTTPError as error:
-        if error.response is not None and error.response.status_code in (401, 403):
-            raise HubRefuses(f"{what}: {first_line(error)}") from error
-        raise HubUnreachable(f"{what}: {first_line(error)}") from error
     except Exception as error:
-        if is_full(error):
-            raise DiskTooSmall(
-                f"{what}: the disk is full", hint="Free some space; what came so far is kept."
-            ) from error
-        # The transport differs between releases of the hub (requests, httpx, httpx2, a Rust extension), and
-        # so do its errors; every one of them means that there is no file.
-        raise HubUnreachable(f"{what}: {first_line(error)}") from error
+        raise _ours(f"{what} cannot be downloaded", error) from error
+
+
+def _ours(what: str, error: Exception) -> ShammahError:
+    """What a foreign error means.
+
+    The transport differs between releases of the hub (requests, httpx, httpx2, a Rust extension), and so do its errors;
+    every one that is not known here means that the hub was not reached.
+    """
+    from http import HTTPStatus
+
+    from huggingface_hub import errors
+
+    said = f"{what}: {first_line(error)}"
+    response = error.response if isinstance(error, errors.HfHubHTTPError) else None
+    status = None if response is None else response.status_code
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        hint = "Unset HF_HUB_OFFLINE to allow the download."
+        return DownloadFailed(f"{what}: HF_HUB_OFFLINE is set", hint)
+    if isinstance(error, errors.GatedRepoError):  # it is a RepositoryNotFoundError too
+        return HubRefuses(f"{what}: its owner gives it to those only who agreed to the terms")
+    if isinstance(error, errors.LocalEntryNotFoundError):  # and an EntryNotFoundError, where the hub did not answer
+        return HubUnreachable(said)
+    missing = (errors.EntryNotFoundError, errors.RepositoryNotFoundError, errors.HFValidationError)
+    if isinstance(error, missing) or status == HTTPStatus.NOT_FOUND:
+        hint = "Check the names of repository, revision and file, and HF_ENDPOINT where it is set."
+        return NotOnHub(said, hint)
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return HubRefuses(said)
+    if is_full(error):
+        return DiskTooSmall(f"{what}: the disk is full", hint="Free some space; what came so far is kept.")
+    return HubUnreachable(said)
 
 
 def first_line(error: Exception) -> str:

@@ -55,6 +55,11 @@ def quantization_of(file: str) -> str:
     return "" if found is None else found[1].upper().replace("FP16", "F16").replace("FP32", "F32")
 
 
+def tag_of(file: str) -> str:
+    """What tells a file from the others of its repository: its quantization, or all of its name."""
+    return quantization_of(file) or stem_of(Path(file))
+
+
 def in_hub(repository: str, environ: Mapping[str, str] = os.environ) -> list[Path]:
     """The GGUFs of a repository in the hub's cache, the newest snapshot first."""
     folder = _hub(environ) / f"models--{repository.replace('/', '--')}" / "snapshots"
@@ -87,7 +92,7 @@ def _hub_name(repository: str, path: Path) -> str:
     for model in catalog.models():
         if model.repository == repository and Path(model.file).name == path.name:
             return model.name
-    return f"hf:{repository}:{quantization_of(path.name) or stem_of(path)}"
+    return f"hf:{repository}:{tag_of(path.name)}"
 
 
 def _ollama(environ: Mapping[str, str]) -> Iterator[tuple[Tool, str, Path]]:

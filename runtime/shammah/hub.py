@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,9 +136,13 @@ def forget(path: Path) -> int:
     size = blob.stat().st_size
     path.unlink(missing_ok=True)
     others = [name for name in blob.parent.parent.glob("snapshots/*/**/*") if name.resolve() == blob]
-    if not others:
-        blob.unlink(missing_ok=True)
-    return size if not others else 0
+    if others:
+        return 0
+    blob.unlink(missing_ok=True)
+    folder = path.parents[2]  # models--OWNER--NAME/snapshots/COMMIT/FILE
+    if folder.name.startswith("models--") and not any((folder / "blobs").glob("*")):
+        shutil.rmtree(folder, ignore_errors=True)
+    return size
 
 
 def forget_parts(repository: str) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from shammah import catalog, found
 from shammah.catalog import Model
-from shammah.errors import UsageError
+from shammah.errors import ModelMissing, UsageError
 
 SEEDLING_NAMES = ("seedling", "built-in")
 HUB, TOOLS = "hf:", ("lm-studio:", "ollama:", "llama.cpp:")
@@ -64,7 +64,24 @@ def is_name(text: str) -> bool:
     """Whether a text is a name rather than a path."""
     if text.startswith((HUB, *TOOLS)):
         return True
-    return catalog.model_named(text) is not None and not Path(text).expanduser().exists()
+    is_known = text in SEEDLING_NAMES or catalog.model_named(text) is not None
+    return is_known and not Path(text).expanduser().exists()
+
+
+def resolve(name: str) -> Path | None:
+    """The file that a name means; None for the seedling.
+
+    Raises:
+        ModelMissing: It is not on this machine.
+        UsageError: It means nothing.
+    """
+    if name in SEEDLING_NAMES:
+        return None
+    file = locate(name)
+    if file is None:
+        hint = LIST_HINT if name.startswith(TOOLS) else f"Fetch it: shammah models pull {name}"
+        raise ModelMissing(f"{name} is not on this machine", hint)
+    return file
 
 
 def locate(name: str, environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -79,4 +96,4 @@ def locate(name: str, environ: Mapping[str, str] = os.environ) -> Path | None:
 def _is_meant(path: Path, one: Wanted) -> bool:
     if one.file:
         return path.name == Path(one.file).name
-    return one.quantization in ("", found.quantization_of(path.name))
+    return one.quantization in ("", found.tag_of(path.name).upper())

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from shammah import bases, config, found, hardware, hub, naming, settings_file
+from shammah import bases, found, hardware, hub, naming, settings_file
 from shammah.errors import BadModel, NotOnHub
 from shammah.hub import RemoteFile
 from shammah.journal import Journal
@@ -111,15 +111,15 @@ def use(home: Path, path: Path | None) -> None:
     Raises:
         ConfigError: config.toml cannot be changed.
     """
-    settings_file.set_text(home / config.FILE_NAME, "model", "path", "" if path is None else str(path))
+    settings_file.set_value(home, "model.path", "" if path is None else str(path))
 
 
 def _by_quantization(quantization: str, firsts: list[str]) -> list[str]:
     if not quantization:
         usual = [path for path in firsts if found.quantization_of(path) == USUAL_QUANTIZATION]
         return usual or (firsts if len(firsts) == 1 else [])
-    return [path for path in firsts if found.quantization_of(path) == quantization]
+    return [path for path in firsts if found.tag_of(path).upper() == quantization]
 
 
 def _all(firsts: list[str]) -> str:
-    return ", ".join(sorted({found.quantization_of(path) or Path(path).name for path in firsts}))
+    return ", ".join(sorted({found.tag_of(path) for path in firsts}))

@@ -13,23 +13,24 @@ _TABLE = re.compile(r"^\s*\[", re.MULTILINE)
 _VALUE = r"""(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s#'"]+)"""
 
 
-def set_text(file: Path, section: str, key: str, value: str) -> None:
-    """Set a text of a section; the file is there whole, before and after.
+def set_value(home: Path, name: str, text: str) -> None:
+    """Give a setting that is a text, such as "model.path", a value in the file of a home; it is whole at any time.
 
     Raises:
         ConfigError: The file cannot be read or written, or says it in a way that is not changed here.
     """
-    file = file.resolve()  # a link into a folder that is kept elsewhere stays one
+    section, _, key = name.partition(".")
+    file = (home / "config.toml").resolve()  # a link into a folder that is kept elsewhere stays one
     try:
         before = file.read_text("utf-8") if file.exists() else ""
-        wanted = _with(tomllib.loads(before), section, key, value)
-        after = _changed(before, section, key, json.dumps(value, ensure_ascii=False))
+        wanted = _with(tomllib.loads(before), section, key, text)
+        after = _changed(before, section, key, json.dumps(text, ensure_ascii=False))
         if tomllib.loads(after) != wanted:
             raise ValueError(f"`{section}.{key}` stands there in a form that is not changed by a program")
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_whole(file, after)
     except (OSError, TypeError, ValueError) as error:
-        hint = f"Set it by hand: [{section}], {key} = {json.dumps(value, ensure_ascii=False)}"
+        hint = f"Set it by hand: [{section}], {key} = {json.dumps(text, ensure_ascii=False)}"
         raise ConfigError(f"{file} cannot be changed: {error}", hint) from error
 
 

@@ -31,7 +31,7 @@ def test_one_line_is_changed_or_added(tmp_path: Path, case: str) -> None:
     file = tmp_path / "config.toml"
     if before is not None:
         file.write_text(before)
-    settings_file.set_text(file, "model", "path", "/m.gguf")
+    settings_file.set_value(tmp_path, "model.path", "/m.gguf")
     assert file.read_text() == after
     assert config.load({"SHAMMAH_HOME": str(tmp_path)}).model.path == "/m.gguf"
 
@@ -43,7 +43,7 @@ def test_what_cannot_be_changed_safely_is_left_alone(tmp_path: Path, before: str
     file = tmp_path / "config.toml"
     file.write_text(before)
     with pytest.raises(ConfigError, match="cannot be changed") as caught:
-        settings_file.set_text(file, "model", "path", "/m.gguf")
+        settings_file.set_value(tmp_path, "model.path", "/m.gguf")
     assert file.read_text() == before
     assert "/m.gguf" in caught.value.hint
 
@@ -52,7 +52,7 @@ def test_what_cannot_be_changed_safely_is_left_alone(tmp_path: Path, before: str
 def test_any_text_comes_back_as_it_was(tmp_path: Path, value: str) -> None:
     file = tmp_path / "config.toml"
     for _ in range(2):
-        settings_file.set_text(file, "model", "path", value)
+        settings_file.set_value(tmp_path, "model.path", value)
         assert tomllib.loads(file.read_text())["model"]["path"] == value
 
 
@@ -60,6 +60,6 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     kept = tmp_path / "dotfiles.toml"
     kept.write_text("")
     (tmp_path / "config.toml").symlink_to(kept)
-    settings_file.set_text(tmp_path / "config.toml", "model", "path", "/m.gguf")
+    settings_file.set_value(tmp_path, "model.path", "/m.gguf")
     assert (tmp_path / "config.toml").is_symlink()
     assert "/m.gguf" in kept.read_text()

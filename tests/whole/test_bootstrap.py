@@ -8,7 +8,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from shammah import catalog, fitting
+from shammah import catalog, config, fitting, pulling
+from shammah.cli import bootstrap
 from shammah.cli.model_list import machine
 from shammah_convert.split import parts_of, stem_of
 from tests.anthropic_server import Answer, AnthropicServer
@@ -117,21 +118,27 @@ def test_a_no_is_final_and_nothing_is_downloaded(home: Home, hub: Hub) -> None:
     assert hub.requests == []
 
 
-@pytest.mark.parametrize("way", ["pipe", "offline", "a model of one's own", "an offline hub"])
-def test_nothing_is_asked_where_there_is_nobody_or_no_need(home: Home, hub: Hub, way: str, tmp_path: Path) -> None:
-    if way == "pipe":
-        assert home.run("ask", QUESTION).returncode == 0
-    elif way == "offline":
-        on_terminal(home, None, "--offline")
-    elif way == "an offline hub":
-        home.variables["HF_HUB_OFFLINE"] = "1"
-        on_terminal(home, None)
-    else:
-        on_terminal(home, None, "--max-tokens", "2", "--model", str(write_tiny(tmp_path / "own.gguf")))
+def test_nothing_is_asked_where_there_is_nobody_or_no_need(home: Home, hub: Hub, tmp_path: Path) -> None:
+    assert home.run("ask", QUESTION).returncode == 0, "in a pipe"
+    on_terminal(home, None, "--offline")
+    on_terminal(home, None, "--max-tokens", "2", "--model", str(write_tiny(tmp_path / "own.gguf")))
+    home.variables["HF_HUB_OFFLINE"] = "1"
+    on_terminal(home, None)
     assert hub.requests == []
     with home.journal() as journal:
         assert journal.pulls.open_one() is None
         assert not journal.has_flag("model_offered"), "it is asked another time"
+
+
+def test_who_talks_on_hears_that_the_model_has_come(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHAMMAH_HOME", str(home.path))
+    settings = config.load()
+    with home.journal() as journal:
+        awaited = journal.pulls.want("qwen2.5-0.5b", "Qwen2.5 0.5B", 1)
+    assert not bootstrap.has_come(settings, awaited)
+    pulling.use(home.path, Path("/somewhere.gguf"))
+    assert bootstrap.has_come(settings, awaited)
+    assert not bootstrap.has_come(settings, None)
 
 
 def test_a_fetch_that_was_killed_goes_on_with_the_next_question(home: Home, hub: Hub) -> None:

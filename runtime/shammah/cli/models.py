@@ -31,23 +31,24 @@ TooLarge = Annotated[bool, typer.Option("--force", help="Also where it is too la
 @app.command()
 def use(name: Name, force: TooLarge = False) -> None:
     """Let a model answer from the next question on; `seedling` is the built-in one."""
-    from shammah import bases, fitting, naming, pulling
+    from shammah import bases, fitting, pulling
     from shammah.journal import Journal
 
     settings = config.load()
     with Journal(settings.home) as journal:
-        _forget_wish(journal)
-        if name in naming.SEEDLING_NAMES:
+        path = bases.resolve(name)
+        if bases.is_seedling(path):
             pulling.use(settings.home, None)
+            _forget_wish(journal)
             say("The built-in model answers from the next question on.")
             return
-        path = bases.resolve(name)
         machine, context = model_list.machine(), model_list.context_of(settings)
         wanted = model_list.need_of_file(path, context)
         if not (force or fitting.fits_ever(wanted, machine)):
             raise ModelTooLarge(f"{name} is too large for this machine: {wanted.in_words}")
         base = pulling.take_in(journal, path, say)
         pulling.use(settings.home, path)
+        _forget_wish(journal)
     say(f"{base.name} answers from the next question on.")
     if not fitting.fits_now(wanted, machine):
         say(f"It {fitting.verdict(wanted, machine)}: {wanted.in_words}.")
