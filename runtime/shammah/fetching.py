@@ -35,7 +35,7 @@ def see_to(home: Path, journal: Journal) -> None:
 
 def is_running(home: Path) -> bool:
     """Whether a process fetches for a home now."""
-    return any(map(_is_alive, locks.named(home / locks.FETCHING)))
+    return locks.is_held(home / locks.FETCHING)
 
 
 def main() -> int:
@@ -69,6 +69,9 @@ def fetch(settings: config.Settings, journal: Journal, pull: Pull) -> None:
             _fail(journal, pull, error)
         else:
             journal.pulls.postpone(pull, str(error), RETRY_SECONDS)
+    except ConfigError as error:
+        _log.warning("%s: %s", pull.spec, error)
+        journal.pulls.close(pull, f"{pull.title} is here, but was not chosen: {error}. {error.hint}", str(error))
     except ShammahError as error:
         _log.warning("%s: %s", pull.spec, error)
         _fail(journal, pull, error)
@@ -102,17 +105,9 @@ def _download(journal: Journal, pull: Pull) -> Path:
 
 
 def _fail(journal: Journal, pull: Pull, error: ShammahError) -> None:
-    hint = error.hint if isinstance(error, ConfigError | DiskTooSmall | LicenceNotAgreed) else ""
+    hint = error.hint if isinstance(error, DiskTooSmall | LicenceNotAgreed) else ""
     again = f"`shammah models pull {pull.spec}` tries again."
     journal.pulls.close(pull, f"{pull.title} was not fetched: {error}. {hint} {again}".replace("  ", " "), str(error))
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

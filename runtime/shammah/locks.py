@@ -55,6 +55,18 @@ def _take(stream: TextIO) -> bool:
     return True
 
 
+def is_held(file: Path) -> bool:
+    """Whether a process holds a lock file now; one that was killed does not."""
+    if not file.exists():
+        return False
+    with file.open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def background(home: Path) -> list[int]:
     """The processes that work in the background for a home, at idle priority."""
     return [pid for name in (WORKER, TRAINING) for pid in named(home / name)]

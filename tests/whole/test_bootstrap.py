@@ -1,5 +1,6 @@
 """The first question of a fresh machine: a model is offered once, on a terminal, and comes while one is answered."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -145,7 +146,7 @@ def test_a_fetch_that_was_killed_goes_on_with_the_next_question(home: Home, hub:
     with home.journal() as journal:
         model = catalog.models()[0]
         journal.pulls.want(model.name, model.title, model.size_bytes)
-        (home.path / "fetching.lock").write_text("999999999")  # of a process that is gone
+        (home.path / "fetching.lock").write_text(str(os.getpid()))  # whoever it names, nobody holds it
     hub.files = {(model.repository, model.file): next(iter(hub.files.values()))}
     hub.cards = {model.repository: {"license": model.licence}}
     home.run("ask", QUESTION)

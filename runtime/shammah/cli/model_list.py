@@ -30,7 +30,7 @@ def list_models(context: Context = None, as_json: AsJson = False) -> None:
     with Journal(settings.home) as journal:
         awaited = journal.pulls.open_one()
     proposed = proposal.model.name if proposal.model else ""
-    sight = model_table.Sight(here, found.all_models(), _used(settings), awaited, proposed, tokens)
+    sight = model_table.Sight(here, found.all_models(), used(settings), awaited, proposed, tokens)
     official = [model_table.official(model, sight) for model in catalog.models()]
     others = [model_table.other(one, sight) for one in sight.kept if catalog.model_named(one.name) is None]
     if as_json:
@@ -109,8 +109,8 @@ def need_of_file(path: Path, context_tokens: int) -> "Need":
     return fitting.need(sum(part.stat().st_size for part in parts_of(path)), shape, context_tokens)
 
 
-def _used(settings: config.Settings) -> Path | None:
-    """The file that answers; None where it is gone."""
+def used(settings: config.Settings) -> Path | None:
+    """The file that answers, links followed; None where it is gone, which is said."""
     from shammah import bases
     from shammah.errors import ModelMissing
 

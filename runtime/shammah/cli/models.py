@@ -58,7 +58,7 @@ def use(name: Name, force: TooLarge = False) -> None:
 @app.command()
 def remove(name: Fetched) -> None:
     """Remove a pulled model's files, or stop one that is on its way; other tools' files are left alone."""
-    from shammah import bases, found, hub, naming
+    from shammah import found, hub, naming
     from shammah.amounts import gigabytes
     from shammah.journal import Journal
     from shammah_convert.split import parts_of
@@ -66,17 +66,16 @@ def remove(name: Fetched) -> None:
     settings = config.load()
     if name.startswith(naming.TOOLS):
         raise UsageError(f"{name} belongs to another program", hint="Remove it there; Shammah only reads it.")
-    wanted = naming.wanted(name)
+    wanted, path = naming.wanted(name), naming.locate(name)
+    if path is not None and path.resolve() == model_list.used(settings):
+        raise UsageError(f"{name} is in use", hint="First choose another: shammah models use NAME, or seedling.")
     with Journal(settings.home) as journal:
         awaited = journal.pulls.open_one()
         was_awaited = awaited is not None and awaited.spec == wanted.name
         if awaited is not None and was_awaited:
             journal.pulls.cancel(awaited)
     freed = hub.forget_parts(wanted.repository)
-    path = naming.locate(name)
     if path is not None:
-        if settings.model.path and bases.resolve(settings.model.path).resolve() == path.resolve():
-            raise UsageError(f"{name} is in use", hint="First choose another: shammah models use NAME, or seedling.")
         freed += sum(hub.forget(part) for part in parts_of(path))
     if path is None and not freed and not was_awaited:
         kept = [model.name for model in found.all_models() if model.tool == "hf"]
