@@ -22,6 +22,7 @@ class Hub:
         cut_after: The next body ends after so many bytes, as when a connection breaks; then None again.
         stall_after: The next body stops after so many bytes until `go_on` is set; then None again.
         is_down: Every request for a body is answered with 503.
+        breaks: After a cut it is down.
         is_corrupt: Bodies are not what their checksums say.
         gated: Repositories that are given to those only who have the token.
         cards: What the cards of repositories say, such as {"license": "apache-2.0"}.
@@ -35,7 +36,7 @@ class Hub:
         self.cut_after: int | None = None
         self.stall_after: int | None = None
         self.has_stalled, self.go_on = threading.Event(), threading.Event()
-        self.is_down = self.is_corrupt = False
+        self.is_down = self.is_corrupt = self.breaks = False
         self.gated: set[str] = set()
         self.cards: dict[str, dict[str, str]] = {}
         self.architectures: dict[str, str] = {}
@@ -160,6 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
             body = body[stall:]
         self.wfile.write(body[:cut])
         if cut is not None:
+            self.owner.is_down = self.owner.breaks
             self.close_connection = True
 
 

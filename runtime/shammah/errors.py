@@ -95,7 +95,7 @@ class DownloadFailed(ShammahError):
 class HubUnreachable(DownloadFailed):
     """The model hub does not answer, or stopped half way; what came so far is kept."""
 
-    hint = "Check the connection. The same command goes on where it stopped."
+    hint = "Check the connection; the same command goes on where it stopped."
 
 
 class NotOnHub(DownloadFailed):

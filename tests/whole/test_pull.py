@@ -117,17 +117,11 @@ def test_a_pull_that_was_killed_goes_on_where_it_stopped(home: Home, hub: Hub) -
 
 def test_a_hub_that_breaks_half_way_loses_nothing(home: Home, hub: Hub) -> None:
     hub.files[SMALL] = bases.SEEDLING.read_bytes()
-    hub.cut_after = 3 * PIECE
-    broken = subprocess.Popen(
-        [sys.executable, "-m", "shammah", "models", "pull", "qwen2.5-0.5b"],
-        env=home.environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    _when(lambda: blobs(home))
-    hub.is_down = True
-    _, words = broken.communicate(timeout=60)
-    assert broken.returncode == 1, words
-    assert "goes on where it stopped" in words
-    assert "Traceback" not in words
+    hub.cut_after, hub.breaks = 3 * PIECE, True
+    done = home.run("models", "pull", "qwen2.5-0.5b")
+    assert done.returncode == 1, done.stderr
+    assert "goes on where it stopped" in done.stderr
+    assert "Traceback" not in done.stderr
     assert [part.stat().st_size for part in blobs(home)] == [3 * PIECE]
 
 
