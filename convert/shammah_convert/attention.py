@@ -34,8 +34,18 @@ class Attention:
         Raises:
             BadBase: It is no GGUF, is cut off, or does not say it.
         """
+        return cls.read_named(path)[1]
+
+    @classmethod
+    def read_named(cls, path: Path) -> tuple[str, "Attention"]:
+        """The same, with the architecture's name before it.
+
+        Raises:
+            BadBase: It is no GGUF, is cut off, or does not say it.
+        """
         try:
-            return cls._of(_scalars(path))
+            values = _scalars(path)
+            return str(values["general.architecture"]), cls._of(values)
         except (OSError, ValueError, LookupError, TypeError, ArithmeticError) as error:
             raise BadBase(f"{path} does not tell its shape: {error!r}") from error
 

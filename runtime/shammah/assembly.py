@@ -16,7 +16,7 @@ from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.paraphrasing import Paraphraser
 from shammah.quality import Contract
-from shammah.records import Base
+from shammah.records import Base, Pull
 from shammah.sides import LocalGenerator, LocalSide, TeacherSide
 from shammah.tailoring import Tailor, Tailored
 
@@ -72,6 +72,11 @@ class Parts:
         return bases.is_seedling(Path(self.base.path))
 
     @cached_property
+    def awaited(self) -> Pull | None:
+        """The model that is being fetched, and is to answer in the place of the built-in one."""
+        return None if self.settings.model.path else self.journal.pulls.open_one()
+
+    @cached_property
     def access(self) -> teacher.Access | None:
         """How the teacher is reached; None without a key."""
         return teacher.Access.find(self.settings.teacher, self._environ)
@@ -104,6 +109,7 @@ class Parts:
             name=base.name,
             open=lambda: self._open(base),
             limit_tokens=self.limit_tokens,
+            is_stand_in=self.awaited is not None and bases.is_seedling(Path(base.path)),
         )
 
     def teacher(self) -> TeacherSide:

@@ -95,6 +95,7 @@ class Assistant:
             has_budget=self._teacher.passed(self._journal, context) is None,
             local_is_ready=self._local is not None,
             wants_verified=request.wants_verified,
+            is_stand_in=self._local is not None and self._local.is_stand_in,
         )
         count = self._journal.count(lineage)
         settled = self._contract.thresholds(count) if self._contract else policy.FIXED

@@ -22,13 +22,21 @@ BLOCK_BYTES = 2**20
 def resolve(path: str) -> Path:
     """The model file that a setting names, of a split one the first; the built-in seedling where it names none.
 
+    Args:
+        path: A path, or what `shammah models list` calls a model.
+
     Raises:
         ModelMissing: There is no such file, or a part is missing.
     """
+    if path and not path.startswith(("/", "~", ".")):  # as `shammah models use` leaves it
+        from shammah import model_names  # 10 ms that such a path does not need
+
+        if model_names.is_name(path):
+            return model_names.resolve(path) or SEEDLING
     parts = parts_of(Path(path).expanduser().absolute() if path else SEEDLING)
     for part in parts:
         if not part.is_file():
-            raise _missing(part, len(parts))
+            raise _missing(part, len(parts), path)
     return parts[0]
 
 
@@ -99,9 +107,13 @@ def _stamp(parts: Sequence[Path]) -> tuple[int, int, int]:
     return sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats), digest
 
 
-def _missing(part: Path, parts: int) -> ModelMissing:
+def _missing(part: Path, parts: int, given: str = "") -> ModelMissing:
     if parts == 1:
-        return ModelMissing(f"there is no model at {part}")
+        if not given or "/" in given or given.endswith(".gguf"):
+            return ModelMissing(f"there is no model at {part}")
+        from shammah import model_names
+
+        return ModelMissing(f"there is no model at {part}", hint=model_names.near(given))
     return ModelMissing(f"{part} is missing", hint=f"The model has {parts} parts: put all of them into one folder.")
 
 

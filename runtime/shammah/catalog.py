@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shammah_convert.attention import Attention
+
 # A machine sold as "8 GB" reports less: the nearest size within 15% counts.
 RAM_TOLERANCE = 1.15
 
@@ -38,17 +40,28 @@ class EmbedderSource:
 
 
 @dataclass(frozen=True, slots=True)
-class Download:
-    """A GGUF on the model hub."""
+class Model:
+    """An official GGUF on the model hub.
 
-    ram_gb: int
+    Attributes:
+        name: As people type it.
+        title: As people read it.
+        file: Of a split model the first part.
+        size_bytes: Of all parts; the hub's own word counts where something hangs on it.
+        licence: As the hub names it, such as "apache-2.0".
+        shape: What its key-value cache depends on.
+        ram_gb: The machine that it is proposed for; None where it is only there to be chosen.
+    """
+
+    name: str
+    title: str
     repository: str
     file: str
-
-    @property
-    def command(self) -> str:
-        """How to fetch it with the hub's own tool, which is installed with Shammah."""
-        return f"hf download {self.repository} {self.file}"
+    quantization: str
+    size_bytes: int
+    licence: str
+    shape: Attention
+    ram_gb: int | None = None
 
 
 def price_of(model: str) -> Price | None:
@@ -73,13 +86,29 @@ def embedder() -> EmbedderSource:
     return EmbedderSource(**_catalog()["embedder"])
 
 
-def suggested_model(ram_bytes: int | None = None) -> Download:
-    """The largest Qwen that suits a machine's RAM in bytes, by default this one's."""
+def models() -> tuple[Model, ...]:
+    """The official Qwens, by family and size."""
+    return tuple(Model(**row | {"shape": Attention(**row["shape"])}) for row in _catalog()["model"])
+
+
+def model_named(name: str) -> Model | None:
+    """An official Qwen by its name, also as its repository has it: "Qwen/Qwen2.5-1.5B-Instruct-GGUF"."""
+    plain = name.lower().removeprefix("qwen/").removesuffix("-gguf").removesuffix("-instruct")
+    return next((model for model in models() if model.name == plain), None)
+
+
+def suggested_model(ram_bytes: int | None = None) -> Model:
+    """The Qwen for a machine's RAM in bytes, by default this one's, whatever of it is free."""
     import psutil  # 10 ms that a question does not need
 
-    ram_gb = (psutil.virtual_memory().total if ram_bytes is None else ram_bytes) / 2**30
-    models = [Download(**row) for row in _catalog()["model"]]
-    return max((m for m in models if m.ram_gb <= ram_gb * RAM_TOLERANCE), key=lambda m: m.ram_gb, default=models[0])
+    size = nominal_gb(psutil.virtual_memory().total if ram_bytes is None else ram_bytes)
+    return next(model for model in models() if model.ram_gb == size)
+
+
+def nominal_gb(ram_bytes: int) -> int:
+    """As which size a machine is sold: the largest that it has, give or take 15%; the smallest where it has less."""
+    sizes = [model.ram_gb for model in models() if model.ram_gb is not None]
+    return max((size for size in sizes if size <= ram_bytes / 2**30 * RAM_TOLERANCE), default=min(sizes))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Files from the model hub, kept in the hub's own cache: the one file that knows huggingface_hub."""
+"""Small files from the model hub, kept in the hub's own cache, and the hub's errors as ours."""
 
 import contextlib
 import hashlib
@@ -6,7 +6,8 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from shammah.errors import DownloadFailed
+from shammah.errors import DiskTooSmall, DownloadFailed, HubRefuses, HubUnreachable, NotOnHub, ShammahError
+from shammah_convert.files import is_full
 
 
 def fetch(repository: str, file: str, revision: str, sha256: str | None, quiet: bool = True) -> Path:
@@ -23,7 +24,7 @@ def fetch(repository: str, file: str, revision: str, sha256: str | None, quiet: 
         DownloadFailed: The hub cannot be reached or has no such file, HF_HUB_OFFLINE is set and the cache
             lacks the file, or its hash is another. A file with a wrong hash leaves the cache.
     """
-    with _our_errors(repository, file), _quietly() if quiet else contextlib.nullcontext():
+    with our_errors(f"{file} of {repository}"), quietly() if quiet else contextlib.nullcontext():
         path = _download(repository, file, revision)
     if sha256 is not None:
         _check(path, sha256)
@@ -71,30 +72,54 @@ def _remove(pointer: Path) -> None:
 
 
 @contextlib.contextmanager
-def _our_errors(repository: str, file: str) -> Iterator[None]:
-    from huggingface_hub.errors import EntryNotFoundError, OfflineModeIsEnabled, RepositoryNotFoundError
-
-    what = f"{file} of {repository} cannot be downloaded"
+def our_errors(what: str) -> Iterator[None]:
+    """Whatever goes wrong with something of the hub becomes an error of ours."""
     try:
         yield
-    except OfflineModeIsEnabled as error:
-        hint = "Unset HF_HUB_OFFLINE to allow the download."
-        raise DownloadFailed(f"{what}: HF_HUB_OFFLINE is set", hint) from error
-    except (EntryNotFoundError, RepositoryNotFoundError) as error:
-        hint = "Check the names of repository, revision and file, and HF_ENDPOINT where it is set."
-        raise DownloadFailed(f"{what}: {_first_line(error)}", hint) from error
+    except ShammahError:
+        raise
     except Exception as error:
-        # The transport differs between releases of the hub (requests, httpx, httpx2, a Rust extension), and
-        # so do its errors; every one of them means that there is no file.
-        raise DownloadFailed(f"{what}: {_first_line(error)}") from error
+        raise _ours(f"{what} cannot be downloaded", error) from error
 
 
-def _first_line(error: Exception) -> str:
+def _ours(what: str, error: Exception) -> ShammahError:
+    """What a foreign error means.
+
+    The transport differs between releases of the hub (requests, httpx, httpx2, a Rust extension), and so do its errors;
+    every one that is not known here means that the hub was not reached.
+    """
+    from http import HTTPStatus
+
+    from huggingface_hub import errors
+
+    said = f"{what}: {first_line(error)}"
+    response = error.response if isinstance(error, errors.HfHubHTTPError) else None
+    status = None if response is None else response.status_code
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        hint = "Unset HF_HUB_OFFLINE to allow the download."
+        return DownloadFailed(f"{what}: HF_HUB_OFFLINE is set", hint)
+    if isinstance(error, errors.GatedRepoError):  # it is a RepositoryNotFoundError too
+        return HubRefuses(f"{what}: its owner gives it to those only who agreed to the terms")
+    if isinstance(error, errors.LocalEntryNotFoundError):  # and an EntryNotFoundError, where the hub did not answer
+        return HubUnreachable(said)
+    missing = (errors.EntryNotFoundError, errors.RepositoryNotFoundError, errors.HFValidationError)
+    if isinstance(error, missing) or status == HTTPStatus.NOT_FOUND:
+        hint = "Check the names of repository, revision and file, and HF_ENDPOINT where it is set."
+        return NotOnHub(said, hint)
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return HubRefuses(said)
+    if is_full(error):
+        return DiskTooSmall(f"{what}: the disk is full", hint="Free some space; what came so far is kept.")
+    return HubUnreachable(said)
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Silence the hub's bars and warnings, and restore what was set."""
     from huggingface_hub import constants
     from huggingface_hub.utils import logging as hub_logging

@@ -92,6 +92,36 @@ class DownloadFailed(ShammahError):
     hint = "Check the connection and the free space, then run the command again."
 
 
+class HubUnreachable(DownloadFailed):
+    """The model hub does not answer, or stopped half way; what came so far is kept."""
+
+    hint = "Check the connection; the same command goes on where it stopped."
+
+
+class NotOnHub(DownloadFailed):
+    """The hub has no such repository or file."""
+
+    hint = "Check the name. `shammah models list` shows the official models."
+
+
+class HubRefuses(DownloadFailed):
+    """The hub gives the repository to those only who agreed to its terms, or are known to it."""
+
+    hint = "Agree on the repository's page, then `hf auth login`, or set HF_TOKEN."
+
+
+class ModelTooLarge(ShammahError):
+    """A model does not fit into this machine's memory."""
+
+    hint = "Pick a smaller one with `shammah models list`, or --force."
+
+
+class LicenceNotAgreed(ShammahError):
+    """A model's licence is to be agreed to, and was not."""
+
+    hint = "Say --yes once you have read it, or pick a model under Apache-2.0 with `shammah models list`."
+
+
 class AdapterError(ShammahError):
     """An adapter cannot be used."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-WORKER, TRAINING, ANSWERING = "worker.lock", "training.lock", "answering.lock"
+WORKER, TRAINING, ANSWERING, FETCHING = "worker.lock", "training.lock", "answering.lock", "fetching.lock"
 # Whoever only looks holds the lock for a moment.
 ATTEMPTS, PAUSE_SECONDS = 3, 0.02
 

@@ -105,6 +105,7 @@ class Limits:
     Attributes:
         forced: The side that the user asked for.
         prompt_fits: Whether the question fits the local context; True where the model is not ready.
+        is_stand_in: The built-in model answers, until the one that is wanted has been fetched.
     """
 
     forced: Side | None = None
@@ -114,6 +115,7 @@ class Limits:
     local_is_ready: bool = True
     prompt_fits: bool = True
     wants_verified: bool = False
+    is_stand_in: bool = False
 
     @property
     def no_teacher(self) -> Reason | None:
@@ -128,8 +130,8 @@ class Limits:
 
     @property
     def is_counted(self) -> bool:
-        """Whether the question moves the phases: a teacher was there, and no side was forced."""
-        return self.forced is None and self.no_teacher is None
+        """Whether the question moves the phases: a teacher and the model were there, and no side was forced."""
+        return self.forced is None and self.no_teacher is None and not self.is_stand_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +165,9 @@ def route(p_local: float, count: int, limits: Limits, settled: Thresholds = FIXE
         return Forward(Reason.FORCED)
     if limits.no_teacher:
         _require_local(limits)
-        return Local(limits.no_teacher)
-    if not limits.local_is_ready:
+        is_waiting = limits.is_stand_in and limits.no_teacher is Reason.NO_KEY
+        return Local(Reason.MODEL_NOT_READY if is_waiting else limits.no_teacher)
+    if limits.is_stand_in or not limits.local_is_ready:
         return Forward(Reason.MODEL_NOT_READY)
     if not limits.prompt_fits:
         return Forward(Reason.CONTEXT_TOO_LONG)

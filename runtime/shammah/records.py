@@ -414,6 +414,33 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Pull:
+    """A model that is wanted, and fetched in the background.
+
+    Attributes:
+        spec: What `shammah models pull` takes.
+        title: As people read it.
+        bytes: Of all its files.
+        done_bytes: Of them on the disk, when that was last recorded.
+        attempts: That failed.
+        error: Why the last of them did.
+    """
+
+    number: int
+    spec: str
+    title: str
+    bytes: int
+    done_bytes: int
+    attempts: int
+    error: str | None
+
+    @property
+    def percent(self) -> int:
+        """How much of it is here."""
+        return min(100, 100 * self.done_bytes // max(1, self.bytes))
+
+
+@dataclass(frozen=True, slots=True)
 class Base:
     """A model file, as it was when its hash was taken."""
 

@@ -61,12 +61,14 @@ class LocalSide:
         lineage: sha256 of the base.
         open: Gives the model with the active adapters applied, loading it the first time.
         limit_tokens: Upper bound of the context; None means what the model was trained for.
+        is_stand_in: It is the built-in model, until the one that is wanted has been fetched.
     """
 
     lineage: str
     name: str
     open: Callable[[], LocalGenerator]
     limit_tokens: int | None = None
+    is_stand_in: bool = False
 
     def fits(self, messages: Sequence[Message], sampling: Sampling) -> bool:
         """Whether a conversation leaves room for an answer in the context; counted exactly."""

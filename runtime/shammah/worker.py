@@ -5,14 +5,13 @@
 
 import logging
 import os
-import subprocess
 import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shammah import admission, config, embedding, hardware, locks, memory, schedule
+from shammah import admission, config, detached, embedding, hardware, locks, memory, schedule
 from shammah.admission import Postpone, Refuse, Wish
 from shammah.assembly import Parts
 from shammah.checkpoints import Keeper
@@ -43,16 +42,7 @@ class NotNow(Exception):
 
 def start(home: Path, is_offline: bool = False) -> None:
     """Start the worker, detached; where one runs already, the new one ends at once."""
-    with (home / "worker.log").open("ab") as log:
-        subprocess.Popen(
-            [sys.executable, "-P", "-m", "shammah.worker"],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=home,
-            env=os.environ | {config.HOME_VARIABLE: str(home)} | ({"SHAMMAH_OFFLINE": "1"} if is_offline else {}),
-            start_new_session=True,
-        )
+    detached.start("shammah.worker", home, home / "worker.log", is_offline)
 
 
 def main() -> int:

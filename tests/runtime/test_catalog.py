@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from anthropic.types.model import Model
 
-from shammah import catalog
+from shammah import catalog, found
 from shammah.catalog import Price, dearest_price, price_of, suggested_model
 from shammah.config import TeacherSettings
 
@@ -69,37 +69,34 @@ def test_the_day_of_the_prices_is_a_date() -> None:
     assert re.fullmatch(r"20\d\d-[01]\d-[0-3]\d", catalog.prices_date())
 
 
-# What counts as 8 GB begins at 8 / 1.15 = 6.96 GiB, and so on.
-@pytest.mark.parametrize(
-    ("ram_gib", "repository"),
-    [
-        (1.0, "Qwen/Qwen2.5-0.5B-Instruct-GGUF"),
-        (4.0, "Qwen/Qwen2.5-0.5B-Instruct-GGUF"),
-        (6.9, "Qwen/Qwen2.5-0.5B-Instruct-GGUF"),
-        (7.1, "Qwen/Qwen2.5-1.5B-Instruct-GGUF"),
-        (8.0, "Qwen/Qwen2.5-1.5B-Instruct-GGUF"),
-        (13.8, "Qwen/Qwen2.5-1.5B-Instruct-GGUF"),
-        (15.4, "Qwen/Qwen3-4B-GGUF"),
-        (16.0, "Qwen/Qwen3-4B-GGUF"),
-        (31.2, "Qwen/Qwen3-8B-GGUF"),
-        (62.7, "Qwen/Qwen3-14B-GGUF"),
-        (512.0, "Qwen/Qwen3-14B-GGUF"),
-    ],
-)
-def test_the_suggestion_fits_the_ram(ram_gib: float, repository: str) -> None:
-    assert suggested_model(int(ram_gib * 2**30)).repository == repository
-
-
 def test_without_a_number_the_suggestion_is_for_this_machine() -> None:
     assert suggested_model() in {suggested_model(gib * 2**30) for gib in (1, 4, 8, 16, 32, 64)}
 
 
-@pytest.mark.parametrize("gib", [4, 8, 16, 32, 64])
-def test_a_suggestion_says_how_to_fetch_it_in_one_piece(gib: int) -> None:
-    model = suggested_model(gib * 2**30)
-    assert model.file.endswith(".gguf")
-    assert "-of-" not in model.file
-    assert model.command == f"hf download {model.repository} {model.file}"
+@pytest.mark.parametrize("model", catalog.models(), ids=lambda model: str(model.name))
+def test_a_model_is_found_by_its_name_and_by_its_repositorys(model: catalog.Model) -> None:
+    for name in (model.name, model.name.upper(), model.repository, f"{model.title.replace(' ', '-')}-Instruct"):
+        assert catalog.model_named(name) == model
+    assert model.repository.startswith("Qwen/")
+    assert model.file.lower().startswith(model.name)
+    assert found.quantization_of(model.file) == model.quantization
+
+
+@pytest.mark.parametrize("model", catalog.models(), ids=lambda model: str(model.name))
+def test_a_models_bytes_are_what_its_parameters_and_quantization_make_of_it(model: catalog.Model) -> None:
+    billions = float(model.name.rpartition("-")[2].removesuffix("b"))
+    # Bits a parameter: 8.5 in Q8_0, 4.8 in Q4_K_M, more where the embedding weighs much.
+    assert 4.7 <= 8 * model.size_bytes / (billions * 1e9) <= 9
+
+
+def test_one_model_is_proposed_for_each_size_of_machine() -> None:
+    proposed = {model.ram_gb: model.name for model in catalog.models() if model.ram_gb is not None}
+    sizes = {4: "0.5b", 8: "1.5b", 16: "3b", 32: "7b", 64: "14b"}
+    assert proposed == {ram_gb: f"qwen2.5-{size}" for ram_gb, size in sizes.items()}
+
+
+def test_only_the_three_billion_model_is_not_free() -> None:
+    assert [model.name for model in catalog.models() if model.licence != "apache-2.0"] == ["qwen2.5-3b"]
 
 
 def test_the_embedders_source_is_pinned() -> None:

@@ -178,8 +178,7 @@ def test_a_machine_that_never_met_us_is_looked_at_and_left_as_it_is(tmp_path: Pa
     seen = found(home)
     assert not home.exists()
     assert (seen["database"].what, seen["model"].state) == ("none yet: the first question makes it", "note")
-    assert seen["model"].command.startswith('shammah config set model.path "$(hf download Qwen/')
-    assert seen["model"].command.endswith(' --quiet)"'), "without it, `hf` writes more than the path"
+    assert seen["model"].command == "shammah models pull"
     assert seen["gpu"].state in ("ok", "note")
 
 

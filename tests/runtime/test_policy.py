@@ -269,3 +269,20 @@ def test_thresholds_that_hold_together_are_not_trusted_apart(
 def test_a_draft_that_the_contract_would_take_is_not_hopeless() -> None:
     assert policy.is_hopeless(0.03, 300)
     assert not policy.is_hopeless(0.03, 300, Thresholds(0.9, 0.02))
+
+
+@pytest.mark.parametrize(
+    ("limits", "chosen"),
+    [
+        (Limits(has_key=True), Forward(Reason.MODEL_NOT_READY)),
+        (Limits(has_key=False), Local(Reason.MODEL_NOT_READY)),
+        (Limits(has_key=True, is_offline=True), Local(Reason.OFFLINE)),
+        (Limits(has_key=True, has_budget=False), Local(Reason.BUDGET)),
+        (Limits(has_key=True, forced=Side.LOCAL), Local(Reason.FORCED)),
+        (Limits(has_key=True, forced=Side.TEACHER), Forward(Reason.FORCED)),
+    ],
+)
+def test_while_a_model_is_fetched_the_teacher_answers_and_else_the_stand_in(limits: Limits, chosen: Route) -> None:
+    waiting = replace(limits, is_stand_in=True)
+    assert policy.route(0.99, 10_000, waiting) == chosen
+    assert not waiting.is_counted

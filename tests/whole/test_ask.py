@@ -42,7 +42,7 @@ def test_a_fresh_machine_answers_offline_without_key_or_configuration(home: Home
     assert done.returncode == 0
     assert done.stdout.startswith("git reset")
     assert "small built-in model" in done.stderr
-    assert "hf download Qwen/" in done.stderr
+    assert "shammah models pull" in done.stderr
 
 
 def test_stdout_holds_the_answer_and_nothing_else(home: Home) -> None:

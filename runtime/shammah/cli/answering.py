@@ -8,6 +8,7 @@ from typing import Any
 from shammah import catalog, policy, quality, schedule
 from shammah.assembly import Parts
 from shammah.assistant import Assistant
+from shammah.cli import bootstrap
 from shammah.cli.interrupt import Interrupt
 from shammah.cli.screen import Silent, Terminal, harmless, say, write
 from shammah.config import Settings
@@ -47,6 +48,7 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
     with Journal(settings.home) as journal, Precedence(settings.home, journal, say) as precedence:
         for notice in journal.take_notices():
             say(notice)
+        bootstrap.offer(settings, journal)
         parts = Parts(settings, journal, meter, say, stop, options.max_teacher_tokens)
         local = precedence.around(parts.local(), parts.base)
         parts.adopt()
@@ -157,10 +159,7 @@ def introduction(outcome: Outcome, parts: Parts) -> str:
     """Who answered, and how to have a better one, where that is the built-in model; else nothing."""
     if outcome.answer.side != Side.LOCAL or not parts.is_seedling or outcome.answer.finish == Finish.INTERRUPTED:
         return ""
-    return (
-        "Answered by the small built-in model. For a real one: "
-        f"{catalog.suggested_model().command}, then shammah ask --model PATH."
-    )
+    return f"Answered by the small built-in model. {_of_real_one(parts)}"
 
 
 def notes(outcome: Outcome) -> list[str]:
@@ -173,6 +172,14 @@ def notes(outcome: Outcome) -> list[str]:
     if shown.finish == Finish.LENGTH:
         lines.append("The answer was cut at the token limit; raise --max-tokens.")
     return lines
+
+
+def _of_real_one(parts: Parts) -> str:
+    """How a real model comes, or how far it is."""
+    if (awaited := parts.awaited) is not None:
+        way = "waits for the model hub" if awaited.error else f"is on its way ({awaited.percent}%)"
+        return f"{awaited.title} {way}."
+    return f"For a real one, {catalog.suggested_model().title}: shammah models pull"
 
 
 def reasons(outcome: Outcome, parts: Parts) -> list[str]:

@@ -94,7 +94,7 @@ def model(
     wanted: config.Settings, journal: Journal | None, limit_tokens: int, environ: Mapping[str, str]
 ) -> facts.Model:
     """The model file: its header is read, and one that was not recorded is tried in a process of its own."""
-    download, error, needed, is_known = catalog.suggested_model(), "", 0, False
+    error, needed, is_known = "", 0, False
     path = wanted.model.path
     try:
         file = bases.resolve(path)
@@ -114,7 +114,7 @@ def model(
         is_known=is_known,
         ram_bytes=int(psutil.virtual_memory().total),
         free_bytes=hardware.ram_available_bytes(),
-        better=f'shammah config set model.path "$({download.command} --quiet)"',
+        better="shammah models pull",
         undo=_undo("model.path", environ),
     )
 

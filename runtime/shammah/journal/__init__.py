@@ -29,6 +29,7 @@ from shammah.journal.jobs import Jobs, insert_job
 from shammah.journal.judgements import Judgements
 from shammah.journal.lessons import USER_WEIGHT, NewLesson, insert_lessons
 from shammah.journal.log import Filter, Log
+from shammah.journal.pulls import Pulls
 from shammah.journal.ratings import Ratings
 from shammah.journal.scores import ScoreRows
 from shammah.journal.spending import Spending
@@ -56,6 +57,7 @@ class Journal:
         jobs: Work for the background.
         judgements: What the judge said of answers.
         log: The questions, found by what is known of them.
+        pulls: Models that are fetched in the background.
         ratings: What users say of answers.
         scores: How router and validator decided.
         spending: What the teacher costs.
@@ -82,6 +84,7 @@ class Journal:
         self.jobs = Jobs(self._db)
         self.judgements = Judgements(self._db)
         self.log = Log(self._db)
+        self.pulls = Pulls(self._db)
         self.ratings = Ratings(self._db)
         self.scores = ScoreRows(self._db)
         self.spending = Spending(self._db)
@@ -384,6 +387,10 @@ class Journal:
         with self._db.write() as db:
             found = db.execute("UPDATE notices SET is_shown = 1 WHERE NOT is_shown RETURNING id, text").fetchall()
         return [row["text"] for row in sorted(found, key=lambda row: int(row["id"]))]
+
+    def has_flag(self, name: str) -> bool:
+        """Whether the flag was raised before."""
+        return self._db.execute("SELECT 1 FROM flags WHERE name = ?", (name,)).fetchone() is not None
 
     def raise_flag(self, name: str) -> bool:
         """Whether this is the first time that the flag is raised."""

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from shammah import embedding, schedule
+from shammah import config, embedding, schedule
 from shammah.assembly import Parts
 from shammah.assistant import Assistant
+from shammah.cli import bootstrap
 from shammah.cli.answering import announce, introduction, notes
 from shammah.cli.interrupt import Interrupt
 from shammah.cli.screen import Silent, harmless, say, write
@@ -67,6 +68,7 @@ class Desk:
         self.choose = choose
         self.is_live = sys.stdout.isatty() and view.has_cursor()
         self.stop = Interrupt()
+        self._is_offered = False
         self._said: set[str] = set()
         self.parts = self._new_parts()
 
@@ -82,6 +84,7 @@ class Desk:
             ShammahError: Nobody can answer as asked.
             KeyboardInterrupt: It was ended where nothing could be kept.
         """
+        self._meet_model()
         with self.at_work() as local:
             self._answer(request, local)
         self.begin_work()
@@ -110,6 +113,15 @@ class Desk:
         self.loading = self._load(self.settings)
         self.loading.start()
         self.parts = self._new_parts()
+
+    def _meet_model(self) -> None:
+        """Offer a real model before the first answer; go over to one that has come meanwhile."""
+        if bootstrap.has_come(self.settings, self.parts.awaited):
+            self.use_model(config.load().model.path)
+        elif not self._is_offered:
+            self._is_offered = True
+            bootstrap.offer(self.settings, self.journal)
+            self._renew_parts()
 
     def say_once(self, line: str) -> None:
         """Say what would be said again with each answer."""
@@ -176,12 +188,16 @@ class Desk:
         meter = BusyMeter(background(self.settings.home))
         return Parts(self.settings, self.journal, meter, self.say_once, lambda: self.stop())
 
+    def _renew_parts(self) -> None:
+        """Put the parts together anew, with the model that is open."""
+        model, self.parts = self.parts.give_up_model(), self._new_parts()
+        if model is not None:
+            self.parts.take_model(model)
+
     def _look_for_embedder(self) -> None:
         """Take up the embedder that the background has made meanwhile."""
         if self.parts.embed is None and embedding.ready(self.settings.home) is not None:
-            model, self.parts = self.parts.give_up_model(), self._new_parts()
-            if model is not None:
-                self.parts.take_model(model)
+            self._renew_parts()
 
     def _say_what_waits(self) -> None:
         for line in [*self.loading.said, *self.journal.take_notices()]:

@@ -1,0 +1,133 @@
+"""`shammah models list` and `show`: what fits this machine, what is on it, what answers, and why."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shammah import config
+from shammah.cli.screen import harmless, say, write
+
+if TYPE_CHECKING:
+    from shammah.fitting import Machine, Need
+    from shammah.journal import Journal
+
+Context = Annotated[int | None, typer.Option("--context", min=1, metavar="TOKENS", help="The context to reckon with.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+Name = Annotated[str, typer.Argument(metavar="[NAME]", help="As the list has it, or a path; the one in use.")]
+
+
+def list_models(context: Context = None, as_json: AsJson = False) -> None:
+    """Show which Qwens fit this machine, and why: RAM that is free, KV cache, GPU."""
+    from shammah import catalog, fitting, found
+    from shammah.cli import model_table
+    from shammah.journal import Journal
+
+    settings = config.load(model__context_tokens=context)
+    tokens, here = context_of(settings), machine()
+    proposal = fitting.propose(catalog.models(), here, tokens)
+    with Journal(settings.home) as journal:
+        awaited = journal.pulls.open_one()
+    proposed = proposal.model.name if proposal.model else ""
+    sight = model_table.Sight(here, found.all_models(), used(settings), awaited, proposed, tokens)
+    official = [model_table.official(model, sight) for model in catalog.models()]
+    others = [model_table.other(one, sight) for one in sight.kept if catalog.model_named(one.name) is None]
+    if as_json:
+        write(json.dumps(model_table.as_object(sight, [*official, *others])))
+        return
+    lines = [*model_table.of_machine(here), "", *model_table.table(official)]
+    if others:
+        lines += ["", "Also on this machine:", "", *model_table.table(others)]
+    if any(row.mark != " " for row in [*official, *others]):
+        lines += ["", "* answers   + is here"]
+    is_here = any(row.mark != " " for row in official if row.name == proposed)
+    write(harmless("\n".join([*lines, "", *model_table.of_proposal(proposal, sight, is_here)])))
+
+
+def show(name: Name = "", context: Context = None) -> None:
+    """Show one model: its file, its shape, its licence, and what it takes of this machine."""
+    from shammah import bases, catalog, fitting
+    from shammah.cli import model_table
+    from shammah.errors import ModelMissing
+    from shammah.journal import Journal
+
+    settings = config.load(model__context_tokens=context)
+    model, here, tokens = catalog.model_named(name), machine(), context_of(settings)
+    lines = []
+    if model is not None:
+        lines += [f"{model.title}, {model.quantization}", f"hub      {model.repository}", f"licence  {model.licence}"]
+    try:
+        path = bases.resolve(name or settings.model.path)
+    except ModelMissing:
+        if model is None:
+            raise
+        need = fitting.need_of(model, tokens)
+        lines.append(f"file     not here; shammah models pull {model.name}")
+    else:
+        need = need_of_file(path, tokens)
+        with Journal(settings.home) as journal:
+            lines += [f"file     {path}", *_of_base(journal, path)]
+    lines += [*model_table.of_machine(here), "", *model_table.sum_of(need), f"  {fitting.verdict(need, here)}"]
+    write(harmless("\n".join(lines)))
+
+
+def machine() -> "Machine":
+    """This machine, as it is now."""
+    import psutil
+
+    from shammah import hardware
+    from shammah.fitting import Machine
+    from shammah.local.devices import gpus
+
+    return Machine(int(psutil.virtual_memory().total), hardware.ram_available_bytes(), gpus())
+
+
+def context_of(settings: config.Settings) -> int:
+    """The context that a model is opened with at most."""
+    from shammah.assembly import DEFAULT_CONTEXT_TOKENS
+
+    return settings.model.context_tokens or DEFAULT_CONTEXT_TOKENS
+
+
+def need_of_file(path: Path, context_tokens: int) -> "Need":
+    """What a model file takes.
+
+    Raises:
+        BadModel: It does not tell its shape.
+    """
+    from shammah import fitting
+    from shammah.errors import BadModel
+    from shammah_convert.attention import Attention
+    from shammah_convert.shape import BadBase
+    from shammah_convert.split import parts_of
+
+    try:
+        shape = Attention.read(path)
+    except BadBase as error:
+        raise BadModel(str(error)) from error
+    return fitting.need(sum(part.stat().st_size for part in parts_of(path)), shape, context_tokens)
+
+
+def used(settings: config.Settings) -> Path | None:
+    """The file that answers, links followed; None where it is gone, which is said."""
+    from shammah import bases
+    from shammah.errors import ModelMissing
+
+    try:
+        return bases.resolve(settings.model.path).resolve()
+    except ModelMissing as error:
+        say(f"The model in use is gone: {error}.")
+        return None
+
+
+def _of_base(journal: "Journal", path: Path) -> list[str]:
+    base = journal.base_at(path)
+    if base is None:
+        return ["sha256   not taken yet: it has not been used"]
+    count = sum(adapter.base == base.sha256 for adapter in journal.adapters.all())
+    return [
+        f"name     {base.name} ({base.architecture})",
+        f"sha256   {base.sha256}",
+        f"asked    {journal.count(base.sha256)} questions, {count} adapters",
+    ]
