@@ -9,11 +9,12 @@ import pytest
 
 from models.seedling.build import CARD, build, fill_card
 from models.seedling.evaluate import GGUF, Report, answer, evaluate
-from models.seedling.phrasings import REFUSAL, Intent, read_cases, read_intents, read_out_of_scope
+from models.seedling.phrasings import REFUSAL, Intent, read_intents, read_out_of_scope
 from models.seedling.recipe.records import Settings
 from shammah.generation import Sampling, collect
 from shammah.local import LocalModel
 from shammah_convert.chat import Message
+from tests.models.halves import evaluation
 
 LARGEST_BYTES = 16_000_000
 LEAST_RIGHT, LEAST_REFUSED = 0.80, 0.90
@@ -26,8 +27,8 @@ def seedling() -> Iterator[LocalModel]:
 
 
 @pytest.fixture(scope="module")
-def report(seedling: LocalModel) -> Report:
-    return evaluate(seedling, read_intents(), read_cases(), read_out_of_scope())
+def report() -> Report:
+    return evaluation()
 
 
 def test_it_is_small() -> None:
@@ -84,6 +85,7 @@ def test_the_recipe_makes_a_model_that_answers(tmp_path: Path) -> None:
     settings = Settings(
         steps=100, threads=1, vocabulary=400, width=64, layers=2, reading_layers=1, heads=2, kv_heads=1,
         feed_forward=96, batch=12, token_dropout=0.0, has_minilm=False, rate=5e-3, short_share=0.0,
+        hand_over_examples=600,
     )  # fmt: skip
     build(intents, settings, tmp_path / "tiny.gguf")
     cases = {"list": ("list files", "show files"), "where": ("where am i", "current folder")}

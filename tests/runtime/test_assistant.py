@@ -31,6 +31,7 @@ from shammah.records import Adapter, Question
 from shammah.sampling import SamplingRates
 from shammah.turn import Outcome, Request
 from shammah_convert.chat import Message
+from tests.many import ask_again
 from tests.scripted import Recorder, Scripted, local_side, teacher_side
 
 LINEAGE = "f" * 64
@@ -63,9 +64,8 @@ class House:
 
 def count_to(journal: Journal, count: int, text: str = "list all files") -> None:
     """Let so many counted questions have been asked."""
-    for _ in range(count):
-        question = journal.begin("other", LINEAGE, [Message("user", text)], 0, True)
-        journal.note_route(question, features.of_question(text), None, 0.5)
+    question = journal.begin("other", LINEAGE, [Message("user", text)], 0, True)
+    ask_again(journal, journal.note_route(question, features.of_question(text), None, 0.5), count - 1)
 
 
 def teach(house: House, lessons: int, is_good: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shammah import bases, checkpoints, child, config, following, general, reports
+from shammah import checkpoints, child, config, following, general, reports
 from shammah.amounts import Memory
 from shammah.errors import TrainingRuns
 from shammah.feedback import Feedback, rate
@@ -39,6 +39,7 @@ from shammah_convert.job import (
     Score,
 )
 from tests.fake_trainer import UNCHANGED, WORSE, FakeTrainer
+from tests.known import record_tiny
 from tests.tiny import write_tiny
 
 
@@ -58,7 +59,7 @@ def journal(settings: config.Settings) -> Iterator[Journal]:
 
 @pytest.fixture
 def base(journal: Journal, settings: config.Settings) -> Base:
-    base = bases.identify(journal, bases.resolve(settings.model.path))
+    base = record_tiny(journal, Path(settings.model.path))
     file = general.cache_file(settings.home, base.sha256)
     file.parent.mkdir(exist_ok=True)
     file.write_text(write([example("general-0"), example("replay-0")]))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shammah import bases, config, features, hardware
+from shammah import config, features, hardware
 from shammah.feedback import Feedback, rate
 from shammah.journal import Journal
 from shammah.journal.checkpoints import CHECKPOINT_JOB, CHECKPOINT_QUESTIONS
@@ -19,6 +19,7 @@ from shammah.locks import WORKER, background, only_one
 from shammah.records import Job, NewAnswer, Question, Rating
 from shammah.worker import Worker
 from shammah_convert.chat import Message
+from tests.known import record_tiny
 from tests.runtime.test_learning import teach_base
 from tests.tiny import write_tiny
 
@@ -40,7 +41,7 @@ def settings(journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def forwarded(journal: Journal, settings: config.Settings, teacher: str = "ls -la", online: bool = True) -> Question:
     """A question that the teacher answered, with the job that compares."""
-    base = bases.identify(journal, Path(settings.model.path))
+    base = record_tiny(journal, Path(settings.model.path))
     question = journal.begin("session", base.sha256, [Message("user", "list files")], 0, online)
     question = journal.note_route(question, features.of_question("list files"), None, 0.5)
     job = ("label", {"question": question.number})
@@ -144,7 +145,7 @@ def test_a_question_of_another_model_is_answered_by_that_model(
 
 def rejected(journal: Journal, settings: config.Settings, may_ask_teacher: bool) -> Question:
     """A rejected local answer, with the job that looks for a better one."""
-    base = bases.identify(journal, Path(settings.model.path))
+    base = record_tiny(journal, Path(settings.model.path))
     question = journal.begin("session", base.sha256, [Message("user", "list files")], 0, True)
     journal.save(question, [answer("local", "rm -rf")])
     rate(journal, question, Feedback(Rating.CRITICAL, "not that"), may_ask_teacher)
@@ -257,7 +258,7 @@ def test_a_model_that_was_replaced_teaches_nothing(journal: Journal, settings: c
 def test_a_training_that_does_not_fit_waits_in_the_queue(
     journal: Journal, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = bases.identify(journal, Path(settings.model.path))
+    base = record_tiny(journal, Path(settings.model.path))
     queued = journal.trainings.queue(base.sha256, is_automatic=False, is_forced=False)
     monkeypatch.setattr(hardware, "ram_available_bytes", lambda: 500_000_000)
     Worker(settings, journal).work()
@@ -267,7 +268,7 @@ def test_a_training_that_does_not_fit_waits_in_the_queue(
 
 
 def test_after_enough_lessons_the_heads_are_refitted(journal: Journal, settings: config.Settings) -> None:
-    base = bases.identify(journal, Path(settings.model.path))
+    base = record_tiny(journal, Path(settings.model.path))
     teach_base(journal, base.sha256, REFIT_LESSONS - 1)
     forwarded(journal, settings)
     Worker(settings, journal).work()
@@ -280,7 +281,7 @@ def test_after_enough_lessons_the_heads_are_refitted(journal: Journal, settings:
 
 
 def test_after_a_hundred_questions_there_is_a_checkpoint(journal: Journal, settings: config.Settings) -> None:
-    base = bases.identify(journal, Path(settings.model.path))
+    base = record_tiny(journal, Path(settings.model.path))
     teach_base(journal, base.sha256, CHECKPOINT_QUESTIONS)
     for _ in range(2):
         journal.jobs.enqueue(CHECKPOINT_JOB, {"lineage": base.sha256})

@@ -1,6 +1,7 @@
 """A guarded trainer ends with its parent, however that ends."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -12,7 +13,8 @@ import psutil
 import pytest
 
 from shammah_convert.job import ADAPTER, PROGRESS
-from shammah_trainer.__main__ import FAILED
+from shammah_trainer.__main__ import FAILED, main
+from tests.forks import end, fork
 from tests.job_folders import PLAN, command, example, job_on, prepare
 from tests.qwens import Kind
 
@@ -56,17 +58,22 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def test_a_guarded_trainer_ends_when_its_parent_closes_the_pipe(endless: Path) -> None:
-    child = subprocess.Popen(command(endless, "--guarded"), stdin=subprocess.PIPE)
-    assert child.stdin is not None
+def guarded(folder: Path, pipe: Path) -> int:
+    os.dup2(os.open(pipe, os.O_RDONLY), 0)
+    return main([os.fspath(folder), "--guarded"])
+
+
+def test_a_guarded_trainer_ends_when_its_parent_closes_the_pipe(endless: Path, tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "stdin")
+    child = fork(guarded, endless, pipe)
     try:
-        wait_for_step(endless)
-        assert child.poll() is None, "an open pipe lets it work"
-        child.stdin.close()
-        assert child.wait(SECONDS_TO_END) == FAILED
+        with pipe.open("wb"):
+            wait_for_step(endless)
+            assert child.is_alive(), "an open pipe lets it work"
+        child.join(SECONDS_TO_END)
+        assert child.exitcode == FAILED
     finally:
-        child.kill()
-        child.wait()
+        end([child])
 
 
 @pytest.mark.parametrize("is_starting", [True, False], ids=["as it starts", "at work"])

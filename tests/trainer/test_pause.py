@@ -19,7 +19,8 @@ from shammah_convert.pauses import Answering
 from shammah_trainer import pause
 from shammah_trainer.fit import Cancelled
 from shammah_trainer.progress import Progress
-from tests.job_folders import PLAN, command, example, job_on, prepare, told
+from tests.forks import end, fork_trainer
+from tests.job_folders import PLAN, example, job_on, prepare, told
 from tests.qwens import Kind
 
 LONG_ENOUGH = 1.5
@@ -93,7 +94,7 @@ def test_a_trainer_stands_still_and_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "job"
     folder.mkdir()
     prepare(folder, replace(job_on(base), corrections=("e0",), plan=plan), many)
-    child = subprocess.Popen(command(folder, "--guarded"), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    child = fork_trainer(folder)
     try:
         wait_for(folder, "step")
         file = pauses.ask(folder, me())
@@ -101,15 +102,12 @@ def test_a_trainer_stands_still_and_goes_on(tmp_path: Path) -> None:
         lines = (folder / PROGRESS).read_text("utf-8")
         time.sleep(LONG_ENOUGH)
         assert (folder / PROGRESS).read_text("utf-8") == lines, "nothing goes on"
-        assert child.poll() is None
+        assert child.is_alive()
         file.unlink()
         wait_for(folder, "continued")
         wait_for(folder, "step", after="continued")
     finally:
-        assert child.stdin is not None
-        child.stdin.close()
-        child.kill()
-        child.wait()
+        end([child])
 
 
 def wait_for(folder: Path, event: str, after: str = "") -> None:

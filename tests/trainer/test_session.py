@@ -37,6 +37,7 @@ from shammah_trainer.keeping import GENERATIONS
 from shammah_trainer.material import NothingToLearn
 from shammah_trainer.progress import Progress
 from shammah_trainer.session import train
+from tests.forks import codes, fork_trainer
 from tests.job_folders import HELD, LEARNT, OWN, PLAN, command, example, job_on, prepare, told
 from tests.qwens import LAYERS, Kind, vocabulary
 
@@ -45,7 +46,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is d
 
 KIND = Kind("qwen3", "Q8_0")
 TOLERANCE = 0.3  # as in test_lora_on_base.py
-Ended = dict[str, tuple[Path, int]]
+Ended = dict[str, tuple[Path, int | None]]
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +61,14 @@ def job(base: Path) -> Job:
 
 @pytest.fixture(scope="module")
 def ended(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """Three trainers that ran side by side: a whole job, a cancelled one, and one that is none."""
+    """Three trainers that ran side by side: a whole job (the command itself), a cancelled one, and one that is none."""
     folders = {name: prepare(tmp_path_factory.mktemp(name), job) for name in ("whole", "cancelled", "broken")}
     (folders["cancelled"] / CANCEL).touch()
     (folders["broken"] / JOB).write_text("{}")
-    children = {
-        name: subprocess.Popen(command(folder), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for name, folder in folders.items()
-    }
-    return {name: (folders[name], child.wait(120)) for name, child in children.items()}
+    whole = subprocess.Popen(command(folders["whole"]), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    cancelled, broken = codes([fork_trainer(folders[name]) for name in ("cancelled", "broken")])
+    ends = {"whole": whole.wait(120), "cancelled": cancelled, "broken": broken}
+    return {name: (folder, ends[name]) for name, folder in folders.items()}
 
 
 def trained(folder: Path) -> Report:

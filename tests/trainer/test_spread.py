@@ -7,9 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -22,13 +24,18 @@ from shammah_convert.chat import Message
 from shammah_convert.job import ADAPTER, CANCEL, CANCELLED, CHECKPOINTS, EXIT, JOB, PROGRESS, Job, Report
 from shammah_convert.lora import read_lora
 from shammah_convert.opened import OpenBase
-from shammah_trainer import machine
-from shammah_trainer.__main__ import DONE, FAILED
+from shammah_trainer import lora, machine
+from shammah_trainer.__main__ import DONE, FAILED, main
+from shammah_trainer.base import Compute, open_base
 from shammah_trainer.budget import Machine
+from shammah_trainer.dataset import collate
+from shammah_trainer.losses import drift, tell
 from shammah_trainer.progress import Progress
 from shammah_trainer.session import train
+from shammah_trainer.sharded import shard
 from shammah_trainer.spread import ALONE, LeftAlone, Spread
-from tests.job_folders import LEARNT, PLAN, command, example, job_on, prepare, told
+from tests.forks import codes, end, fork
+from tests.job_folders import LEARNT, PLAN, example, job_on, prepare, told
 from tests.qwens import Kind, vocabulary
 
 TOLERANCE = 1e-4
@@ -55,33 +62,19 @@ def job(base: Path) -> Job:
     return replace(job_on(base), plan=replace(PLAN, most_epochs=3, preference_weight=1.0, is_easy_first=True))
 
 
-def by_hand(folders: Sequence[Path]) -> list[int]:
+def by_hand(folders: Sequence[Path], *options: str) -> list[int | None]:
     """Start a trainer for each folder, as without a launcher; their exit codes."""
-    return meet([command(folder) for folder in folders])
+    return codes(meet(main, [[[os.fspath(folder), *options]] for folder in folders]))
 
 
-def meet(commands: Sequence[Sequence[str]]) -> list[int]:
-    """Start processes that are to meet; their exit codes."""
+def meet(target: Callable[..., int | None], arguments: Sequence[Sequence[object]]) -> list[BaseProcess]:
+    """Start processes that are to meet, each with arguments of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(len(commands))}
-    meeting |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}  # as launchers have it: two that spin starve all
-    children = [
-        subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | meeting | {"RANK": str(rank), "LOCAL_WORLD_SIZE": str(len(commands))},
-        )
-        for rank, arguments in enumerate(commands)
-    ]
-    try:
-        return [child.wait(200) for child in children]
-    finally:
-        for child in children:
-            child.kill()
-            child.wait()
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    meeting |= {"WORLD_SIZE": str(len(arguments)), "LOCAL_WORLD_SIZE": str(len(arguments))}
+    return [fork(target, *each, **meeting, RANK=str(rank)) for rank, each in enumerate(arguments)]
 
 
 def launched(folder: Path, launcher: Sequence[str], *options: str) -> "subprocess.Popen[bytes]":
@@ -128,9 +121,9 @@ def alone(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_two_processes_of_accelerate_train_what_one_does(alone: Path, job: Job, base: Path, tmp_path: Path) -> None:
+def test_two_processes_train_what_one_does(alone: Path, job: Job, base: Path, tmp_path: Path) -> None:
     folder = prepare(tmp_path, job, MANY)
-    assert run(folder, ACCELERATE, "--multi_gpu") == DONE, (folder / "trainer.log").read_text()
+    assert by_hand([folder, folder], "--launched") == [DONE, DONE], told(folder)[-1]
     assert (folder / EXIT).read_text() == str(DONE)
     assert_same(folder, alone, base)
     events = [line["event"] for line in told(folder)]
@@ -165,19 +158,8 @@ def test_two_processes_go_on_from_the_checkpoint_of_one(alone: Path, job: Job, b
 
 # Sharded by FSDP, whatever the base is, and however it is computed.
 
-SHARDED = """
-import os, sys
-from pathlib import Path
-import torch
-from shammah_trainer import lora
-from shammah_trainer.base import Compute, open_base
-from shammah_trainer.dataset import collate
-from shammah_trainer.losses import drift, tell
-from shammah_trainer.sharded import shard
-from shammah_trainer.spread import Spread
-from tests.job_folders import example
 
-def gradients(path, spread, is_sharded, dtype, is_checkpointed):
+def gradients(path: Path, spread: Spread, is_sharded: bool, dtype: torch.dtype, is_checkpointed: bool) -> list[Any]:
     torch.manual_seed(0)
     base = open_base(path, Compute(dtype=dtype, is_sharded=is_sharded, workspace_values=20_000))
     model = lora.attach(base.model, 4, 8.0, is_checkpointed)
@@ -186,26 +168,27 @@ def gradients(path, spread, is_sharded, dtype, is_checkpointed):
     if is_sharded:
         shard(model, torch.device("cpu"), spread)
     batch = collate([base.encoder.row(example("own", "say " * (1 + spread.rank)))], base.padding)
-    (tell(model, batch).nats.mean() + drift(model, batch)).backward()
+    torch.autograd.backward(tell(model, batch).nats.mean() + drift(model, batch))
     return [parameter.grad for parameter in lora.parameters(model)]
 
-spread = Spread.of_environment()
-spread.join()
-for path in map(Path, sys.argv[1:]):
-    for how in ((torch.float32, False), (torch.float32, True), (torch.bfloat16, True)):
-        whole, sharded = (gradients(path, spread, is_sharded, *how) for is_sharded in (False, True))
-        for one, other in zip(whole, sharded, strict=True):
-            assert torch.equal(one, other), (path, how)
-spread.leave()
-os._exit(0)  # as the trainer does
-"""
+
+def compare_gradients(paths: Sequence[Path]) -> None:
+    """What each of two processes does; it fails where a gradient differs."""
+    torch.set_num_threads(1)
+    spread = Spread.of_environment()
+    spread.join()
+    for path in paths:
+        for how in ((torch.float32, False), (torch.float32, True), (torch.bfloat16, True)):
+            whole, sharded = (gradients(path, spread, is_sharded, *how) for is_sharded in (False, True))
+            for one, other in zip(whole, sharded, strict=True):
+                assert torch.equal(one, other), (path, how)
+    spread.leave()
 
 
 def test_sharded_gradients_are_bit_by_bit_those_of_the_whole_base(tmp_path: Path) -> None:
     kinds = (Kind("qwen3", "Q8_0"), Kind("qwen2", "F16", is_tied=False))
     paths = [kind.write(tmp_path / f"{kind}.gguf") for kind in kinds]
-    arguments = [sys.executable, "-W", "ignore", "-c", SHARDED, *map(str, paths)]
-    assert meet([arguments, arguments]) == [0, 0]
+    assert codes(meet(compare_gradients, [[paths], [paths]])) == [0, 0]
 
 
 # What ends one ends both.
@@ -246,62 +229,61 @@ def poison(kind: Kind, path: Path) -> Path:
 
 
 @pytest.fixture
-def endless(base: Path, tmp_path: Path) -> Iterator[tuple[Path, "subprocess.Popen[bytes]", list[psutil.Process]]]:
-    """A launched training that takes minutes, at work; its launcher and the processes of that."""
+def endless(base: Path, tmp_path: Path) -> Iterator[Path]:
+    """A job that takes minutes."""
     plan = replace(PLAN, batch_rows=2, learning_rate=1e-12, most_epochs=10_000)
     many = [example(f"e{place}", f"say {place}") for place in range(2000)]
-    folder = prepare(tmp_path, replace(job_on(base), corrections=("e0",), plan=plan), many)
-    child = launched(folder, TORCHRUN)
-    workers: list[psutil.Process] = []
+    yield prepare(tmp_path, replace(job_on(base), corrections=("e0",), plan=plan), many)
+    assert not (tmp_path / ADAPTER).exists()
+
+
+def wait_for(folder: Path, event: str) -> None:
+    deadline = time.monotonic() + 60
+    while not (folder / PROGRESS).exists() or json.dumps({"event": event})[:-1] not in (folder / PROGRESS).read_text():
+        assert time.monotonic() < deadline, f"it says no {event}"
+        time.sleep(0.05)
+
+
+def test_a_pause_stops_both_and_cancelling_within_ends_both_with_the_code_in_a_file(endless: Path) -> None:
+    children = meet(main, [[[os.fspath(endless), "--launched"]]] * 2)
     try:
-        wait_for(folder, "step")
-        workers = psutil.Process(child.pid).children(recursive=True)
+        wait_for(endless, "step")
+        asked = pauses.ask(endless, pauses.Answering(os.getpid(), psutil.Process().create_time()))
+        wait_for(endless, "paused")
+        time.sleep(0.5)
+        workers = [psutil.Process(child.pid) for child in children]
+        seconds = [sum(worker.cpu_times()[:2]) for worker in workers]
+        time.sleep(1.0)
+        used = [sum(worker.cpu_times()[:2]) - before for worker, before in zip(workers, seconds, strict=True)]
+        assert max(used) < 0.5, "both stand still"
+        (endless / CANCEL).touch()
+        for child in children:
+            child.join(SECONDS_TO_END)
+        asked.unlink()
+        assert [child.exitcode for child in children] == [CANCELLED, CANCELLED]
+    finally:
+        end(children)
+    assert (endless / EXIT).read_text() == str(CANCELLED)
+    assert told(endless)[-1]["event"] == "cancelled"
+    assert told(endless)[-1]["error"] == "it was cancelled"
+
+
+def test_a_killed_launcher_leaves_no_process_behind(endless: Path) -> None:
+    child, workers = launched(endless, TORCHRUN), list[psutil.Process]()
+    assert child.stdin is not None
+    try:
+        wait_for(endless, "step")
+        workers += psutil.Process(child.pid).children(recursive=True)
         assert len(workers) == 2
-        yield folder, child, workers
+        child.kill()
+        assert wait_gone(workers), "they outlive their launcher, whose stdin is still open"
     finally:
         child.kill()
         for worker in workers:
             with contextlib.suppress(psutil.Error):
                 worker.kill()
         child.wait()
-        assert child.stdin is not None
         child.stdin.close()
-    assert not (folder / ADAPTER).exists()
-
-
-def wait_for(folder: Path, event: str) -> None:
-    deadline = time.monotonic() + 60
-    while not (folder / PROGRESS).exists() or json.dumps({"event": event})[:-1] not in (folder / PROGRESS).read_text():
-        assert time.monotonic() < deadline, (folder / "trainer.log").read_text()
-        time.sleep(0.05)
-
-
-def test_a_pause_stops_both_and_cancelling_within_ends_both_with_the_code_in_a_file(
-    endless: tuple[Path, "subprocess.Popen[bytes]", list[psutil.Process]],
-) -> None:
-    folder, child, workers = endless
-    asked = pauses.ask(folder, pauses.Answering(os.getpid(), psutil.Process().create_time()))
-    wait_for(folder, "paused")
-    time.sleep(0.5)
-    seconds = [sum(worker.cpu_times()[:2]) for worker in workers]
-    time.sleep(1.0)
-    used = [sum(worker.cpu_times()[:2]) - before for worker, before in zip(workers, seconds, strict=True)]
-    assert max(used) < 0.5, "both stand still"
-    (folder / CANCEL).touch()
-    assert child.wait(SECONDS_TO_END) != DONE
-    asked.unlink()
-    assert (folder / EXIT).read_text() == str(CANCELLED)
-    assert told(folder)[-1]["event"] == "cancelled"
-    assert told(folder)[-1]["error"] == "it was cancelled"
-    assert psutil.wait_procs(workers, SECONDS_TO_END)[1] == []
-
-
-def test_a_killed_launcher_leaves_no_process_behind(
-    endless: tuple[Path, "subprocess.Popen[bytes]", list[psutil.Process]],
-) -> None:
-    _, child, workers = endless
-    child.kill()
-    assert wait_gone(workers), "they outlive their launcher, whose stdin is still open"
 
 
 def wait_gone(processes: Sequence[psutil.Process]) -> bool:

@@ -2,9 +2,9 @@
 
 import contextlib
 import math
+import os
 import resource
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from shammah.child import new_lines
 from shammah_convert.job import ADAPTER, CHECKPOINTS, DISK_FULL, PROGRESS, REPORT, Job, Plan, Report
 from shammah_convert.lora import Matrix
 from shammah_trainer import lora
-from shammah_trainer.__main__ import DONE
+from shammah_trainer.__main__ import DONE, main
 from shammah_trainer.base import open_base
 from shammah_trainer.data import Data
 from shammah_trainer.fit import LEAST_EPOCH_STEPS, Cancelled, Fitted, fit
@@ -27,7 +27,8 @@ from shammah_trainer.keeping import Checkpoints, Pace
 from shammah_trainer.progress import Progress
 from shammah_trainer.session import train
 from tests.disk_order import published, recorded, without_missing
-from tests.job_folders import PLAN, command, example, job_on, prepare, told
+from tests.forks import codes, fork, fork_trainer
+from tests.job_folders import PLAN, example, job_on, prepare, told
 from tests.qwens import Kind
 from tests.trainer.test_fit import Notes
 
@@ -37,25 +38,6 @@ ALWAYS = Pace(seconds=0.0, share=math.inf)
 EPOCH_ENDS = Pace(seconds=math.inf, share=math.inf)
 SMALL = Plan(rank=4, alpha=8.0, batch_rows=3, replay_rows=1, most_epochs=2, most_drift=100.0)
 STEPS = 2 * LEAST_EPOCH_STEPS
-
-# Kills itself, as the kernel or a user would, at a step or an event.
-DOOMED = """
-import math, os, signal, sys
-from pathlib import Path
-from shammah_trainer.health import Broken
-from shammah_trainer.keeping import Pace
-from shammah_trainer.progress import Progress
-from shammah_trainer.session import train
-
-class Doomed(Progress):
-    def say(self, event, **facts):
-        super().say(event, **facts)
-        if sys.argv[2] in (event, str(facts.get("step", ""))):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-folder = Path(sys.argv[1])
-train(folder, Doomed(folder), Pace(seconds=0.0, share=math.inf))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +78,17 @@ def keeper(folder: Path, pace: Pace = ALWAYS) -> Checkpoints:
     return Checkpoints(folder, "key", pace, time.monotonic())
 
 
+@pytest.fixture(scope="module")
+def whole(base: Path) -> Run:
+    """What is done in one go."""
+    return run(base, 0)
+
+
 @pytest.mark.parametrize("cut", [2, 7, 8, 9, 10, STEPS - 1, STEPS])
 def test_cut_off_after_any_step_it_ends_with_the_same_draws_losses_and_matrices(
-    base: Path, tmp_path: Path, cut: int
+    base: Path, whole: Run, tmp_path: Path, cut: int
 ) -> None:
-    whole, first = run(base, 0), run(base, 0, keeper(tmp_path), cut)
+    first = run(base, 0, keeper(tmp_path), cut)
     assert first.fitted is None
     second = run(base, 99, keeper(tmp_path))
     assert second.resumed_after == cut - 1, "the cut comes before the checkpoint of its step"
@@ -110,8 +98,7 @@ def test_cut_off_after_any_step_it_ends_with_the_same_draws_losses_and_matrices(
         np.testing.assert_array_equal(second.matrices[name], lora_b)
 
 
-def test_cut_off_twice_from_the_ends_of_epochs_it_ends_the_same(base: Path, tmp_path: Path) -> None:
-    whole = run(base, 0)
+def test_cut_off_twice_from_the_ends_of_epochs_it_ends_the_same(base: Path, whole: Run, tmp_path: Path) -> None:
     run(base, 0, keeper(tmp_path, EPOCH_ENDS), LEAST_EPOCH_STEPS + 3)
     again = run(base, 98, keeper(tmp_path, EPOCH_ENDS), 2)
     assert again.resumed_after == LEAST_EPOCH_STEPS
@@ -132,18 +119,35 @@ def test_one_that_had_ended_makes_no_other_step(base: Path, tmp_path: Path) -> N
 # The whole trainer, killed by the kernel.
 
 
+class Doomed(Progress):
+    """Kills its process, as the kernel or a user would, at a step or an event."""
+
+    moment = ""
+
+    def say(self, event: str, **facts: object) -> None:
+        """Say it, and die."""
+        super().say(event, **facts)
+        if self.moment in (event, str(facts.get("step", ""))):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def doomed(folder: Path, moment: str) -> None:
+    progress = Doomed(folder)
+    progress.moment = moment
+    train(folder, progress, ALWAYS)
+
+
 def test_killed_at_steps_and_between_its_files_it_makes_the_same_adapter_and_report(job: Job, tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("whole", "killed")]
     for folder in folders:
         folder.mkdir()
         prepare(folder, job)
     whole, killed = folders
-    assert subprocess.run(command(whole), stdin=subprocess.DEVNULL, check=False).returncode == DONE
+    assert codes([fork_trainer(whole)]) == [DONE]
     for moment in ("3", "11", "evaluating", "evaluated"):
-        done = subprocess.run([sys.executable, "-c", DOOMED, str(killed), moment], check=False)
-        assert done.returncode == -signal.SIGKILL, (moment, told(killed)[-1])
+        assert codes([fork(doomed, killed, moment)]) == [-signal.SIGKILL], (moment, told(killed)[-1])
     (killed / ADAPTER).unlink()
-    assert subprocess.run(command(killed), stdin=subprocess.DEVNULL, check=False).returncode == DONE
+    assert codes([fork_trainer(killed)]) == [DONE]
     assert (killed / ADAPTER).read_bytes() == (whole / ADAPTER).read_bytes()
     reports = [replace(Report.read(folder), seconds=0.0) for folder in folders]
     assert reports[0] == reports[1]
@@ -188,17 +192,15 @@ def test_checkpoints_adapter_and_report_reach_the_disk_in_this_order(
     assert without_missing(events) == [*expected, *published(folder, ADAPTER, REPORT)]
 
 
+def with_little_room(folder: Path) -> int:
+    most = 50_000  # a checkpoint takes 90,000 bytes
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    return main([os.fspath(folder)])
+
+
 def test_a_disk_that_is_full_ends_it_with_its_own_code_and_leaves_no_half_file(job: Job, tmp_path: Path) -> None:
     folder = prepare(tmp_path, job)
-
-    def bound() -> None:
-        most = 50_000  # a checkpoint takes 90,000 bytes
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-
-    done = subprocess.run(
-        command(folder), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=bound, check=False
-    )
-    assert done.returncode == DISK_FULL, done.stderr
+    assert codes([fork(with_little_room, folder)]) == [DISK_FULL], told(folder)[-1]
     assert "File too large" in told(folder)[-1]["error"]
     assert not {ADAPTER, REPORT} & {path.name for path in folder.iterdir()}
     assert list(folder.glob("*.partial")) == []

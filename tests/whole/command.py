@@ -3,13 +3,14 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from shammah.journal import Journal
+from tests.known import record_seedling
+from tests.whole import forked
 
 OWN_VARIABLES = ("ANTHROPIC_", "SHAMMAH_", "HF_")
 
@@ -21,6 +22,14 @@ class Home:
     path: Path
     variables: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def used(cls, path: Path, variables: dict[str, str] | None = None) -> Self:
+        """A home whose first question is over: the built-in model has been checked."""
+        home = cls(path, variables or {})
+        with home.journal() as journal:
+            record_seedling(journal)
+        return home
+
     def environment(self) -> dict[str, str]:
         """The variables of a command."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OWN_VARIABLES)}
@@ -29,18 +38,9 @@ class Home:
 
     def run(self, *arguments: str, stdin: str | bytes | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        data = stdin.encode() if isinstance(stdin, str) else stdin
-        done = subprocess.run(
-            [sys.executable, "-m", "shammah", *arguments],
-            input=data,
-            stdin=subprocess.DEVNULL if data is None else None,
-            capture_output=True,
-            env=self.environment(),
-            timeout=240,
-            check=False,
-        )
-        out, err = done.stdout.decode(), done.stderr.decode()
-        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+        data = stdin.encode() if isinstance(stdin, str) else stdin or b""
+        code, out, err = forked.run(arguments, self.environment(), data)
+        return subprocess.CompletedProcess(arguments, code, out.decode(), err.decode())
 
     def ask(self, *arguments: str, stdin: str | None = None) -> dict[str, Any]:
         """Ask with --json and read the object."""

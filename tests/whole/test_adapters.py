@@ -23,7 +23,7 @@ QUESTION = ("--local", "--max-tokens", "12", "how do i undo the last commit but 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "home")
+    return Home.used(tmp_path / "home")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def filled(home: Home, tmp_path: Path, sha256: str) -> Home:
 def unchanged(tmp_path_factory: pytest.TempPathFactory, sha256: str) -> Home:
     """A filled home for tests that change nothing in it."""
     folder = tmp_path_factory.mktemp("unchanged")
-    return fill(Home(folder / "home"), folder, sha256)
+    return fill(Home.used(folder / "home"), folder, sha256)
 
 
 def states(home: Home) -> list[str]:

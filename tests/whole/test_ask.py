@@ -18,7 +18,7 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "ask.schema.json").rea
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    return Home(tmp_path)
+    return Home.used(tmp_path)
 
 
 def test_help_opens_no_heavy_room() -> None:
@@ -37,8 +37,8 @@ print(sorted({"torch", "anthropic", "transformers", "llama_cpp"} & set(sys.modul
     assert done.stderr.strip() == "[]"
 
 
-def test_a_fresh_machine_answers_offline_without_key_or_configuration(home: Home) -> None:
-    done = home.run("ask", "how do i undo the last commit but keep the changes")
+def test_a_fresh_machine_answers_offline_without_key_or_configuration(tmp_path: Path) -> None:
+    done = Home(tmp_path).run("ask", "how do i undo the last commit but keep the changes")
     assert done.returncode == 0
     assert done.stdout.startswith("git reset")
     assert "small built-in model" in done.stderr

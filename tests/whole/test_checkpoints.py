@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from shammah import bases
 from shammah.checkpoints import Keeper
 from shammah.learning import Heads
+from tests.known import record_seedling
 from tests.runtime.test_learning import teach_base
 from tests.whole.command import Home
 
@@ -17,7 +17,7 @@ def home(tmp_path: Path) -> Home:
     """A home with a checkpoint after four comparisons, and four more since."""
     home = Home(tmp_path / "home")
     with home.journal() as journal:
-        lineage = bases.identify(journal, bases.SEEDLING).sha256
+        lineage = record_seedling(journal).sha256
         teach_base(journal, lineage, 4)
         Keeper(home.path, journal, Heads(home.path, journal, lineage, "bayes"), lineage).make("by a test")
         teach_base(journal, lineage, 4, seed=1)

@@ -26,7 +26,7 @@ UNVERIFIED = "cannot be verified"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "home")
+    return Home.used(tmp_path / "home")
 
 
 def random_adapter(name: str, sha256: str = "", seed: int = 1) -> Adapter:

@@ -14,7 +14,7 @@ KEY = "sk-ant-" + "test" * 6
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    return Home(tmp_path)
+    return Home.used(tmp_path)
 
 
 def test_a_correction_is_acknowledged_in_one_line_and_kept(home: Home) -> None:
@@ -55,7 +55,7 @@ def test_nonsense_is_answered_with_what_to_do(home: Home, arguments: tuple[str, 
 def test_the_background_asks_the_teacher_for_a_better_answer(tmp_path: Path) -> None:
     with AnthropicServer([Answer("git reset --hard"), Answer("git reset --soft HEAD~1")]) as server:
         variables = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url}
-        home = Home(tmp_path, variables)
+        home = Home.used(tmp_path, variables)
         home.ask("--teacher", "undo my last commit")
         done = home.run("feedback", "critical", "keep my work")
         assert "looked for in the background" in done.stdout
@@ -71,7 +71,7 @@ def test_the_background_asks_the_teacher_for_a_better_answer(tmp_path: Path) -> 
 def test_offline_the_local_model_tries_with_the_note_and_nobody_else_is_asked(tmp_path: Path) -> None:
     with AnthropicServer([Answer("never asked for")]) as server:
         variables = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url, "SHAMMAH_OFFLINE": "1"}
-        home = Home(tmp_path, variables)
+        home = Home.used(tmp_path, variables)
         home.ask("how do i list hidden files")
         assert "in the background" in home.run("feedback", "critical", "tell me how to delete a folder").stdout
         home.wait_for_worker()

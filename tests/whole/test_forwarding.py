@@ -11,9 +11,9 @@ import jsonschema
 import pytest
 
 from shammah import features
-from shammah.journal import Journal
 from shammah_convert.chat import Message
 from tests.anthropic_server import Answer, AnthropicServer, Behaviour, CutClean, Status
+from tests.many import ask_again
 from tests.whole.command import Home
 from tests.whole.test_ask import SCHEMA
 
@@ -27,7 +27,7 @@ def server() -> Iterator[AnthropicServer]:
 
 
 def home_with(server: AnthropicServer, path: Path, **variables: str) -> Home:
-    return Home(path, {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url, **variables})
+    return Home.used(path, {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url, **variables})
 
 
 def bodies(server: AnthropicServer) -> list[dict[str, Any]]:
@@ -199,19 +199,12 @@ def test_a_verified_answer_comes_from_claude_until_the_validator_has_learnt(
 
 def test_a_question_too_long_for_the_local_model_is_forwarded(server: AnthropicServer, tmp_path: Path) -> None:
     home = home_with(server, tmp_path, SHAMMAH_WORKER_ENABLED="false")
-    lineage = ""
     home.ask("list files", "--local")
     with home.journal() as journal:
-        lineage = journal.recent(1)[0].lineage
-        for _ in range(60):
-            _count(journal, lineage)
+        other = journal.begin("other", journal.recent(1)[0].lineage, [Message("user", "list files")], 0, True)
+        ask_again(journal, journal.note_route(other, features.of_question("list files"), None, 0.5), 59)
     outcome = home.ask("word " * 3000)
     assert (outcome["route"], outcome["reason"]) == ("teacher", "context_too_long")
-
-
-def _count(journal: Journal, lineage: str) -> None:
-    question = journal.begin("other", lineage, [Message("user", "list files")], 0, True)
-    journal.note_route(question, features.of_question("list files"), None, 0.5)
 
 
 def test_a_secret_reaches_neither_claude_nor_the_disk(tmp_path: Path) -> None:

@@ -1,19 +1,18 @@
 """Power fails, the kernel kills: the training goes on with one command."""
 
+import shutil
 import time
 from pathlib import Path
 
-from bench.loop import corrections
 from shammah_convert.job import CHECKPOINTS
 from tests.fake_trainer import FakeTrainer
 from tests.whole.command import Home
-from tests.whole.test_train import OFFLINE, correct, faked, lines, start
+from tests.whole.test_train import OFFLINE, corrected, faked, lines, start
 
 
 def test_a_training_that_is_killed_is_resumed_under_its_number_and_learns(tmp_path: Path) -> None:
-    home, wanted = Home(tmp_path, OFFLINE), corrections()[:1]
-    for question, answer in wanted:
-        correct(home, question, answer)
+    shutil.copytree(corrected(), tmp_path, dirs_exist_ok=True)
+    home = Home(tmp_path, OFFLINE)
     killed, deadline = start(home, "train"), time.monotonic() + 240
     while not list((tmp_path / "jobs").glob(f"1/{CHECKPOINTS}")):
         assert killed.poll() is None, "it is over before its first checkpoint"
@@ -21,13 +20,13 @@ def test_a_training_that_is_killed_is_resumed_under_its_number_and_learns(tmp_pa
         time.sleep(0.01)
     killed.kill()
     killed.communicate()
-    done = home.run("train", "--resume")
+    done = home.run("train", "--resume", "--force")  # of two general questions, each weighs much at the gate
     assert done.returncode == 0, done.stderr + (tmp_path / "jobs/1/trainer.log").read_text()
     told = lines(done.stdout)
     (resumed,) = [line for line in told if line["event"] == "resumed"]
     assert [line["step"] for line in told if line["event"] == "step"][:1] in ([], [resumed["step"] + 1])
     assert told[-1] == {"event": "promoted", "training": 1, "adapter": "corrections-v1", "reason": ""}
-    assert [home.ask(question)["answer"] for question, _ in wanted] == [answer for _, answer in wanted]
+    assert home.ask("how do i list files")["answer"] == "ls -la"
 
 
 def test_without_a_training_that_was_cut_off_it_says_what_to_do(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pexpect
@@ -16,6 +15,7 @@ from shammah.cli.screen import folded, width
 from shammah.divergence import Divergence, Method
 from shammah_convert.chat import Message
 from tests.anthropic_server import Answer, AnthropicServer, Stall
+from tests.many import ask_again
 from tests.whole.command import Home
 
 KEY = {"ANTHROPIC_API_KEY": "sk-ant-" + "test" * 6, "SHAMMAH_WORKER_ENABLED": "false"}
@@ -42,7 +42,7 @@ def end(child: pexpect.spawn[str]) -> str:
 
 
 def test_an_answer_streams_and_the_first_forward_is_announced_once(server: AnthropicServer, tmp_path: Path) -> None:
-    home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url})
+    home = Home.used(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url})
     first = end(on_terminal(home, "ask", "what is a tortoise"))
     assert "claude-sonnet-5-5 ($2 in, $10 out a million tokens; $1 a day at most" in " ".join(first.split())
     assert "the answer of claude" in first
@@ -58,9 +58,9 @@ def trust_router_not_validator(home: Home) -> None:
         journal._db.execute("PRAGMA synchronous = OFF")  # hundreds of commits, none of which need survive
         question = journal.question(first["id"])
         assert question is not None
-        for _ in range(200):
-            other = journal.begin("other", question.lineage, [Message("user", "list files")], 0, True)
-            counted = journal.note_route(other, features.of_question("list files"), None, 0.5)
+        other = journal.begin("other", question.lineage, [Message("user", "list files")], 0, True)
+        counted = journal.note_route(other, features.of_question("list files"), None, 0.5)
+        ask_again(journal, counted, 199)
         answer = journal.answers(question)[0]
         for _ in range(60):
             journal.teach(counted, answer, Divergence(0.0, Method.SEMANTIC), True)
@@ -69,7 +69,7 @@ def trust_router_not_validator(home: Home) -> None:
 
 def test_a_draft_is_shown_dim_and_visibly_replaced(server: AnthropicServer, tmp_path: Path) -> None:
     # A contract would let nothing pass without evidence.
-    home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url, "SHAMMAH_QUALITY_MAX_BAD_RATE": "off"})
+    home = Home.used(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url, "SHAMMAH_QUALITY_MAX_BAD_RATE": "off"})
     trust_router_not_validator(home)
     screen = end(on_terminal(home, "ask", "list files"))
     assert "\x1b[2m" in screen
@@ -81,7 +81,7 @@ def test_a_draft_is_shown_dim_and_visibly_replaced(server: AnthropicServer, tmp_
 
 
 def test_without_styles_a_rejected_draft_is_never_shown(server: AnthropicServer, tmp_path: Path) -> None:
-    home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url})
+    home = Home.used(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url})
     trust_router_not_validator(home)
     screen = end(on_terminal(home, "ask", "list files", NO_COLOR="1"))
     assert "\x1b" not in screen
@@ -90,7 +90,7 @@ def test_without_styles_a_rejected_draft_is_never_shown(server: AnthropicServer,
 
 def test_ctrl_c_ends_a_stalled_teacher_at_once_and_keeps_the_part(tmp_path: Path) -> None:
     with AnthropicServer([Stall("the first half")]) as server:
-        home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url})
+        home = Home.used(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url})
         child = on_terminal(home, "ask", "--teacher", "tell me")
         child.expect("the first half")
         started = time.monotonic()
@@ -106,7 +106,7 @@ def test_ctrl_c_ends_a_stalled_teacher_at_once_and_keeps_the_part(tmp_path: Path
 
 
 def test_ctrl_c_ends_a_long_local_answer_and_keeps_the_part(tmp_path: Path) -> None:
-    home = Home(tmp_path, {"SHAMMAH_ANSWER_SYSTEM": ""})
+    home = Home.used(tmp_path, {"SHAMMAH_ANSWER_SYSTEM": ""})
     home.ask("list files")
     child = on_terminal(home, "ask", "--temperature", "5", "--max-tokens", "900", "tell me a long story")
     child.expect(r"\w")
@@ -118,7 +118,7 @@ def test_ctrl_c_ends_a_long_local_answer_and_keeps_the_part(tmp_path: Path) -> N
 
 
 def test_last_means_the_last_of_this_terminal(tmp_path: Path) -> None:
-    home = replace(Home(tmp_path), variables={"NO_COLOR": "1"})
+    home = Home.used(tmp_path, {"NO_COLOR": "1"})
     here = pexpect.spawn(
         "/bin/sh",
         cwd=str(tmp_path),

@@ -1,10 +1,14 @@
 """The loop as a user closes it: ask, correct, train, and the same question is answered right, offline."""
 
+import atexit
 import json
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,7 @@ import pytest
 
 from bench.loop import corrections
 from models.seedling.evaluate import evaluate
-from models.seedling.phrasings import read_cases, read_out_of_scope, training_intents
+from models.seedling.phrasings import read_cases, training_intents
 from shammah import adapters, general
 from shammah.bases import SEEDLING
 from shammah.journal import Journal
@@ -35,16 +39,29 @@ def correct(home: Home, question: str, answer: str) -> None:
 
 
 def faked(path: Path, fake: FakeTrainer, **variables: str) -> Home:
-    """A home with a stand-in for the trainer, and two corrections to learn."""
-    home = Home(path, {"SHAMMAH_OFFLINE": "1", "SHAMMAH_TRAINER_PYTHON": fake.write(path)} | variables)
+    """A home with a stand-in for the trainer, and a correction to learn."""
+    shutil.copytree(corrected(), path, dirs_exist_ok=True)
+    return Home(path, {"SHAMMAH_OFFLINE": "1", "SHAMMAH_TRAINER_PYTHON": fake.write(path)} | variables)
+
+
+@cache
+def corrected() -> Path:
+    """A home with a correction and a short list of general questions, made once; tests take copies of it."""
+    path = Path(tempfile.mkdtemp(prefix="shammah-corrected-"))
+    atexit.register(shutil.rmtree, path)
+    correct(Home(path, OFFLINE), "how do i list files", "ls -la")
+    shorten_general(Home(path))
+    return path
+
+
+def shorten_general(home: Home) -> None:
+    """Let the base have been asked few general questions, where all of them play no part."""
     with home.journal() as journal:
-        correct(Home(path, home.variables | {"SHAMMAH_TRAINER_AUTOMATIC": "0"}), "how do i list files", "ls -la")
         base = journal.base_at(SEEDLING)
-        assert base is not None
-        file = general.cache_file(path, base.sha256)
+    assert base is not None
+    file = general.cache_file(home.path, base.sha256)
     file.parent.mkdir(exist_ok=True)
     file.write_text(write([example("general-0"), example("replay-0")]))
-    return home
 
 
 def wait_for(home: Home, state: str, seconds: float = 60) -> None:
@@ -89,7 +106,7 @@ def own_evaluation(journal: Journal) -> float:
         assert base is not None
         model.apply(adapters.active_files(journal, base.sha256))
         cases = {intent: phrasings[:1] for intent, phrasings in read_cases().items()}
-        return evaluate(model, training_intents(), cases, read_out_of_scope()).right_share
+        return evaluate(model, training_intents(), cases).right_share
 
 
 def test_without_anything_to_learn_it_says_how_to_correct(tmp_path: Path) -> None:
@@ -132,15 +149,16 @@ def test_enough_corrections_train_in_the_background_and_the_next_ask_says_so(tmp
 
 
 def test_background_returns_at_once_and_a_second_train_attaches(tmp_path: Path) -> None:
-    home = faked(tmp_path, FakeTrainer(steps=100, pause=0.05))
+    home = faked(tmp_path, FakeTrainer(steps=60, pause=0.05))
     started = time.monotonic()
     done = home.run("train", "--background")
     assert done.returncode == 0
     assert time.monotonic() - started < 5
+    wait_for(home, "running")  # else whoever asks next does it
     attached = home.run("train")
     assert "Training 1 is under way" in attached.stderr
     told = lines(attached.stdout)
-    assert [line["step"] for line in told if line["event"] == "step"] == list(range(1, 101))
+    assert [line["step"] for line in told if line["event"] == "step"] == list(range(1, 61))
     assert told[-1]["event"] == "promoted"
 
 
@@ -281,8 +299,8 @@ def test_ctrl_c_on_a_foreground_train_leaves_everything_as_it_was(tmp_path: Path
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_killed_train_takes_the_real_trainer_with_it(tmp_path: Path) -> None:
+    shutil.copytree(corrected(), tmp_path, dirs_exist_ok=True)
     home = Home(tmp_path, OFFLINE)
-    correct(home, "how do i list files", "ls -la")
     worker = start(home, "train")
     lock, deadline = tmp_path / "training.lock", time.monotonic() + 120
     while not (lock.exists() and lock.read_text()):

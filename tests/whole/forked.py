@@ -1,0 +1,127 @@
+"""Commands of `shammah`, each a process that is forked from one which has imported what they import.
+
+Importing takes half of a command's time, two thirds where Claude is asked, and the tests run hundreds of commands. That
+a process which begins from nothing does the same is seen where a test starts one: on terminals, in pipes, in the
+background, and in `.ci/run`.
+"""
+
+import atexit
+import gc
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import TextIO
+
+ROOT = Path(__file__).parents[2]
+FILES = ("stdin", "stdout", "stderr")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command: its arguments, environment and working folder, and a folder with what it reads and says."""
+
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+    cwd: str
+    folder: str
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str], stdin: bytes) -> tuple[int, bytes, bytes]:
+    """Run a command to its end: its exit code, and what it said on stdout and stderr."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in FILES]
+        files[0].write_bytes(stdin)
+        code = _server().ask(Request(tuple(arguments), dict(environment), os.fspath(Path.cwd()), folder))
+        return code, files[1].read_bytes(), files[2].read_bytes()
+
+
+class _Server:
+    """The process that the commands are forked from."""
+
+    def __init__(self) -> None:
+        (theirs, ours), (read, write) = os.pipe(), os.pipe()
+        command = [sys.executable, "-m", "tests.whole.forked", str(theirs), str(write)]
+        self._child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, pass_fds=(theirs, write))
+        os.close(theirs)
+        os.close(write)
+        self._requests, self._codes = os.fdopen(ours, "w"), os.fdopen(read)
+
+    def ask(self, request: Request) -> int:
+        try:
+            print(json.dumps(asdict(request)), file=self._requests, flush=True)
+            return int(self._codes.readline())
+        except BaseException:  # a test that ran too long, say: its answer is not to be taken for the next one's
+            _server.cache_clear()
+            self._child.kill()
+            raise
+
+    def close(self) -> None:
+        self._requests.close()
+        self._codes.close()
+        self._child.wait()
+
+
+@cache
+def _server() -> _Server:
+    server = _Server()
+    atexit.register(server.close)
+    return server
+
+
+def serve(requests: TextIO, codes: TextIO) -> None:
+    """Fork a process for each request, and say how it ended."""
+    for line in requests:
+        child = os.fork()
+        if child == 0:
+            _become(Request(**json.loads(line)))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=codes, flush=True)
+
+
+def _become(request: Request) -> None:
+    """Be the process of a command, from its beginning to its end."""
+    for descriptor, name in enumerate(FILES):
+        flags = os.O_RDONLY if name == "stdin" else os.O_WRONLY | os.O_CREAT
+        os.dup2(os.open(os.path.join(request.folder, name), flags), descriptor)  # noqa: PTH118
+    os.chdir(request.cwd)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    sys.argv = ["shammah", *request.arguments]
+    code = 1
+    try:
+        shammah.cli.main()
+        code = 0
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BaseException:  # as the interpreter does
+        traceback.print_exc()
+    finally:
+        for thread in threading.enumerate():
+            if not thread.daemon and thread is not threading.current_thread():
+                thread.join()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    import anthropic  # noqa: F401
+    import detect_secrets  # noqa: F401
+    import gguf  # noqa: F401
+
+    import shammah.assembly
+    import shammah.cli
+    import shammah.cli.answering
+    import shammah.local
+    import shammah.teacher
+
+    assert not {"huggingface_hub", "torch"} & sys.modules.keys(), "the first reads the environment when it is imported"
+    gc.freeze()
+    serve(os.fdopen(int(sys.argv[1])), os.fdopen(int(sys.argv[2]), "w"))
