@@ -29,8 +29,9 @@ def _is_shaped_by(adapter: Adapter | None, live: frozenset[str], home: Path, jou
     job = _job(job_folder(home, adapter.training))
     if job is None:
         return False
-    before = [journal.adapters.find(file.name) for file in job.active] if job.plan.continues else []
-    return all(_is_shaped_by(parent, live, home, journal) for parent in before)
+    before = job.active if job.plan.continues else ()
+    parents = (journal.adapters.of_file(file.sha256, adapter.base) for file in before)  # renamed or not
+    return all(_is_shaped_by(parent, live, home, journal) for parent in parents)
 
 
 def _job(folder: Path) -> Job | None:

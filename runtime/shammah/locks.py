@@ -52,12 +52,15 @@ def waited_for(file: Path) -> Iterator[None]:
 
 
 def is_held(file: Path) -> bool:
-    """Whether another process holds a lock file, or shares in it; one that cannot be looked at is held by nobody."""
+    """Whether somebody holds a lock file, or shares in it, now; one that cannot be looked at is held by nobody."""
     try:
         with file.open("r") as stream:
-            return not any(_take(stream) for _ in range(ATTEMPTS))
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
     except OSError:
         return False
+    return False
 
 
 def _take(stream: TextIO) -> bool:

@@ -81,21 +81,28 @@ class Precedence:
         """Make a training that works stand still; asked again, nothing is decided anew."""
         if self._is_taken:
             return
-        self._is_taken = True
         training = running(self._home, self._journal)
-        if training is None:  # as nearly always: then nothing is read
-            return
-        wish = Wish("answering", model_bytes(base, context_tokens), is_awaited=True)
-        decision = admission.admit(wish, hardware.ram_available_bytes(), training)
-        with contextlib.suppress(OSError):  # it has just ended, or the disk is full: the answer does not wait
+        if training is not None:  # hardly ever: then nothing is read
+            wish = Wish("answering", model_bytes(base, context_tokens), is_awaited=True)
+            decision = admission.admit(wish, hardware.ram_available_bytes(), training)
             if isinstance(decision, Pause):
-                self._held.enter_context(self._paused(decision.training))
-            else:
-                self._held.enter_context(standstill(self._home))
+                self._hold(self._paused(decision.training))
+                return
+        self.stand()
+
+    def stand(self) -> None:
+        """Make a training that works, or begins to, stand still; for a model that has its memory already."""
+        if not self._is_taken:
+            self._hold(standstill(self._home))
 
     def close(self) -> None:
         """Let the training go on."""
         self._held.close()
+
+    def _hold(self, still: contextlib.AbstractContextManager[None]) -> None:
+        self._is_taken = True
+        with contextlib.suppress(OSError):  # it has just ended, or the disk is full: the answer does not wait
+            self._held.enter_context(still)
 
     @contextlib.contextmanager
     def _paused(self, training: Running) -> Iterator[None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shammah import bases, config, general
+from shammah import adapters, bases, config, general, naming
 from shammah.continuing import is_sound
 from shammah.feedback import Feedback, rate
 from shammah.generation import Finish
@@ -96,6 +96,16 @@ def test_an_adapter_has_learnt_what_those_that_it_went_on_from_have(
     correct(journal, "two")
     assert train(settings, journal, base, continue_active=True), "as somebody insists"
     assert not is_sound(settings.home, journal, base.sha256), "the first of the two learnt what was dropped"
+
+
+def test_renamed_adapters_are_gone_on_from(settings: config.Settings, journal: Journal, base: Base) -> None:
+    correct(journal, "one")
+    train(settings, journal, base)
+    correct(journal, "two")
+    assert train(settings, journal, base)
+    for old, new in (("corrections-v1", "first"), ("corrections-v2", "corrections-v1")):
+        naming.rename(journal, adapters.find(journal, old), new)
+    assert train(settings, journal, base)
 
 
 def test_of_a_training_whose_job_is_gone_nobody_knows_what_it_went_on_from(

@@ -116,6 +116,26 @@ def test_a_training_beside_which_the_model_fits_stands_still_where_it_is(
     assert said == []
 
 
+def test_a_model_that_is_open_lets_a_training_stand_still_whatever_memory_is_free(
+    home: Path, journal: Journal, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free(monkeypatch, NONE)
+    with Precedence(home, journal) as precedence:
+        precedence.stand()
+        assert is_answered(home)
+        assert (asked(folder), precedence.is_pausing) == ([], False)
+    assert not is_answered(home)
+
+
+def test_a_training_that_begins_while_somebody_is_answered_finds_that_out(
+    home: Path, journal: Journal, base: Base
+) -> None:
+    with Precedence(home, journal) as precedence:
+        precedence.take(base, 512)
+        assert is_answered(home)
+    assert not is_answered(home)
+
+
 def test_an_answer_that_fails_lets_the_training_go_on(
     home: Path, journal: Journal, base: Base, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,7 +162,7 @@ def test_the_tree_and_json_tell_what_came_after_what(home: Home, sha256: str) ->
             journal.trainings.promote(training, made)
     lines = home.run("adapters", "list", "--tree").stdout.splitlines()
     assert [line.split("  not")[0].split("  active")[0] for line in lines] == [
-        sha256[:12],  # nobody has asked that model yet
+        "Shammah seedling",
         "  v1",
         "  └─ v2",
         "     └─ v3",

@@ -1,12 +1,16 @@
 """`shammah chat` through a pipe: each line is a message or a command, and stdout holds the answers."""
 
 import re
+import subprocess
+import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
-from shammah import bases
+from shammah import bases, locks
 from shammah.adapters import hash_of
 from tests.anthropic_server import Answer, AnthropicServer
 from tests.whole.command import Home
@@ -149,3 +153,28 @@ def test_a_skipped_comparison_teaches_nothing(tmp_path: Path) -> None:
     assert "Skipped" in err
     with home.journal() as journal:
         assert journal.examples.all() == []
+
+
+def test_a_training_stands_still_for_an_answer(home: Home) -> None:
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    process, states = psutil.Process(sleeper.pid), set[str]()
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(0.002):
+            states.add(process.status())
+
+    watcher = threading.Thread(target=watch)
+    try:
+        with locks.only_one(home.path / locks.TRAINING) as lock:
+            assert lock is not None
+            lock.name(sleeper.pid)
+            watcher.start()
+            chat(home, "how do i list hidden files", "and their sizes")
+            is_over.set()
+            watcher.join()
+        assert psutil.STATUS_STOPPED in states
+        assert process.status() != psutil.STATUS_STOPPED
+    finally:
+        sleeper.kill()
+        sleeper.wait()

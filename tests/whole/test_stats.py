@@ -1,6 +1,8 @@
 """`shammah stats` as its users type it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -63,7 +65,9 @@ def test_on_a_narrow_terminal_titles_are_bold_and_names_harmless(home: Home) -> 
 
 
 def test_where_blocks_cannot_be_written_plain_letters_stand_in(home: Home) -> None:
-    done = Home(home.path, {"PYTHONIOENCODING": "ascii"}).run("stats")
+    environment = home.environment() | {"PYTHONIOENCODING": "ascii"}  # which a process heeds as it begins
+    command = [sys.executable, "-m", "shammah", "stats"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "####" in done.stdout
     assert "?" not in done.stdout

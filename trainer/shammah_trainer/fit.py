@@ -2,8 +2,11 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean, median
 from typing import Protocol
 
 from peft import PeftModel
@@ -32,6 +35,8 @@ LEAST_EPOCH_STEPS = 8
 EPOCHS_ARE_FOR = 10
 """So many corrections are learnt in the most epochs of a plan; more of them get as many times as many, and patience."""
 WARM_STEPS = 10
+TIMED_STEPS, LONGEST_STEP = 64, 5.0
+"""By so many steps is told how long others take; one that takes so many times the median has stood still."""
 COOLER, COOLINGS = 0.3, 1
 """By so much the learning rate falls when the loss does no more, and how often."""
 CLIP = 1.0
@@ -150,12 +155,14 @@ class _Running:
         self.losses, self.stopped = list(reached.losses), reached.stopped
         self.aims, self.cooled = Patience(reached.best, reached.waited), reached.cooled
         self.held_out = Patience(reached.best_held_out, reached.waited_held_out)
-        self._started, self._first = time.monotonic(), len(self.losses)
+        self._ends = deque([time.monotonic()], maxlen=TIMED_STEPS + 1)
 
     def seconds_left(self, steps: int) -> float:
-        """Until so many steps are made in all, at this process's own speed."""
-        made = len(self.losses)
-        return (time.monotonic() - self._started) / (made - self._first) * (steps - made)
+        """Until so many steps are made in all, at this process's speed of late; standing still is no speed."""
+        self._ends.append(time.monotonic())
+        took = [after - before for before, after in pairwise(self._ends)]
+        most = LONGEST_STEP * median(took)
+        return fmean(min(seconds, most) for seconds in took) * (steps - len(self.losses))
 
     def cool(self) -> None:
         """Lower the learning rate, and wait again."""

@@ -101,9 +101,11 @@ class Desk:
             self.loading.identified(self.stop)
             self._say_what_waits()
             self._look_for_embedder()
-            yield self._local(precedence)
-            if precedence.is_pausing:  # the training needs the room again
-                self.parts.close()
+            try:
+                yield self._local(precedence)
+            finally:
+                if precedence.is_pausing:  # the training needs the room again
+                    self.parts.close()
 
     def use_model(self, path: str) -> None:
         """Let another model answer, from the next message on."""
@@ -164,7 +166,10 @@ class Desk:
                     say("(the model is still being loaded)")
                 if (model := self.loading.take(self.stop)) is not None:
                     self.parts.take_model(model)
-            return (with_room if self.parts.model is None else side).open()
+            if self.parts.model is None:
+                return with_room.open()
+            precedence.stand()
+            return side.open()
 
         return replace(side, open=open_model)
 
