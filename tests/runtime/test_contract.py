@@ -87,7 +87,7 @@ def test_where_there_is_a_validator_its_word_counts_and_not_the_routers() -> Non
     chance = np.random.default_rng(6)
     good, noise = chance.random(600), chance.random(600)
     told = [Evidence(n, v, bool(chance.random() > v)) for n, v in zip(noise.tolist(), good.tolist(), strict=True)]
-    standing = contract.decide(told, 0.15)
+    standing = contract.decide(told, 0.2)
     assert standing.thresholds.router == 0.0
     assert standing.thresholds.validator > 0.5
 
