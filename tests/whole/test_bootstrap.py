@@ -1,5 +1,6 @@
 """The first question of a fresh machine: a model is offered once, on a terminal, and comes while one is answered."""
 
+import io
 import os
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 from shammah import catalog, config, fitting, pulling
 from shammah.cli import bootstrap
 from shammah.cli.model_list import machine
+from shammah.cli.pull import asked
 from shammah_convert.split import parts_of, stem_of
 from tests.anthropic_server import Answer, AnthropicServer
 from tests.hub_server import Hub
@@ -164,3 +166,31 @@ def test_a_fetch_that_cannot_succeed_is_told_with_the_next_command(home: Home, h
     assert "Qwen2.5 0.5B was not fetched" in told.stderr
     assert "models pull qwen2.5-0.5b" in told.stderr
     assert reason(home) == ("local", "no_key")
+
+
+@pytest.mark.parametrize(
+    ("typed", "default", "is_yes"),
+    [
+        ("\n", True, True),
+        ("\n", False, False),
+        ("Yes\n", False, True),
+        ("y\n", False, True),
+        ("no\n", True, False),
+        ("N\n", True, False),
+        ("how do I list files\nquit\n", True, False),
+        ("yellow\nnone\n", True, False),
+        ("how do I list files\ny\n", False, True),
+        ("what?\n\n", True, True),
+    ],
+)
+def test_only_a_yes_or_an_empty_line_agrees(
+    typed: str, default: bool, is_yes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert asked("Fetch it? ", default) is is_yes
+
+
+def test_an_end_of_input_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("what?\n"))
+    with pytest.raises(EOFError):
+        asked("Fetch it? ", default=True)
