@@ -109,7 +109,7 @@ def test_secrets_stay_out_of_what_is_kept(tmp_path: Path) -> None:
 def test_a_blind_comparison_is_picked_from_then_revealed_and_learnt(tmp_path: Path) -> None:
     with AnthropicServer([Answer("claude says soft")]) as server:
         home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url})
-        out, _ = chat(home, "/compare how do i undo the last commit but keep the changes", "what?", "2")
+        out, _ = chat(home, "/compare how do i undo the last commit but keep the changes", "2", "/quit")
     before, first, second, after = re.split(r"--- [12] ---\n|(?=1 was )", out)
     assert before == ""
     names = {"claude says soft\n": "Claude"}
@@ -140,6 +140,19 @@ def test_adapters_are_compared_and_what_is_active_answers_again(tmp_path: Path) 
     assert newest is not None
     assert newest.adapters == ()
     assert sorted(answer.adapters for answer in compared) == [(), (("mine", 0.001),)]
+
+
+def test_a_line_that_is_no_pick_skips_and_is_the_next_message(tmp_path: Path) -> None:
+    question = "how do i undo the last commit but keep the changes"
+    both = [Answer("claude says soft"), Answer("claude says soft")]
+    with AnthropicServer(both) as server:
+        home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url})
+        lines = (f"/compare {question}", "/local", f"/compare {question}", "", "/quit", "never asked")
+        _, err = chat(home, *lines, code=1)
+    assert err.count("Skipped") == 2, "by another line, and by a blank one"
+    assert "nothing was asked yet" in err or "there is no question" in err, "/local was read as a command"
+    with home.journal() as journal:
+        assert "never asked" not in [question.text for question in journal.recent(9)]
 
 
 def test_a_skipped_comparison_teaches_nothing(tmp_path: Path) -> None:

@@ -139,10 +139,7 @@ def _pick(desk: Desk, pair: Pair, redactor: Redactor) -> Pick | None:
     if comparing.is_same(pair):
         say("Both say the same.")
         return "both"
-    while word := desk.choose(ASK):
-        if word in _PICKS:
-            return _PICKS[word]
-    return None
+    return _PICKS.get(desk.choose(ASK, _PICKS))
 
 
 def _reveal(desk: Desk, pair: Pair) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from shammah import config, embedding, schedule
@@ -39,7 +39,7 @@ class Desk:
         loading: The local model on its way.
         last: The last question that has an answer.
         stop: Of what is answered now.
-        choose: Asks the person for a word.
+        choose: Asks the person for one of some words.
         is_live: Whether answers are drawn as they come.
     """
 
@@ -49,7 +49,7 @@ class Desk:
         session: str,
         loading: Loading,
         load: Callable[[Settings], Loading],
-        choose: Callable[[str], str],
+        choose: Callable[[str, Collection[str]], str],
     ) -> None:
         """Open the journal.
 
@@ -58,7 +58,7 @@ class Desk:
             session: The terminal's.
             loading: The model that the settings name, on its way.
             load: Begins to load another one.
-            choose: Asks the person for a word; empty where none comes.
+            choose: Asks the person for one of some words; empty where none comes.
         """
         self._load = load
         self.settings = settings
