@@ -11,6 +11,7 @@ import typer
 
 from shammah import config
 from shammah.amounts import gigabytes
+from shammah.cli import complete
 from shammah.cli.screen import harmless, say, write
 from shammah.errors import DownloadFailed, LicenceNotAgreed, ModelTooLarge, UsageError
 
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
     from shammah.pulling import Plan
 
 Name = Annotated[
-    str, typer.Argument(metavar="[NAME]", help="Of the list, or hf:OWNER/REPOSITORY:QUANT; what fits this machine.")
+    str,
+    typer.Argument(
+        metavar="[NAME]",
+        help="Of the list, or hf:OWNER/REPOSITORY:QUANT; what fits this machine.",
+        autocompletion=complete.pullable,
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Agree to the licence unasked.")]
 Force = Annotated[bool, typer.Option("--force", help="Also where it is too large for this machine.")]

@@ -15,6 +15,7 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+from shammah.cli import complete
 from shammah.cli.screen import say
 from shammah.cli.typed import clean
 from shammah.repl import history
@@ -132,6 +133,8 @@ class Commands(Completer):
         head = next((head for head in _TAKES_A_PATH if text.startswith(head)), None)
         if head is not None:
             path = text[len(head) :]
+            if head == "/model ":
+                yield from (Completion(name, -len(path)) for name in complete.model_names(path))
             yield from self._paths.get_completions(Document(path, len(path)), complete_event)
             return
         if text.startswith("/"):
