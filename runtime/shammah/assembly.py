@@ -71,9 +71,9 @@ class Parts:
         """Whether the built-in model serves."""
         return bases.is_seedling(Path(self.base.path))
 
-    @cached_property
+    @property
     def awaited(self) -> Pull | None:
-        """The model that is being fetched, and is to answer in the place of the built-in one."""
+        """The model that is being fetched now, and is to answer in the place of the built-in one."""
         return None if self.settings.model.path else self.journal.pulls.open_one()
 
     @cached_property
@@ -109,7 +109,7 @@ class Parts:
             name=base.name,
             open=lambda: self._open(base),
             limit_tokens=self.limit_tokens,
-            is_stand_in=self.awaited is not None and bases.is_seedling(Path(base.path)),
+            is_stand_in=bases.is_seedling(Path(base.path)) and self.awaited is not None,
         )
 
     def teacher(self) -> TeacherSide:

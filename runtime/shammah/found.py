@@ -49,6 +49,11 @@ def all_models(environ: Mapping[str, str] = os.environ) -> list[Found]:
     return list(models.values())
 
 
+def names(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """What lies where models are kept, by name; no file is opened, and some may be no Qwen."""
+    return [name for _, name, path in _files(environ) if is_whole(path)]
+
+
 def quantization_of(file: str) -> str:
     """The quantization that a file's name ends with, as llama.cpp spells it; empty where it tells none."""
     found = _QUANTIZATION.search(stem_of(Path(file)))

@@ -1,11 +1,16 @@
 """What is typed is a message or a command, and a wrong command names the right one."""
 
 import pytest
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from shammah.cli import adapters
 from shammah.cli.screen import width
 from shammah.errors import UsageError
 from shammah.repl.commands import COMMANDS, NAMES, Call, help_lines, nearest, read
-from shammah.repl.prompt import candidates, is_open
+from shammah.repl.prompt import Commands, candidates, is_open
 
 
 @pytest.mark.parametrize(
@@ -51,6 +56,18 @@ def test_the_tabulator_completes_commands_and_what_follows_them() -> None:
     assert [word for word, _, _ in candidates("/")] == [f"/{name}" for name in NAMES]
     assert [(word, begun) for word, begun, _ in candidates("/adapters l")] == [("list", "l"), ("load", "l")]
     assert list(candidates("/adapters list x")) == []
+
+
+def test_every_subcommand_of_adapters_is_completed() -> None:
+    (words,) = (command.words for command in COMMANDS if command.name == "adapters")
+    group = get_command(adapters.app)
+    assert isinstance(group, TyperGroup)
+    assert set(words) == set(group.commands)
+
+
+def test_names_of_models_are_completed() -> None:
+    document = Document("/model qwen2.5-1.5")
+    assert "qwen2.5-1.5b" in [word.text for word in Commands().get_completions(document, CompleteEvent())]
 
 
 def test_enter_does_not_send_code_that_is_still_open() -> None:

@@ -38,6 +38,9 @@ SETTINGS = facts.SettingsFile("/home/a b/config.toml", True, "", "", "mend it", 
         (checks.model(replace(MODEL, needed_bytes=9 * GB)), "broken", "9.0 GB", "fetch a better one"),
         (checks.model(replace(MODEL, needed_bytes=5 * GB)), "note", "close other programs", ""),
         (checks.model(replace(MODEL, is_seedling=True)), "note", "built-in", "fetch a better one"),
+        (checks.model(replace(MODEL, error="x is not here", fetch="pull x")), "broken", "not here", "pull x"),
+        (checks.model(replace(MODEL, is_seedling=True, awaited="Qwen is on its way (7%)")), "note", "(7%)", ""),
+        (checks.model(replace(MODEL, error="x", fetch="pull x", awaited="it is on its way (7%)")), "broken", "7%", ""),
         (checks.key(KEY), "ok", "claude-sonnet-5-5 is asked", ""),
         (checks.key(replace(KEY, is_offline=True, key="")), "ok", "nothing leaves", ""),
         (checks.key(replace(KEY, key="")), "note", "no ANTHROPIC_API_KEY", "export ANTHROPIC_API_KEY=sk-ant-..."),
@@ -180,6 +183,22 @@ def test_a_machine_that_never_met_us_is_looked_at_and_left_as_it_is(tmp_path: Pa
     assert (seen["database"].what, seen["model"].state) == ("none yet: the first question makes it", "note")
     assert seen["model"].command == "shammah models pull"
     assert seen["gpu"].state in ("ok", "note")
+
+
+def test_a_model_that_is_named_and_not_here_comes_with_its_pull_until_that_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    home = tmp_path / "home"
+    wanted = "qwen2.5-1.5b"
+    seen = found(home, SHAMMAH_MODEL_PATH=wanted)["model"]
+    assert (seen.state, seen.command) == ("broken", f"shammah models pull {wanted}")
+    with Journal(home) as journal:
+        journal.pulls.advance(journal.pulls.want(wanted, "Qwen2.5 1.5B", 100), 40, 100)
+    seen = found(home, SHAMMAH_MODEL_PATH=wanted)["model"]
+    assert seen.what.endswith("Qwen2.5 1.5B is on its way (40%)")
+    assert seen.command == ""
+    assert found(home)["model"].what == "the small built-in model answers; Qwen2.5 1.5B is on its way (40%)"
 
 
 def test_faults_are_found_where_they_are(tmp_path: Path) -> None:

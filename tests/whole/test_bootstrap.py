@@ -1,5 +1,6 @@
 """The first question of a fresh machine: a model is offered once, on a terminal, and comes while one is answered."""
 
+import io
 import os
 import sys
 import time
@@ -12,6 +13,10 @@ import pytest
 from shammah import catalog, config, fitting, pulling
 from shammah.cli import bootstrap
 from shammah.cli.model_list import machine
+from shammah.cli.pull import asked
+from shammah.repl.conversation import following
+from shammah.repl.desk import Desk
+from shammah.repl.loading import Loading
 from shammah_convert.split import parts_of, stem_of
 from tests.anthropic_server import Answer, AnthropicServer
 from tests.hub_server import Hub
@@ -142,6 +147,48 @@ def test_who_talks_on_hears_that_the_model_has_come(home: Home, monkeypatch: pyt
     assert not bootstrap.has_come(settings, None)
 
 
+def test_who_talks_on_is_told_how_far_it_is_and_no_longer_waits_for_what_failed(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHAMMAH_HOME", str(home.path))
+    monkeypatch.setenv("SHAMMAH_WORKER_ENABLED", "false")
+    settings = config.load()
+    desk = Desk(settings, "here", Loading(settings), Loading, lambda *_: "")
+    pull = desk.journal.pulls.want("qwen2.5-0.5b", "Qwen2.5 0.5B", 1000)
+    desk.journal.pulls.postpone(pull, "", 1e6)
+    desk.ask(following(QUESTION, None, settings, "here"))
+    assert desk.parts.local().is_stand_in
+    desk.journal.pulls.advance(pull, 900, 1000)
+    assert desk.parts.awaited is not None
+    assert desk.parts.awaited.percent == 90
+    desk.journal.pulls.close(pull, "it was not fetched", "gone")
+    desk.ask(following(QUESTION, desk.last, settings, "here"))
+    assert not desk.parts.local().is_stand_in
+    assert desk.last is not None
+    assert desk.last.outcome.answer.reason == "no_key"
+    desk.loading.end()
+    desk.close()
+
+
+def test_a_model_that_has_come_between_two_questions_answers_the_next(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHAMMAH_HOME", str(home.path))
+    monkeypatch.setenv("SHAMMAH_ANSWER_MAX_TOKENS", "2")
+    settings = config.load()
+    desk = Desk(settings, "here", Loading(settings), Loading, lambda *_: "")
+    pull = desk.journal.pulls.want("qwen2.5-0.5b", "Qwen2.5 0.5B", 1000)
+    desk.journal.pulls.postpone(pull, "", 1e6)
+    desk.ask(following(QUESTION, None, settings, "here"))
+    pulling.use(home.path, write_tiny(tmp_path / "own.gguf"))
+    desk.journal.pulls.close(pull, "it is here")
+    desk.ask(following(QUESTION, None, settings, "here"))
+    assert desk.last is not None
+    assert desk.last.outcome.answer.model == "tiny"
+    desk.loading.end()
+    desk.close()
+
+
 def test_a_fetch_that_was_killed_goes_on_with_the_next_question(home: Home, hub: Hub) -> None:
     with home.journal() as journal:
         model = catalog.models()[0]
@@ -164,3 +211,31 @@ def test_a_fetch_that_cannot_succeed_is_told_with_the_next_command(home: Home, h
     assert "Qwen2.5 0.5B was not fetched" in told.stderr
     assert "models pull qwen2.5-0.5b" in told.stderr
     assert reason(home) == ("local", "no_key")
+
+
+@pytest.mark.parametrize(
+    ("typed", "default", "is_yes"),
+    [
+        ("\n", True, True),
+        ("\n", False, False),
+        ("Yes\n", False, True),
+        ("y\n", False, True),
+        ("no\n", True, False),
+        ("N\n", True, False),
+        ("how do I list files\nquit\n", True, False),
+        ("yellow\nnone\n", True, False),
+        ("how do I list files\ny\n", False, True),
+        ("what?\n\n", True, True),
+    ],
+)
+def test_only_a_yes_or_an_empty_line_agrees(
+    typed: str, default: bool, is_yes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert asked("Fetch it? ", default) is is_yes
+
+
+def test_an_end_of_input_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("what?\n"))
+    with pytest.raises(EOFError):
+        asked("Fetch it? ", default=True)

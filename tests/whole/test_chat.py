@@ -1,9 +1,11 @@
 """`shammah chat` through a pipe: each line is a message or a command, and stdout holds the answers."""
 
+import io
 import re
 import subprocess
 import sys
 import threading
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +13,14 @@ import psutil
 import pytest
 
 from shammah import bases, locks
+from shammah import bases, config, schedule
 from shammah.adapters import hash_of
+from shammah.records import Adapter, Base
+from shammah.repl.comparison import compare
+from shammah.repl.desk import Desk
+from shammah.repl.loading import Loading
 from tests.anthropic_server import Answer, AnthropicServer
+from tests.tiny import write_tiny
 from tests.whole.command import Home
 from tests.whole.test_adapters import fill
 
@@ -113,7 +121,7 @@ def test_secrets_stay_out_of_what_is_kept(tmp_path: Path) -> None:
 def test_a_blind_comparison_is_picked_from_then_revealed_and_learnt(tmp_path: Path) -> None:
     with AnthropicServer([Answer("claude says soft")]) as server:
         home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url})
-        out, _ = chat(home, "/compare how do i undo the last commit but keep the changes", "what?", "2")
+        out, _ = chat(home, "/compare how do i undo the last commit but keep the changes", "2", "/quit")
     before, first, second, after = re.split(r"--- [12] ---\n|(?=1 was )", out)
     assert before == ""
     names = {"claude says soft\n": "Claude"}
@@ -144,6 +152,78 @@ def test_adapters_are_compared_and_what_is_active_answers_again(tmp_path: Path) 
     assert newest is not None
     assert newest.adapters == ()
     assert sorted(answer.adapters for answer in compared) == [(), (("mine", 0.001),)]
+
+
+QUESTION = "how do i undo the last commit but keep the changes"
+
+
+@pytest.mark.parametrize(
+    ("variables", "command", "words"),
+    [
+        ({"ANTHROPIC_API_KEY": ""}, f"/compare {QUESTION}", "Claude has no key here"),
+        ({"SHAMMAH_OFFLINE": "1"}, f"/compare {QUESTION}", "nothing leaves this machine"),
+        ({"SHAMMAH_TEACHER_MAX_USD_PER_DAY": "0"}, f"/compare {QUESTION}", "budget for Claude"),
+        ({"SHAMMAH_ANSWER_MAX_TOKENS": "1"}, f"/compare {QUESTION}", "the local model gave no whole answer"),
+        ({}, f"/compare none foreign {QUESTION}", "foreign was made for another model"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_leaves_no_question_and_costs_nothing(
+    variables: dict[str, str], command: str, words: str, tmp_path: Path
+) -> None:
+    with AnthropicServer([Answer("claude says soft")]) as server:
+        home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url} | variables)
+        with home.journal() as journal:
+            journal.record_base(Base("ab" * 32, "/models/qwen.gguf", 1, 1, 1, "qwen", "qwen2"))
+            file = write_tiny(tmp_path / "foreign.gguf")
+            journal.adapters.add(Adapter("foreign", "ab" * 32, str(file), hash_of(file), None, {}, "foreign", None))
+        _, err = chat(home, command, code=1)
+        assert server.requests == []
+    assert words in err
+    with home.journal() as journal:
+        assert journal.recent(9) == []
+
+
+def test_a_pick_counts_towards_the_next_training(tmp_path: Path) -> None:
+    trainer = {"SHAMMAH_TRAINER_PYTHON": str(tmp_path / "nowhere"), "SHAMMAH_TRAINER_AFTER_FEEDBACK": "1"}
+    with AnthropicServer([Answer("claude says soft")]) as server:
+        variables = KEY | trainer | {"ANTHROPIC_BASE_URL": server.url, "SHAMMAH_WORKER_ENABLED": "true"}
+        home = Home(tmp_path / "home", variables)
+        _, err = chat(home, f"/compare {QUESTION}", "1")
+    assert schedule.MISSING in err
+
+
+class Screen(io.StringIO):
+    """A stderr that people look at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_comparison_announces_the_first_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with AnthropicServer([Answer("claude says soft")]) as server:
+        home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url})
+        for name, value in home.environment().items():
+            monkeypatch.setenv(name, value)
+        screen = Screen()
+        monkeypatch.setattr(sys, "stderr", screen)
+        settings = config.load()
+        desk = Desk(settings, "here", Loading(settings), Loading, lambda *_: "")
+        compare(desk, QUESTION)
+        desk.loading.end()
+        desk.close()
+    assert "This question goes to" in " ".join(screen.getvalue().split())
+
+
+def test_a_line_that_is_no_pick_skips_and_is_the_next_message(tmp_path: Path) -> None:
+    both = [Answer("claude says soft"), Answer("claude says soft")]
+    with AnthropicServer(both) as server:
+        home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url})
+        lines = (f"/compare {QUESTION}", "/local", f"/compare {QUESTION}", "", "/quit", "never asked")
+        _, err = chat(home, *lines, code=1)
+    assert err.count("Skipped") == 2, "by another line, and by a blank one"
+    assert "nothing was asked yet" in err or "there is no question" in err, "/local was read as a command"
+    with home.journal() as journal:
+        assert "never asked" not in [question.text for question in journal.recent(9)]
 
 
 def test_a_skipped_comparison_teaches_nothing(tmp_path: Path) -> None:

@@ -6,12 +6,16 @@ from typing import Annotated
 import typer
 
 from shammah import config
+from shammah.cli import complete
 from shammah.cli.session import current as current_session
 from shammah.cli.typed import clean
 from shammah_convert.collector import resting
 
 Offline = Annotated[bool, typer.Option("--offline", help="Send nothing off this machine.")]
-Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="A GGUF Qwen2, Qwen2.5 or Qwen3.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="PATH", help="A GGUF Qwen2, Qwen2.5 or Qwen3.", autocompletion=complete.models),
+]
 System = Annotated[str | None, typer.Option("--system", help="Instructions that stand above the conversation.")]
 MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="The longest answer, in tokens.")]
 Temperature = Annotated[

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shammah import config
+from shammah.cli import complete
 from shammah.cli.screen import harmless, say, write
 from shammah.cli.typed import clean, read_stdin
 from shammah.errors import UsageError
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
     from shammah.journal import Journal
     from shammah.records import Domain
 
-Name = Annotated[str, typer.Argument(help="The adapter's name.")]
+Name = Annotated[str, typer.Argument(help="The adapter's name.", autocompletion=complete.adapters)]
 Questions = Annotated[
     Path | None, typer.Option("--questions", metavar="FILE", help="Make it of these, one a line; - reads stdin.")
 ]
 Off = Annotated[bool, typer.Option("--off", help="Take the domain from the adapter.")]
 Question = Annotated[str | None, typer.Argument(help="Tell which adapters would answer this.")]
-Model = Annotated[str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is served.")]
+Model = Annotated[
+    str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is served.", autocompletion=complete.models)
+]
 
 ONE_A_LINE = "Give a file with one question a line."
 RESTING = 'They have no say yet: set adapters.domains = "nearest" (or "blend") in config.toml.'

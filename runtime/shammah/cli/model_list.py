@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shammah import config
+from shammah.cli import complete
 from shammah.cli.screen import harmless, say, write
 
 if TYPE_CHECKING:
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 
 Context = Annotated[int | None, typer.Option("--context", min=1, metavar="TOKENS", help="The context to reckon with.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
-Name = Annotated[str, typer.Argument(metavar="[NAME]", help="As the list has it, or a path; the one in use.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="[NAME]", help="As the list has it, or a path; the one in use.", autocompletion=complete.models
+    ),
+]
 
 
 def list_models(context: Context = None, as_json: AsJson = False) -> None:

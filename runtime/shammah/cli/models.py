@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shammah import config
-from shammah.cli import model_list, pull
+from shammah.cli import complete, model_list, pull
 from shammah.cli.screen import say
 from shammah.errors import ModelMissing, ModelTooLarge, ShammahError, UsageError
 
@@ -23,8 +23,18 @@ Folder = Annotated[Path, typer.Argument(metavar="HF_FOLDER", help="A Qwen2 or Qw
 Out = Annotated[Path, typer.Argument(metavar="OUT.gguf", help="The file to write.")]
 Kind = Annotated[str, typer.Option("--type", metavar="TYPE", help="Q8_0, Q4_K_M and so on; F16, BF16, F32.")]
 Overwrite = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="As `shammah models list` has it, a path, or `seedling`.")]
-Fetched = Annotated[str, typer.Argument(metavar="NAME", help="A model that was pulled, or is on its way.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="As `shammah models list` has it, a path, or `seedling`.", autocompletion=complete.models
+    ),
+]
+Fetched = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A model that was pulled, or is on its way.", autocompletion=complete.model_names
+    ),
+]
 TooLarge = Annotated[bool, typer.Option("--force", help="Also where it is too large for this machine.")]
 
 

@@ -11,6 +11,7 @@ import typer
 
 from shammah import config
 from shammah.amounts import gigabytes
+from shammah.cli import complete
 from shammah.cli.screen import harmless, say, write
 from shammah.errors import DownloadFailed, LicenceNotAgreed, ModelTooLarge, UsageError
 
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
     from shammah.pulling import Plan
 
 Name = Annotated[
-    str, typer.Argument(metavar="[NAME]", help="Of the list, or hf:OWNER/REPOSITORY:QUANT; what fits this machine.")
+    str,
+    typer.Argument(
+        metavar="[NAME]",
+        help="Of the list, or hf:OWNER/REPOSITORY:QUANT; what fits this machine.",
+        autocompletion=complete.pullable,
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Agree to the licence unasked.")]
 Force = Annotated[bool, typer.Option("--force", help="Also where it is too large for this machine.")]
@@ -119,17 +125,24 @@ def _agree(plan: "Plan", yes: bool) -> None:
 
 
 def asked(question: str, default: bool) -> bool:
-    """Ask on the terminal; what is neither yes nor no is the default.
+    """Ask on the terminal; an empty line is the default. What is no answer is asked again once, and is then a no.
 
     Raises:
         EOFError: There was no answer.
     """
+    answers = {"": default, "y": True, "yes": True, "n": False, "no": False}
+    word = _heard(question)
+    if word not in answers:
+        word = _heard(f"Please answer yes or no. {question}")
+    return answers.get(word, False)
+
+
+def _heard(question: str) -> str:
     print(harmless(question), end="", file=sys.stderr, flush=True)
     line = sys.stdin.readline()
     if not line:
         raise EOFError
-    word = line.strip().lower()
-    return word.startswith("y") if word[:1] in ("y", "n") else default
+    return line.strip().lower()
 
 
 def _fetch(plan: "Plan") -> Path:

@@ -16,7 +16,7 @@ from shammah.doctor.facts import (
     SettingsFile,
     Work,
 )
-from shammah.doctor.finding import Finding
+from shammah.doctor.finding import Finding, State
 
 LEAST_DISK_BYTES, ROOMY_DISK_BYTES = 100_000_000, 2_000_000_000
 """Below the first nothing is surely kept; below the second no real model or training has room."""
@@ -49,18 +49,31 @@ def model(seen: Model) -> Finding:
     """Whether the model is there, sound, and fits into this machine's memory."""
     needed, name = gigabytes(seen.needed_bytes), seen.path.rpartition("/")[2]
     if seen.error:
-        return Finding("model", "broken", seen.error, seen.undo)
+        return _fetched(seen, "broken", seen.error, seen.fetch) if seen.fetch else _undone(seen)
     if seen.needed_bytes > seen.ram_bytes:
         what = f"{name} takes {needed} of memory, and this machine has {gigabytes(seen.ram_bytes)}"
-        return Finding("model", "broken", what, seen.better)
+        return _fetched(seen, "broken", what, seen.better)
     if seen.needed_bytes > seen.free_bytes:
         what = f"{name} takes {needed} of memory, and {gigabytes(seen.free_bytes)} are free: close other programs"
         return Finding("model", "note", what)
     if seen.is_seedling:
-        what = "the small built-in model answers; a real one that suits this machine:"
-        return Finding("model", "note", what, seen.better)
+        what = "the small built-in model answers"
+        return _fetched(
+            seen, "note", what if seen.awaited else f"{what}; a real one that suits this machine:", seen.better
+        )
     known = "" if seen.is_known else ", new: its first use checks it"
     return Finding("model", "ok", f"{seen.path}, takes {needed} of memory{known}")
+
+
+def _fetched(seen: Model, state: State, what: str, command: str) -> Finding:
+    """A finding that a pull mends; where one is under way, nobody needs to type it."""
+    return (
+        Finding("model", state, f"{what}; {seen.awaited}") if seen.awaited else Finding("model", state, what, command)
+    )
+
+
+def _undone(seen: Model) -> Finding:
+    return Finding("model", "broken", seen.error, seen.undo)
 
 
 def key(seen: Key) -> Finding:

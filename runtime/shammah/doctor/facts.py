@@ -44,6 +44,8 @@ class Model:
         is_known: Whether it is the file that was recorded; another one is hashed and tried at its first use.
         better: A command that fetches the model which suits the machine.
         undo: A command after which the built-in model answers.
+        fetch: A command that fetches the model which is named and not here; empty where none does.
+        awaited: What is on its way, and how far; empty where nothing is.
     """
 
     path: str
@@ -55,6 +57,8 @@ class Model:
     free_bytes: int
     better: str
     undo: str
+    fetch: str = ""
+    awaited: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,11 +23,12 @@ from shammah import (
     hardware,
     launching,
     memory,
+    model_names,
     schedule,
     teacher,
 )
 from shammah.doctor import facts
-from shammah.errors import ConfigError, ShammahError
+from shammah.errors import ConfigError, ModelMissing, ShammahError
 from shammah.journal import Journal
 from shammah.records import Base
 from shammah_convert.job import AdapterFile
@@ -94,7 +96,8 @@ def model(
     wanted: config.Settings, journal: Journal | None, limit_tokens: int, environ: Mapping[str, str]
 ) -> facts.Model:
     """The model file: its header is read, and one that was not recorded is tried in a process of its own."""
-    error, needed, is_known = "", 0, False
+    error, fetch, needed, is_known = "", "", 0, False
+    awaited = journal.pulls.open_one() if journal else None
     path = wanted.model.path
     try:
         file = bases.resolve(path)
@@ -106,6 +109,8 @@ def model(
         needed, path = memory.model_bytes(base, limit_tokens), str(file)
     except (ShammahError, OSError) as wrong:
         error = str(wrong)
+        if isinstance(wrong, ModelMissing) and model_names.is_name(path) and not path.startswith(model_names.TOOLS):
+            fetch = f"shammah models pull {shlex.quote(path)}"
     return facts.Model(
         path=path,
         is_seedling=path == str(bases.SEEDLING),
@@ -116,6 +121,8 @@ def model(
         free_bytes=hardware.ram_available_bytes(),
         better="shammah models pull",
         undo=_undo("model.path", environ),
+        fetch=fetch,
+        awaited=f"{awaited.title} is on its way ({awaited.percent}%)" if awaited else "",
     )
 
 

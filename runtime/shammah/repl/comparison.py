@@ -2,12 +2,14 @@
 
 import random
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 
-from shammah import adapters, comparing, naming
+from shammah import adapters, comparing, naming, schedule
+from shammah.cli.answering import announce
 from shammah.cli.screen import harmless, say, write
 from shammah.comparing import Contender, Pair
-from shammah.errors import Interrupted, ShammahError, UsageError
+from shammah.errors import Interrupted, KeyMissing, ShammahError, UsageError
 from shammah.generation import Completion, Finish, collect
 from shammah.journal.comparisons import Pick
 from shammah.policy import Reason
@@ -16,8 +18,9 @@ from shammah.records import NewAnswer, Question
 from shammah.repl import view
 from shammah.repl.conversation import Spoken, following
 from shammah.repl.desk import Desk
-from shammah.sides import LocalSide, with_features
+from shammah.sides import LocalSide, budget_reached, with_features
 from shammah.turn import Outcome, Request
+from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile
 
 LOCAL, TEACHER = "the local model", "Claude"
@@ -36,15 +39,26 @@ def compare(desk: Desk, rest: str) -> None:
     redactor = Redactor()
     context = redactor.redact_all(request.context)
     with desk.at_work() as local:
-        say("(both are asked; who answers which stays hidden)")
-        question = desk.journal.begin(
-            desk.session, local.lineage, context, redactor.count, may_go_online=request.may_go_online
-        )
         if names is None:
+            _check_teacher(desk, request, context)
+        sets = [_files(desk, local, name) for name in names or ()]
+        say("(both are asked; who answers which stays hidden)")
+
+        def begin() -> Question:
+            return desk.journal.begin(
+                desk.session, local.lineage, context, redactor.count, may_go_online=request.may_go_online
+            )
+
+        if names is None:  # ours first: it costs nothing where it fails
+            other = Contender(LOCAL, _by_local(desk, local, context))
+            question = begin()
             one = Contender(TEACHER, _by_teacher(desk, question))
-            other = Contender(LOCAL, _by_local(desk, local, question))
         else:
-            one, other = (Contender(name, _by_adapter(desk, local, question, name)) for name in names)
+            one, other = (
+                Contender(name, _by_adapter(desk, local, context, name, files))
+                for name, files in zip(names, sets, strict=True)
+            )
+            question = begin()
     pair = comparing.hidden(_redacted(one, redactor), _redacted(other, redactor), random.SystemRandom())
     picked = _pick(desk, pair, redactor)
     if picked is None:
@@ -55,6 +69,8 @@ def compare(desk: Desk, rest: str) -> None:
     outcome = Outcome(redactor.restore(answer.text), question, answer, count, redactor.count, {}, None)
     desk.last = Spoken(request, outcome)
     _reveal(desk, pair)
+    if line := schedule.consider(desk.journal, desk.settings):
+        say(line)
     desk.begin_work()
 
 
@@ -81,30 +97,45 @@ def _request(desk: Desk, text: str) -> Request:
     return desk.last.request
 
 
-def _by_teacher(desk: Desk, question: Question) -> NewAnswer:
-    if not question.may_go_online:
+def _check_teacher(desk: Desk, request: Request, context: Sequence[Message]) -> None:
+    """See that Claude may be asked and can be, before anything is begun.
+
+    Raises:
+        ShammahError: Not so: offline, without a key, or beyond a budget.
+    """
+    if not request.may_go_online:
         raise UsageError("nothing leaves this machine", hint="Compare two adapters: /compare NAME none QUESTION")
     side = desk.parts.teacher()
+    if side.generator is None:
+        raise KeyMissing("Claude has no key here", hint="Set ANTHROPIC_API_KEY, or compare two adapters.")
+    if (bound := side.passed(desk.journal, context)) is not None:
+        raise budget_reached(bound)
+
+
+def _by_teacher(desk: Desk, question: Question) -> NewAnswer:
+    side = desk.parts.teacher()
+    announce(desk.parts)
     completion = _whole(side.complete(desk.journal, question, lambda _: None, desk.stop), TEACHER)
     return side.answer(completion, Reason.SAMPLED, {})
 
 
-def _by_local(desk: Desk, local: LocalSide, question: Question) -> NewAnswer:
+def _by_local(desk: Desk, local: LocalSide, context: Sequence[Message]) -> NewAnswer:
     sampling = following("", None, desk.settings, desk.session).sampling
-    completion = _whole(local.complete(question.context, sampling, lambda _: None, desk.stop), LOCAL)
-    return with_features(local.answer(completion, Reason.SAMPLED, {}), question.text, completion)
+    completion = _whole(local.complete(context, sampling, lambda _: None, desk.stop), LOCAL)
+    return with_features(local.answer(completion, Reason.SAMPLED, {}), context[-1].content, completion)
 
 
-def _by_adapter(desk: Desk, local: LocalSide, question: Question, word: str) -> NewAnswer:
+def _by_adapter(
+    desk: Desk, local: LocalSide, context: Sequence[Message], name: str, files: Sequence[AdapterFile]
+) -> NewAnswer:
     """An answer with one adapter alone; what is active is applied again before the next answer."""
-    files = _files(desk, local, word)
     local.open()
     model = desk.parts.model
     assert model is not None, "it was opened just now"
     model.apply(files)
     sampling = following("", None, desk.settings, desk.session).sampling
-    completion = collect(model.stream(question.context, sampling, desk.stop, local.limit_tokens))
-    return with_features(local.answer(_whole(completion, word), Reason.SAMPLED, {}), question.text, completion)
+    completion = collect(model.stream(context, sampling, desk.stop, local.limit_tokens))
+    return with_features(local.answer(_whole(completion, name), Reason.SAMPLED, {}), context[-1].content, completion)
 
 
 def _files(desk: Desk, local: LocalSide, word: str) -> list[AdapterFile]:
@@ -139,10 +170,7 @@ def _pick(desk: Desk, pair: Pair, redactor: Redactor) -> Pick | None:
     if comparing.is_same(pair):
         say("Both say the same.")
         return "both"
-    while word := desk.choose(ASK):
-        if word in _PICKS:
-            return _PICKS[word]
-    return None
+    return _PICKS.get(desk.choose(ASK, _PICKS))
 
 
 def _reveal(desk: Desk, pair: Pair) -> None:

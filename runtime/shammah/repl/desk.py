@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from shammah import config, embedding, schedule
@@ -19,6 +19,7 @@ from shammah.journal import Journal
 from shammah.locks import background
 from shammah.memory import Precedence
 from shammah.policy import Side
+from shammah.records import Pull
 from shammah.repl import view
 from shammah.repl.conversation import Spoken
 from shammah.repl.loading import Loading
@@ -38,7 +39,7 @@ class Desk:
         loading: The local model on its way.
         last: The last question that has an answer.
         stop: Of what is answered now.
-        choose: Asks the person for a word.
+        choose: Asks the person for one of some words.
         is_live: Whether answers are drawn as they come.
     """
 
@@ -48,7 +49,7 @@ class Desk:
         session: str,
         loading: Loading,
         load: Callable[[Settings], Loading],
-        choose: Callable[[str], str],
+        choose: Callable[[str, Collection[str]], str],
     ) -> None:
         """Open the journal.
 
@@ -57,7 +58,7 @@ class Desk:
             session: The terminal's.
             loading: The model that the settings name, on its way.
             load: Begins to load another one.
-            choose: Asks the person for a word; empty where none comes.
+            choose: Asks the person for one of some words; empty where none comes.
         """
         self._load = load
         self.settings = settings
@@ -69,6 +70,7 @@ class Desk:
         self.is_live = sys.stdout.isatty() and view.has_cursor()
         self.stop = Interrupt()
         self._is_offered = False
+        self._awaited: Pull | None = None
         self._said: set[str] = set()
         self.parts = self._new_parts()
 
@@ -112,18 +114,24 @@ class Desk:
         self.parts.close()
         self.loading.end()
         self.settings = with_model(self.settings, path)
+        self._awaited = None
         self.loading = self._load(self.settings)
         self.loading.start()
         self.parts = self._new_parts()
 
     def _meet_model(self) -> None:
         """Offer a real model before the first answer; go over to one that has come meanwhile."""
-        if bootstrap.has_come(self.settings, self.parts.awaited):
+        self._remember_awaited()
+        if bootstrap.has_come(self.settings, self._awaited):
             self.use_model(config.load().model.path)
         elif not self._is_offered:
             self._is_offered = True
             bootstrap.offer(self.settings, self.journal)
-            self._renew_parts()
+            self._remember_awaited()
+
+    def _remember_awaited(self) -> None:
+        """Keep in mind what is on its way: once it is here, nothing is."""
+        self._awaited = self.parts.awaited or self._awaited
 
     def say_once(self, line: str) -> None:
         """Say what would be said again with each answer."""

@@ -29,7 +29,7 @@ from shammah.repl.conversation import Spoken, again
 from shammah.repl.desk import Desk
 from shammah.stats import figures
 
-_NEED_MODEL = ("use", "load", "rollback", "import")
+_NEED_MODEL = ("use", "load", "rollback", "import", "domains")
 
 
 class Failed(ShammahError):

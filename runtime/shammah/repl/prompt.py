@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+from shammah.cli import complete
 from shammah.cli.screen import say
 from shammah.cli.typed import clean
 from shammah.repl import history
@@ -33,26 +34,39 @@ class Reader(Protocol):
         """A line, or several; None at the end."""
         ...
 
-    def choose(self, message: str) -> str:
-        """A word that is asked for; empty where none comes."""
+    def choose(self, message: str, words: Collection[str]) -> str:
+        """One of the words, as it is asked for; empty where none comes."""
         ...
 
 
 class Lines:
     """stdin that is no terminal: each line is a message."""
 
+    def __init__(self) -> None:
+        self._put_back = ""
+
     def read(self) -> str | None:
         """The next line that holds something; None at the end."""
-        for data in sys.stdin.buffer:
-            line = clean(data.decode("utf-8", "replace")).strip()
-            if line:
-                return line
-        return None
+        line, self._put_back = self._put_back, ""
+        while not line:
+            if (next_one := self._next()) is None:
+                return None
+            line = next_one
+        return line
 
-    def choose(self, message: str) -> str:
-        """The next line; empty at the end."""
+    def choose(self, message: str, words: Collection[str]) -> str:
+        """The next line, where it is one of the words; another is read again as a message."""
         say(message)
-        return self.read() or ""
+        line = self._next() or ""
+        if line in words:
+            return line
+        self._put_back = line
+        return ""
+
+    def _next(self) -> str | None:
+        """The next line, blank or not; None at the end."""
+        data = sys.stdin.buffer.readline()
+        return clean(data.decode("utf-8", "replace")).strip() if data else None
 
 
 class Prompt:
@@ -93,12 +107,14 @@ class Prompt:
             history.keep(self._file, text)
         return text
 
-    def choose(self, message: str) -> str:
-        """What is typed in answer; empty at Ctrl-C and Ctrl-D."""
+    def choose(self, message: str, words: Collection[str]) -> str:
+        """What is typed in answer, asked for until it is one of the words; empty at Enter, Ctrl-C and Ctrl-D."""
         try:
-            return clean(prompt(f"{message} ")).strip()
+            while (word := clean(prompt(f"{message} ")).strip()) and word not in words:
+                pass
         except (KeyboardInterrupt, EOFError):
             return ""
+        return word
 
     def refresh(self) -> None:
         """Draw the status again; any thread may ask for it."""
@@ -117,6 +133,8 @@ class Commands(Completer):
         head = next((head for head in _TAKES_A_PATH if text.startswith(head)), None)
         if head is not None:
             path = text[len(head) :]
+            if head == "/model ":
+                yield from (Completion(name, -len(path)) for name in complete.model_names(path))
             yield from self._paths.get_completions(Document(path, len(path)), complete_event)
             return
         if text.startswith("/"):
