@@ -12,6 +12,7 @@ from shammah import features
 from shammah.errors import UsageError
 from shammah.generation import ActiveSet
 from shammah.journal import Journal
+from shammah.journal.comparisons import NewComparison, Pick, Tally
 from shammah.naming import TRAINED, rename
 from shammah.records import Adapter, NewAnswer
 from shammah_convert.chat import Message
@@ -80,6 +81,35 @@ def test_the_watch_goes_on_under_the_new_name(journal: Journal) -> None:
     assert told == [watched.active], "its answers are counted as before"
 
 
+def compared(journal: Journal, first: str, second: str, picked: Pick = "first") -> None:
+    """A blind comparison of two adapters, each perhaps with a scale."""
+    ids = [answered(journal, (name.partition(":")[0], 1.0)) for name in (first, second)]
+    journal.comparisons.record(NewComparison((ids[0], ids[1]), (first, second), picked, None, None))
+
+
+def test_what_was_picked_blind_counts_under_the_new_name(journal: Journal) -> None:
+    use(journal, "a", "b", "ab")
+    compared(journal, "a", "b")
+    compared(journal, "b", "a:0.5", "second")
+    compared(journal, "ab", "none")
+    rename(journal, found(journal, "a"), "rust")
+    assert journal.comparisons.tally("rust", "b") == Tally(1, 0, 0)
+    assert journal.comparisons.tally("rust:0.5", "b") == Tally(1, 0, 0)
+    assert journal.comparisons.tally("ab", "none") == Tally(1, 0, 0), "another's"
+    rename(journal, found(journal, "b"), "a")
+    assert journal.comparisons.tally("rust", "a") == Tally(1, 0, 0)
+
+
+def test_an_adapter_that_is_called_as_the_teacher_takes_none_of_its_picks_along(journal: Journal) -> None:
+    use(journal, "Claude")
+    ids = [answered(journal), answered(journal)]
+    journal._db.execute("UPDATE answers SET side = 'teacher' WHERE id = ?", (ids[0],))
+    names = ("Claude", "the local model")
+    journal.comparisons.record(NewComparison((ids[0], ids[1]), names, "first", None, None))
+    rename(journal, found(journal, "Claude"), "rust")
+    assert journal.comparisons.tally(*names) == Tally(1, 0, 0)
+
+
 def test_rows_of_an_earlier_one_of_the_name_are_not_its_own(journal: Journal) -> None:
     use(journal, "a")
     old = answered(journal, ("a", 1.0))
@@ -97,6 +127,7 @@ def test_rows_of_an_earlier_one_of_the_name_are_not_its_own(journal: Journal) ->
         ("b", "is or was the name of another"),
         ("gone", "is or was the name of another"),  # history knows it as active
         ("older", "is or was the name of another"),  # as a parent
+        ("tallied", "is or was the name of another"),  # as one of two that were compared
         (TRAINED.format(1), "is what training 1 will call"),
         ("none", "no name for an adapter"),
         ("", "no name for an adapter"),
@@ -110,6 +141,8 @@ def test_rows_of_an_earlier_one_of_the_name_are_not_its_own(journal: Journal) ->
 def test_a_name_that_cannot_be_its_own_is_refused(journal: Journal, name: str, message: str) -> None:
     use(journal, "gone")
     use(journal, "a", "b")
+    ids = answered(journal), answered(journal)
+    journal.comparisons.record(NewComparison(ids, ("tallied:0.5", "none"), "both", None, None))
     journal.adapters.delete(found(journal, "gone"))
     training = begun(journal)
     journal.adapters.add(new("child", training.number, parent="older"))

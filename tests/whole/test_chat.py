@@ -142,10 +142,12 @@ def test_adapters_are_compared_and_what_is_active_answers_again(tmp_path: Path) 
     home = fill(Home(tmp_path / "home", {"SHAMMAH_WORKER_ENABLED": "false"}), tmp_path, hash_of(bases.SEEDLING))
     question = "how do i undo the last commit but keep the changes"
     home = replace(home, variables=home.variables | {"SHAMMAH_ANSWER_MAX_TOKENS": "60"})
-    out, err = chat(home, f"/compare none none {question}", f"/compare none mine:0.001 {question}", question, code=1)
+    out, err = chat(home, f"/compare none none {question}", f"/compare none mine:1e-3 {question}", question, code=1)
     assert "one and the same" in err
     assert "Both say the same." in err, "at this scale the adapter says nothing"
     assert "So far: mine:0.001 0, none 0, as good 1." in out
+    _, err = chat(home, f"/compare mine mine:1.0 {question}", code=1)
+    assert "one and the same" in err, "in two spellings"
     with home.journal() as journal:
         newest = journal.shown(journal.recent(1)[0])
         compared = journal.answers(journal.recent(2)[1])

@@ -11,8 +11,11 @@ from shammah.database import Database
 from shammah.privacy import PLACEHOLDER
 from shammah_convert.chat import Message
 
-KEPT = ("spending", "bases")
-"""Money that was spent stays spent, without the question; model files are nobody's words."""
+KEPT = ("spending", "bases", "pulls")
+"""Money that was spent stays spent, without the question; models, also those on their way, are nobody's words."""
+
+KEPT_FLAGS = ("model_offered",)
+"""Whoever did not want a model is not asked again, and whoever wanted one gets it."""
 
 CHUNK = 500
 """Of values in one statement: SQLite takes 999 at least."""
@@ -95,12 +98,13 @@ class Erasing:
             _let_go_of_lessons(db)
 
     def erase_everything(self) -> None:
-        """Erase all rows but those of money and of model files, all or nothing."""
+        """Erase all rows but those of money and of models, all or nothing."""
         with self._db.write() as db:
             db.execute("PRAGMA defer_foreign_keys = ON")
             db.execute("UPDATE spending SET question = NULL")
+            db.execute(f"DELETE FROM flags WHERE name NOT IN ({', '.join('?' * len(KEPT_FLAGS))})", KEPT_FLAGS)
             for table in _tables(db):
-                if table not in KEPT:
+                if table not in (*KEPT, "flags"):
                     db.execute(f"DELETE FROM {table}")
 
     def compact(self) -> None:

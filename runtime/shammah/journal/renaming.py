@@ -10,6 +10,7 @@ import sqlite3
 from shammah.records import Adapter
 
 _SETS = ("activations", "answers")
+_PLACES = ("first", "second")
 
 
 def is_known(db: sqlite3.Connection, name: str) -> bool:
@@ -19,8 +20,9 @@ def is_known(db: sqlite3.Connection, name: str) -> bool:
         "SELECT EXISTS (SELECT 1 FROM adapters WHERE name = ?)"
         " OR EXISTS (SELECT 1 FROM adapters WHERE training IS NOT NULL AND instr('+' || parent || '+', ?))"
         " OR EXISTS (SELECT 1 FROM trainings WHERE adapter = ?)"
-        + "".join(f" OR EXISTS (SELECT 1 FROM {table} WHERE instr(adapters, ?))" for table in _SETS),
-        (name, between, name, quoted, quoted),
+        + "".join(f" OR EXISTS (SELECT 1 FROM {table} WHERE instr(adapters, ?))" for table in _SETS)
+        + "".join(f" OR EXISTS (SELECT 1 FROM comparisons WHERE {_is_named(place)})" for place in _PLACES),
+        (name, between, name, quoted, quoted, name, name),
     ).fetchone()
     return bool(row[0])
 
@@ -35,9 +37,20 @@ def give_name(db: sqlite3.Connection, adapter: Adapter, name: str) -> None:
             f"UPDATE {table} SET adapters = replace(adapters, ?, ?) WHERE created >= ? AND instr(adapters, ?)",
             (old, new, adapter.created, old),
         )
+    for place in _PLACES:  # Claude's answers are of the other side, whatever an adapter is called
+        db.execute(
+            f"UPDATE comparisons SET {place}_name = ? || substr({place}_name, 1 + length(?)) WHERE created >= ?"
+            f" AND {_is_named(place)} AND {place} IN (SELECT id FROM answers WHERE side = 'local')",
+            (name, adapter.name, adapter.created, adapter.name),
+        )
     # What came from outside may name a parent that was never here.
     db.execute(
         "UPDATE adapters SET parent = trim(replace('+' || parent || '+', ?, ?), '+')"
         " WHERE training IS NOT NULL AND created >= ? AND instr('+' || parent || '+', ?)",
         (f"+{adapter.name}+", f"+{name}+", adapter.created, f"+{adapter.name}+"),
     )
+
+
+def _is_named(place: str) -> str:
+    """Whether a contender is an adapter, alone or as NAME:SCALE; the name is to be given."""
+    return f"instr({place}_name || ':', ? || ':') = 1"

@@ -79,9 +79,20 @@ def _contest(desk: Desk, rest: str) -> tuple[tuple[str, str] | None, str]:
     words = rest.split(maxsplit=2)
     if len(words) < 2 or not all(_is_adapter(desk, word) for word in words[:2]):
         return None, rest
-    if words[0] == words[1]:
+    one, other = map(_contender, words[:2])
+    if one == other:
         raise UsageError("these are one and the same", hint="Name two adapters, or one and none.")
-    return (words[0], words[1]), words[2] if len(words) > 2 else ""
+    return (one, other), words[2] if len(words) > 2 else ""
+
+
+def _contender(word: str) -> str:
+    """NAME:SCALE in the one way in which it is tallied; what has no usable scale is told when it is to answer."""
+    name, _, number = word.partition(":")
+    try:
+        scale = float(number or 1)
+    except ValueError:
+        return word
+    return name if scale == 1 else f"{name}:{scale:.15g}"
 
 
 def _is_adapter(desk: Desk, word: str) -> bool:
