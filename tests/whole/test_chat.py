@@ -5,15 +5,13 @@ import re
 import subprocess
 import sys
 import threading
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from shammah import bases, locks
-from shammah import bases, config, schedule
+from shammah import bases, config, locks, schedule
 from shammah.adapters import hash_of
 from shammah.records import Adapter, Base
 from shammah.repl.comparison import compare
