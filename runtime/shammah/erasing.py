@@ -1,6 +1,7 @@
 """The path of an erasure: what goes, with every copy that was made of it, and what has learnt from it."""
 
 import contextlib
+import json
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,9 @@ from shammah.journal import Journal
 from shammah.journal.erasing import Doomed
 from shammah.learners import Kind
 from shammah.learning import HEAD_NAMES, Heads
-from shammah.records import Checkpoint
+from shammah.records import Adapter, Checkpoint
+from shammah_convert.files import write_whole
+from shammah_convert.job import BadJob, Job
 
 WAIT_SECONDS, PAUSE_SECONDS = 20.0, 0.2
 """For the background to end its work."""
@@ -21,7 +24,8 @@ WAIT_SECONDS, PAUSE_SECONDS = 20.0, 0.2
 FOLDERS = ("heads", "jobs", "adapters", "checkpoints", "metrics")
 """That hold nothing but what was asked, learnt and measured."""
 
-LOG = "worker.log"
+LOG, TYPED = "worker.log", "history.jsonl"
+"""What the background said, and what was typed in conversations: a line each, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ def plan(home: Path, journal: Journal, questions: Iterable[int]) -> Erasure:
         doomed=doomed,
         jobs=tuple(_job_folders(home, journal, doomed)),
         checkpoints=tuple(taught),
-        adapters=tuple(journal.erasing.learnt_by(doomed.examples)),
+        adapters=tuple(_with_heirs(home, journal, journal.erasing.learnt_by(doomed.examples))),
     )
 
 
@@ -92,6 +96,7 @@ def _some(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> None:
     for folder in erasure.jobs:
         shutil.rmtree(folder)
     _forget_in_log(home / LOG, erasure.doomed.ids)
+    _forget_typed(home / TYPED, {journal.question_at(number).text for number in erasure.doomed.questions})
     for checkpoint in erasure.checkpoints:
         journal.checkpoints.forget(checkpoint)
         shutil.rmtree(checkpoint.folder, ignore_errors=True)
@@ -111,7 +116,7 @@ def _everything(home: Path, journal: Journal) -> None:
     for folder in (home / name for name in FOLDERS):
         if folder.exists():
             shutil.rmtree(folder)
-    for file in (*home.glob("cache/general-*"), home / LOG):
+    for file in (*home.glob("cache/general-*"), home / LOG, home / TYPED):
         file.unlink(missing_ok=True)
 
 
@@ -126,6 +131,43 @@ def _job_folders(home: Path, journal: Journal, doomed: Doomed) -> Iterator[Path]
 def _holds(file: Path, ids: Iterable[str]) -> bool:
     text = file.read_text("utf-8", "replace")
     return any(id in text for id in ids)
+
+
+def _with_heirs(home: Path, journal: Journal, names: Iterable[str]) -> list[str]:
+    """Adapters, and those that went on from them: what the former learnt lives on in the latter. Oldest first."""
+    affected, found = set(names), list[str]()
+    files = {adapter.sha256 for adapter in journal.adapters.all() if adapter.name in affected}
+    for adapter in sorted(journal.adapters.all(), key=lambda adapter: adapter.created):
+        if adapter.name in affected or not files.isdisjoint(_gone_on_from(home, adapter)):
+            files.add(adapter.sha256)
+            found.append(adapter.name)
+    return found
+
+
+def _gone_on_from(home: Path, adapter: Adapter) -> list[str]:
+    """sha256 of what an adapter's training went on from, as far as its job is still there."""
+    try:
+        job = Job.read(home / "jobs" / str(adapter.training))
+    except BadJob:
+        return []
+    return [file.sha256 for file in job.active] if job.plan.continues else []
+
+
+def _forget_typed(file: Path, texts: set[str]) -> None:
+    """Take the lines out of what was typed that say what goes."""
+    try:
+        lines = file.read_text("utf-8", "replace").splitlines(keepends=True)
+    except FileNotFoundError:
+        return
+    write_whole(file, "".join(line for line in lines if _typed(line) not in texts))
+    file.chmod(0o600)
+
+
+def _typed(line: str) -> str:
+    try:
+        return str(json.loads(line))
+    except ValueError:
+        return ""
 
 
 def _forget_in_log(file: Path, ids: Iterable[str]) -> None:

@@ -22,6 +22,7 @@ from shammah.locks import TRAINING, only_one
 from shammah.policy import Reason, Side
 from shammah.records import Adapter, Judgement, NewAnswer, Question, Rating, View
 from shammah_convert.chat import Message
+from shammah_convert.job import AdapterFile, Job, Plan
 
 LINEAGE = "0123456789abcdef" * 4
 EACH = 2
@@ -93,13 +94,38 @@ def count(journal: Journal, table: str) -> int:
     return int(journal._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
+def test_adapters_that_went_on_from_one_that_learnt_it_are_named_too(journal: Journal) -> None:
+    gone, kept = ask(journal, SECRET), ask(journal, OTHER)
+    frozen(journal, gone, 1)
+    frozen(journal, kept, 2)
+    folder = frozen(journal, kept, 3)
+    for number, mark in ((2, "cd"), (3, "ef")):
+        with journal._db.write() as db:
+            db.execute("UPDATE adapters SET sha256 = ? WHERE training = ?", (mark * 32, number))
+    for number, went_on in ((2, False), (3, True)):
+        before = (AdapterFile("any name", "/any", "ab" * 32),)
+        job = Job(f"v{number}", number, "", LINEAGE, "", "", 1, before, plan=Plan(continues=went_on))
+        job.write(folder.with_name(str(number)))
+    assert erase(journal, gone).adapters == ("corrections-v1", "corrections-v3")
+
+
+def test_with_everything_goes_what_was_typed(journal: Journal) -> None:
+    ask(journal, SECRET)
+    (home(journal) / "history.jsonl").write_text(json.dumps("/critical no") + "\n")
+    erasing.carry_out(home(journal), journal, erasing.plan_everything(home(journal), journal), "bayes")
+    assert not (home(journal) / "history.jsonl").exists()
+
+
 def test_one_answer_is_erased_with_all_that_was_derived_from_it(journal: Journal) -> None:
     kept, gone = ask(journal, OTHER), ask(journal, SECRET)
     folders = [frozen(journal, question, number) for number, question in enumerate((kept, gone), start=1)]
     (home(journal) / "worker.log").write_text(f"question {gone.id}: judged {SECRET}\nquestion {kept.id}: {OTHER}\n")
+    typed = home(journal) / "history.jsonl"
+    typed.write_text(f"{json.dumps(SECRET)}\n{json.dumps(OTHER)}\nno json\n")
     assert holding(home(journal), SECRET)
 
     erasure = erase(journal, gone)
+    assert typed.read_text() == f"{json.dumps(OTHER)}\nno json\n"
     assert holding(home(journal), SECRET) == []
     assert holding(home(journal), OTHER)
     assert [folder.exists() for folder in folders] == [True, False]
