@@ -237,7 +237,7 @@ def parse_set(journal: Journal, words: Sequence[str]) -> tuple[str, ActiveSet]:
     if len(words) > MOST_ACTIVE:
         raise UsageError(
             f"{len(words)} adapters are too many at once",
-            hint=f"Give {MOST_ACTIVE} at most; one that is trained with `shammah train --continue` holds several.",
+            hint=f"Give {MOST_ACTIVE} at most; `shammah train --continue` makes one of those that are active.",
         )
     chosen: list[tuple[Adapter, float]] = []
     for word in words:

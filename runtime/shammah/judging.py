@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Asks the teacher once a comparison, within the day's budget and the teacher's deadline.
+    """Asks the teacher once a comparison, within the budget and the teacher's deadline.
 
     Attributes:
         draw: Gives the seed that decides which answer comes first.
@@ -98,8 +98,8 @@ class Judge:
 def is_drawn(journal: Journal, question: Question, rates: SamplingRates) -> bool:
     """Whether a comparison of this question is put before the judge; the same at each try.
 
-    Up to question 200 every forwarded question is compared, which costs nothing; the judge's calls are as many as the
-    rates allow.
+    Until enough answers are judged every forwarded question is compared (`Thresholds.compares_all`), which costs no
+    money; the judge's calls are as many as the rates allow.
     """
     topic = categories.of_conversation(question.context)
     since_swap = journal.adapters.questions_since_swap(question.lineage)
