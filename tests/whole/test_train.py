@@ -76,6 +76,7 @@ def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.mark.timeout(900)  # a training of its own length, at idle priority
 def test_the_loop_closes_offline_and_costs_little_else(tmp_path: Path) -> None:
     home, wanted = Home(tmp_path, OFFLINE), corrections()[:3]
     for question, answer in wanted:
