@@ -23,6 +23,7 @@ from shammah.cli import log as log_command
 from shammah.cli import models as models_command
 from shammah.cli import stats as stats_command
 from shammah.cli import train as train_command
+from shammah.cli.screen import say
 from shammah.errors import (
     BadModel,
     BudgetReached,
@@ -109,7 +110,7 @@ def main() -> None:
 
 def _report(error: ShammahError) -> int:
     if not isinstance(error, Interrupted):
-        typer.echo(f"shammah: {error}", err=True)
+        say(f"shammah: {error}")
         if error.hint:
-            typer.echo(f"  {error.hint}", err=True)
+            say(f"  {error.hint}")
     return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), 1)

@@ -10,6 +10,7 @@ from typing import TextIO
 
 # What a model or a teacher writes is text: C0 and C1 controls but tab and newline would steer the terminal.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+WIDE = 100
 _DIM, _PLAIN = "\x1b[2m", "\x1b[22m"
 
 
@@ -25,6 +26,17 @@ def write(text: str) -> None:
     except BrokenPipeError:
         # Python would complain while it flushes stdout at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell(text: str) -> None:
+    """Write what people read: harmless, and on a terminal with its lines broken between words."""
+    text = harmless(text)
+    write(folded(text) if sys.stdout.isatty() else text)
+
+
+def table_columns() -> int:
+    """How wide a table may be: as the terminal, or as `WIDE` elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
 
 
 def say(line: str) -> None:
