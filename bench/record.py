@@ -23,7 +23,7 @@ from bench.screen import Screen
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "pictures" / "loop.svg"
 COLUMNS, ROWS, LONGEST_SECONDS = 80, 40, 3600
-TITLE = "offline, on a laptop, without a key"
+TITLE = "offline, without a key"
 PROMPT = "$ "
 # Read on a light page and on a dark one: the window brings its own background.
 THEME = TerminalTheme(

@@ -11,7 +11,7 @@ import typer
 from shammah import config
 from shammah.cli import complete
 from shammah.cli.screen import say, tell, write
-from shammah.errors import NothingLearnt, OnnxMissing
+from shammah.errors import NothingLearnt, OnnxMissing, UsageError
 
 if TYPE_CHECKING:
     from shammah.assembly import Parts
@@ -84,7 +84,10 @@ def export(onnx: OnnxFile, head: One = "router", model: Model = None) -> None:
         opened = parts.heads.look(head)
         if not opened.lessons:
             raise NothingLearnt(f"the {head} has taken in no lesson yet")
-        head_graph.write(opened, head, onnx.expanduser())
+        try:
+            head_graph.write(opened, head, onnx.expanduser())
+        except OSError as error:
+            raise UsageError(f"{onnx} cannot be written: {error.strerror}", hint="Give another file.") from error
         say(f"The {head}, after {_lessons(opened.lessons)}, is in {onnx}.")
 
 

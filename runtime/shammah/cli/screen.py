@@ -10,6 +10,7 @@ from typing import TextIO
 
 # What a model or a teacher writes is text: C0 and C1 controls but tab and newline would steer the terminal.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_BEGINNING = re.compile(r" *(?:[+-] )?")
 WIDE = 100
 _DIM, _PLAIN = "\x1b[2m", "\x1b[22m"
 
@@ -53,16 +54,16 @@ def folded(text: str) -> str:
     parts = (
         [line]
         if width(line) <= columns
-        else wrap(
-            line,
-            columns,
-            subsequent_indent=line[: len(line) - len(line.lstrip())],
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        else wrap(line, columns, subsequent_indent=_indent(line), break_long_words=False, break_on_hyphens=False)
         for line in text.split("\n")
     )
     return "\n".join(row for part in parts for row in part)
+
+
+def _indent(line: str) -> str:
+    """What a line begins with, as blanks: its own, and those below the sign of a list."""
+    found = _BEGINNING.match(line)
+    return " " * len(found[0]) if found else ""
 
 
 class Silent:

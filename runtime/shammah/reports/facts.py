@@ -91,13 +91,18 @@ def _form(value: float) -> str:
 def table(filed: Filed, columns: int = 100) -> str:
     """The whole report as plain text, so wide but for its reasons; on a narrow screen notes stand below their rows."""
     report = filed.report
-    rows = [HEADINGS, *((fact.name, fact.before, fact.after, fact.note) for fact in facts(report))]
+    rows = [HEADINGS, *map(_cells, facts(report))]
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEADINGS))]
     is_narrow = sum(widths) + len(GAP) * (len(HEADINGS) - 1) > columns
     lines = [filed.heading, summary(report), ""]
     lines += [line for row in rows for line in _lines(row, widths, is_narrow)]
     reasons = [*(f"+ {reason}" for reason in report.merits), *(f"- {reason}" for reason in report.reasons)]
     return "\n".join([*lines, *([""] if reasons else []), *reasons])
+
+
+def _cells(fact: Fact) -> tuple[str, ...]:
+    """A row of the table; that nothing was measured is said once."""
+    return fact.name, "" if fact.before == fact.after == NOT_MEASURED else fact.before, fact.after, fact.note
 
 
 def _lines(row: tuple[str, ...], widths: list[int], is_narrow: bool) -> list[str]:
