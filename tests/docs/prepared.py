@@ -114,7 +114,7 @@ def _correct(journal: Journal, lineage: str, text: str) -> None:
     question = journal.note_route(question, features.of_question(text), None, 0.5)
     answer = NewAnswer(Side.LOCAL, True, "I cannot know.", Reason.OFFLINE, "stop", "seedling", (), False, 9, 4, {})
     journal.save(question, [answer])
-    rate(journal, question, Feedback(Rating.CRITICAL, target=f"make {text.split()[-3]}"), has_teacher=False)
+    rate(journal, question, Feedback(Rating.CRITICAL, target="make staging"), has_teacher=False)
 
 
 def _cut_off(home: Home) -> None:

@@ -57,6 +57,11 @@ def test_what_is_not_run_is_named_with_a_reason_and_nothing_else_is() -> None:
     assert set(PARSED) | set(MORE) | set(TYPED) <= {command.text for command in OURS}, "a stale entry"
 
 
+def test_every_command_is_shown_in_some_page() -> None:
+    typed = {command.words[1 : 1 + length] for command in OURS for length in (1, 2)}
+    assert {path for path in paths() if path} <= typed, "docs/guide.md is the place"
+
+
 def parsed(words: tuple[str, ...]) -> None:
     """Read a command's flags as it would, without doing anything."""
     command: Any = get_command(app)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -14,6 +15,7 @@ from shammah.feedback import Feedback, rate
 from shammah.policy import Reason, Side
 from shammah.records import NewAnswer, Rating
 from shammah_convert.chat import Message
+from tests.anthropic_server import Answer, AnthropicServer
 from tests.docs.prepared import PULLED, House
 from tests.docs.reference import PLAIN, help_of, paths
 from tests.known import record_seedling
@@ -21,6 +23,7 @@ from tests.whole.command import Home
 
 NARROW = 60
 HOSTILE = "plain \x1b[2J\x1b]0;owned\x07\x9b31m text"
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 STYLE = re.compile(r"\x1b\[[\d;]*m")
 
 LOOKS = (
@@ -156,6 +159,22 @@ def test_what_goes_wrong_is_said_in_a_sentence_and_the_next_step(
     assert hint, "the next step follows"
 
 
+@pytest.mark.parametrize(
+    ("taken", "arguments"),
+    [("", ("config", "set", "offline", "true")), ("heads", ("ask", "--offline", "x")), ("heads", ("heads", "refit"))],
+)
+def test_a_file_in_the_way_is_named_with_the_next_step(taken: str, arguments: tuple[str, ...], tmp_path: Path) -> None:
+    home = Home(tmp_path / "home", {"SHAMMAH_WORKER_ENABLED": "0"})
+    (home.path / taken).parent.mkdir(exist_ok=True)
+    (home.path / taken).write_text("in the way")
+    done = home.run(*arguments)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    said, hint = done.stderr.strip().splitlines()[-2:]
+    assert said.startswith(f"shammah: {home.path / taken}")
+    assert "shammah doctor" in hint
+
+
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home whose question, answer and correction would steer a terminal."""
@@ -186,5 +205,16 @@ def test_no_text_of_a_models_steers_the_terminal(arguments: tuple[str, ...], hos
     with hostile.journal() as journal:
         places = {"ID": journal.recent(1)[0].id, "EXAMPLE": journal.examples.all()[0].example.id}
     said = hostile.show(*(places.get(word, word) for word in arguments), NO_COLOR="1")
-    assert "plain" in said or "text" in said or arguments == ("stats",)
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", said.replace("\r", ""))
+    assert "plain" in said or arguments == ("stats",)
+    assert not CONTROL.search(said.replace("\r", ""))
+
+
+def test_no_answer_of_claudes_steers_the_terminal_or_what_reads_a_pipe(tmp_path: Path) -> None:
+    with AnthropicServer([Answer(HOSTILE), Answer(HOSTILE)]) as server:
+        key = {"ANTHROPIC_API_KEY": "sk-ant-" + "test" * 6, "ANTHROPIC_BASE_URL": server.url}
+        home = Home.used(tmp_path, key | {"SHAMMAH_WORKER_ENABLED": "0", "HF_HUB_OFFLINE": "1"})
+        piped = home.run("ask", "--teacher", "x").stdout
+        shown = home.show("ask", "--teacher", "x", NO_COLOR="1").replace("\r", "")
+    for said in (piped, shown):
+        assert "plain" in said
+        assert not CONTROL.search(said)

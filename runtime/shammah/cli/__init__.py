@@ -104,6 +104,11 @@ def main() -> None:
         app(prog_name="shammah")  # also for `python -m shammah`: the completion's variable is named after it
     except ShammahError as error:
         sys.exit(_report(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        hint = "Check its rights and the free space; `shammah doctor` looks for what is wrong."
+        sys.exit(_report(ShammahError(f"{error.filename} cannot be used: {error.strerror}", hint=hint)))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

@@ -55,7 +55,7 @@ def show(number: Number, as_json: AsJson = False) -> None:
         if as_json:
             write(json.dumps(row))
         else:
-            tell("\n".join(f"{key:<10} {_words(row[key])}" for key in row))
+            tell("\n".join(_lines(row)))
 
 
 @app.command()
@@ -107,6 +107,17 @@ def _line(journal: "Journal", checkpoint: "Checkpoint") -> str:
 def _base(journal: "Journal", checkpoint: "Checkpoint") -> str:
     base = journal.base(checkpoint.lineage)
     return base.name if base else checkpoint.lineage[:12]
+
+
+def _lines(row: dict[str, Any]) -> list[str]:
+    """A row as lines; what is within a value stands below its name."""
+    lines: list[str] = []
+    for key, value in row.items():
+        if isinstance(value, dict):
+            lines += [key, *(f"  {name:<25} {_words(inner)}" for name, inner in value.items())]
+        else:
+            lines.append(f"{key:<10} {_words(value)}")
+    return lines
 
 
 def _words(value: object) -> str:
