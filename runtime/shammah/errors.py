@@ -4,7 +4,7 @@
 class ShammahError(Exception):
     """Something that a person should read."""
 
-    hint = "Run the command again with --why to see more."
+    hint = "`shammah doctor` looks for what is wrong."
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -15,7 +15,7 @@ class ShammahError(Exception):
 class UsageError(ShammahError):
     """The command cannot be meant so."""
 
-    hint = "See `shammah ask --help`."
+    hint = "Add --help to the command to see what it takes."
 
 
 class ContextTooLong(UsageError):

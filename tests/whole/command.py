@@ -42,6 +42,13 @@ class Home:
         code, out, err = forked.run(arguments, self.environment(), data)
         return subprocess.CompletedProcess(arguments, code, out.decode(), err.decode())
 
+    def show(self, *arguments: str, columns: int = 80, **variables: str) -> str:
+        """Run a command that succeeds on a terminal: what it wrote there."""
+        environment = self.environment() | {"TERM": "xterm"} | variables
+        code, said = forked.run_on_terminal(arguments, environment, columns)
+        assert code == 0, said
+        return said.replace("\r\n", "\n")
+
     def ask(self, *arguments: str, stdin: str | None = None) -> dict[str, Any]:
         """Ask with --json and read the object."""
         done = self.run("ask", "--json", *arguments, stdin=stdin)

@@ -1,14 +1,13 @@
 """`shammah feedback`: what you think of an answer, so that the next one is better."""
 
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shammah import config
 from shammah.cli import complete
-from shammah.cli.screen import folded, harmless, say, write
+from shammah.cli.screen import harmless, say, tell
 from shammah.cli.session import current as current_session
 from shammah.cli.typed import clean, read_stdin
 from shammah.errors import ConfigError, UsageError
@@ -63,7 +62,7 @@ def give(said: "Feedback", question: "Question", journal: "Journal", settings: c
     new = path.rate(journal, question, said, needs_target and _has_teacher(settings))
     due = schedule.consider(journal, settings)
     summary = _summary(new, question, journal, settings)
-    write(folded(summary) if sys.stdout.isatty() else summary)
+    tell(summary)
     if due:
         say(due)
     if settings.worker.enabled and journal.jobs.waiting():
