@@ -1,0 +1,42 @@
+"""Prompts without a secret: tricky ones that were written down, and those of this repository."""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from shammah import __file__ as _SHAMMAH
+from tests.secrets.drawing import draw
+
+_HERE = Path(__file__).parent
+_ROOT = _HERE.parents[1]
+
+
+def tricky() -> Iterator[str]:
+    """Prompts that hold hashes, ids, long names, and much talk of keys and passwords."""
+    for number, text in enumerate((_HERE / "harmless.txt").read_text().split("\n%%\n")):
+        yield draw(text.strip("\n"), str(number)).text
+
+
+def ordinary() -> Iterator[str]:
+    """Those of the seedling's corpus and evaluation, of the general questions and of the benches."""
+    for file in sorted((Path(_SHAMMAH).parent / "prompts").glob("*.jsonl")):
+        yield from _in_lines(file)
+    for file in sorted((_ROOT / "models/seedling").rglob("*.toml")):
+        yield from _strings(tomllib.loads(file.read_text()))
+
+
+def _in_lines(file: Path) -> Iterator[str]:
+    for line in file.read_text().splitlines():
+        yield from _strings(json.loads(line))
+
+
+def _strings(found: Any) -> Iterator[str]:
+    if isinstance(found, str):
+        yield found
+    elif isinstance(found, dict):
+        yield from _strings(list(found.values()))
+    elif isinstance(found, list):
+        for each in found:
+            yield from _strings(each)
