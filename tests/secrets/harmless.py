@@ -20,23 +20,19 @@ def tricky() -> Iterator[str]:
 
 
 def ordinary() -> Iterator[str]:
-    """Those of the seedling's corpus and evaluation, of the general questions and of the benches."""
+    """The general questions, and those of the seedling's corpus and evaluation, a line each."""
     for file in sorted((Path(_SHAMMAH).parent / "prompts").glob("*.jsonl")):
-        yield from _in_lines(file)
+        for line in file.read_text().splitlines():
+            yield json.loads(line)["prompt"]
     for file in sorted((_ROOT / "models/seedling").rglob("*.toml")):
-        yield from _strings(tomllib.loads(file.read_text()))
+        yield from _lines(tomllib.loads(file.read_text()))
 
 
-def _in_lines(file: Path) -> Iterator[str]:
-    for line in file.read_text().splitlines():
-        yield from _strings(json.loads(line))
-
-
-def _strings(found: Any) -> Iterator[str]:
+def _lines(found: Any) -> Iterator[str]:
     if isinstance(found, str):
-        yield found
+        yield from filter(None, found.splitlines())
     elif isinstance(found, dict):
-        yield from _strings(list(found.values()))
+        yield from _lines(list(found.values()))
     elif isinstance(found, list):
         for each in found:
-            yield from _strings(each)
+            yield from _lines(each)
