@@ -59,7 +59,7 @@ class NothingVerified(ShammahError):
 class StaysHere(UsageError):
     """`privacy.never_forward` keeps a question on this machine."""
 
-    hint = "Leave out --teacher; `shammah config show privacy.never_forward` has the patterns, `config edit` changes them."
+    hint = "Leave out --teacher; `shammah config show privacy.never_forward` has the patterns."
 
 
 class BudgetReached(ShammahError):

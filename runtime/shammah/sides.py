@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from shammah import features
@@ -109,7 +109,7 @@ class TeacherSide:
     max_tokens: int
     max_usd_per_day: float
     max_usd_per_month: float = math.inf
-    never: Patterns = Patterns()
+    never: Patterns = field(default_factory=Patterns)
 
     def keeps(self, messages: Sequence[Message]) -> bool:
         """Whether something in a conversation never leaves this machine."""

@@ -100,7 +100,7 @@ class Outcome:
 
 
 def is_private(answer: Answer) -> bool:
-    """Whether what goes on from an answer stays on this machine: the record says so, also where a secret was replaced."""
+    """Whether what goes on from an answer stays here: its record says so, also where what matched was replaced."""
     return answer.reason == Reason.PRIVATE
 
 

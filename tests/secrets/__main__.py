@@ -1,7 +1,7 @@
 """`python -m tests.secrets`: recall by halves, and the harmless prompts that are touched.
 
-`--failures` shows what went wrong in the tuning half; nothing shows it of the held-out half. `--prompts FILE` adds harmless
-prompts: JSON lines with a `query` or a `prompt`.
+`--failures` shows what went wrong in the tuning half; nothing shows it of the held-out half. `--prompts FILE` adds
+harmless prompts: JSON lines with a `query` or a `prompt`.
 """
 
 import argparse
@@ -18,12 +18,15 @@ def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.secrets")
     parser.add_argument("--failures", action="store_true")
-    parser.add_argument("--one-in", type=int, default=1, help="a sample of the secrets, for speed")
+    parser.add_argument("--one-in", type=int, default=1, help="a sample of secrets and ordinary prompts, for speed")
     parser.add_argument("--prompts", type=Path, nargs="*", default=[])
     given = parser.parse_args()
     found = recall(given.one_in)
-    kinds = {"tricky": harmless.tricky(), "ordinary": harmless.ordinary(), "given": _given(given.prompts)}
-    harm = {name: touched(prompts) for name, prompts in kinds.items()}
+    harm = {
+        "tricky": touched(harmless.tricky()),
+        "ordinary": touched(harmless.ordinary(), given.one_in),
+        "given": touched(_given(given.prompts), given.one_in),
+    }
     lines = [*_failures(found, harm)] if given.failures else []
     sys.stdout.write("\n".join([*lines, *_table(found, harm), ""]))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shammah import __file__ as _SHAMMAH
+import shammah
 from tests.secrets.drawing import draw
 
 _HERE = Path(__file__).parent
@@ -21,7 +21,7 @@ def tricky() -> Iterator[str]:
 
 def ordinary() -> Iterator[str]:
     """The general questions, and those of the seedling's corpus and evaluation, a line each."""
-    for file in sorted((Path(_SHAMMAH).parent / "prompts").glob("*.jsonl")):
+    for file in sorted((Path(shammah.__file__).parent / "prompts").glob("*.jsonl")):
         for line in file.read_text().splitlines():
             yield json.loads(line)["prompt"]
     for file in sorted((_ROOT / "models/seedling").rglob("*.toml")):

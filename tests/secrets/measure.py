@@ -77,7 +77,7 @@ def recall(one_in: int = 1) -> Recall:
     result = Recall()
     for case in cases():
         name = f"{case.provider.name}/{case.provider.kind}/{case.framing.name}"
-        if int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % one_in == 0:
+        if _number(name) % one_in == 0:
             result.take(case)
     return result
 
@@ -95,10 +95,12 @@ class Touched:
         return Share(self.touched[held_out], self.seen[held_out])
 
 
-def touched(prompts: Iterable[str]) -> Touched:
-    """Redact what holds no secret."""
+def touched(prompts: Iterable[str], one_in: int = 1) -> Touched:
+    """Redact what holds no secret: all of it, or one prompt in so many."""
     result = Touched()
     for prompt in _each_once(prompts):
+        if _number(prompt) % one_in:
+            continue
         half = is_held_out(prompt)
         redacted = Redactor().redact(prompt)
         result.seen[half] += 1
@@ -106,6 +108,10 @@ def touched(prompts: Iterable[str]) -> Touched:
         if redacted != prompt and not half:
             result.failures.append(redacted)
     return result
+
+
+def _number(name: str) -> int:
+    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
 
 
 def _each_once(prompts: Iterable[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Secrets and what never leaves, as users meet them: commands against a server that speaks the teacher's wire format."""
+"""Secrets and what never leaves, as users meet them: commands against a server that speaks the wire format."""
 
 from collections.abc import Iterator
 from pathlib import Path

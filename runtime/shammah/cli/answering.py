@@ -62,7 +62,9 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
             rates=settings.sampling,
         )
         shows_live = sys.stdout.isatty() and not options.as_json
-        screen = (Terminal if shows_live else Silent)(lambda worst_usd: _forwarding(parts, worst_usd, options.tells_why))
+        screen = (Terminal if shows_live else Silent)(
+            lambda worst_usd: _forwarding(parts, worst_usd, options.tells_why)
+        )
         request = _request(options, settings, journal)
         with stop:
             outcome = assistant.ask(request, screen, stop)

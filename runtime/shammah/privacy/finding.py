@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from urllib.parse import unquote
 
 from shammah.privacy import shapes
+from shammah.privacy.passwords import find_passwords
 from shammah.privacy.spans import PLACEHOLDER, Span
+from shammah.privacy.tokens import find_tokens
+from shammah.privacy.words import STEMS
 
-# Every pattern needs one of these. Compiling them takes 25 ms, which most questions can do without.
-_WORTH_A_LOOK = re.compile(
-    r"\S{15}|-----|pass|pwd|wort|contrase|mot de|senha|secret|token|key|auth|bearer|cookie|curl|mysql|mariadb|login",
-    re.IGNORECASE,
-)
+# Every pattern needs a long word, or one of the stems. Compiling them takes 25 ms, which most questions can do without.
+_WORTH_A_LOOK = re.compile(r"[!-~]{15}|-----")
 # detect-secrets takes 0.1 s to import; its plugins need one of these, or a long word with a digit.
 _WORTH_A_SCAN = re.compile(r"://\S+@|AKC|xox|pass|pwd|secret|token|key|auth|credential|contrase", re.IGNORECASE)
 LONG_WORD = 16
@@ -30,14 +31,39 @@ OVERLAP_CHARACTERS = 512
 
 def find(text: str) -> Iterator[Span]:
     """Where the secrets of a text stand, by our patterns and by detect-secrets' own."""
-    if not _WORTH_A_LOOK.search(text):
+    if not _is_worth_a_look(text):
         return
-    for pattern in shapes.compiled():
-        for match in pattern.finditer(text):
-            yield match.span("secret" if "secret" in pattern.groupindex else 0)
+    yield from _find_written(text)
+    for start, end in _escaped(text):
+        if any(True for _ in _find_written(unquote(text[start:end]))):
+            yield start, end
     lines = [part for line in text.splitlines() for part in _windows(line) if _is_worth_a_scan(part)]
     for secret in set(_scan(lines)) if lines else ():
         yield from occurrences(secret, text)
+
+
+def _is_worth_a_look(text: str) -> bool:
+    """Whether there is a long word, or one that is said of secrets."""
+    if _WORTH_A_LOOK.search(text):
+        return True
+    low = text.lower()
+    return any(stem in low for stem in STEMS)
+
+
+def _find_written(text: str) -> Iterator[Span]:
+    """What our own patterns find."""
+    for pattern in shapes.compiled():
+        for match in pattern.finditer(text):
+            yield match.span("secret" if "secret" in pattern.groupindex else 0)
+    yield from find_tokens(text)
+    yield from find_passwords(text)
+
+
+def _escaped(text: str) -> Iterator[Span]:
+    """Values of parameters that hold what an address cannot: they are read as they were before."""
+    if "%" in text:
+        for match in re.finditer(r"(?<==)[^\s&=\"'<>%]{0,500}%[0-9A-Fa-f]{2}[^\s&=\"'<>]{0,4000}", text):
+            yield match.span()
 
 
 def _is_worth_a_scan(line: str) -> bool:
