@@ -20,14 +20,15 @@ _ALPHABETS = {
     "bech": "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L",
     "base58": "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz",
 }
-_WORDS = (
+_SENTENCE = (
     "abandon ability absent absorb acid across actor adapt admit adult advice afraid again agent alarm album alert "
     "alien alpha amazing amount anchor ancient angle animal answer apple april arch arena armor arrow artist aspect "
     "asset atom autumn average bacon badge balance banana bargain basket battle beach beauty bicycle blanket "
     "blossom bonus border bottom brave bridge bronze bubble cabin cactus camera candy canvas carbon castle casual "
     "cereal chapter cherry circle citizen clever climb clock coconut coral cotton cradle crystal dolphin dragon "
     "eagle earth elephant ember empower engine estate exotic "
-).split()  # noqa: SIM905
+)
+_WORDS = _SENTENCE.split()
 _NAMES = ["Summer", "Winter", "Berlin", "Dragon", "Monkey", "Arsenal", "Sunshine", "Wombat", "Bluebird", "Kitchen"]
 _LEET = str.maketrans("aeiost", "431057")
 _FORM = re.compile(r"\[(\w+) (\d+)\]|\((\w+) (\d+)\)")

@@ -11,11 +11,12 @@ from shammah.privacy.words import PUBLIC, SECRET
 SHORTEST, SHORTEST_BARE, SHORTEST_PREFIXED = 15, 30, 20
 BEFORE, AFTER, AROUND_PUBLIC = 100, 60, 40
 # The pairs of letters that make up two thirds of English: names and words are full of them, random letters are not.
-_COMMON = frozenset(
+_PAIRS = (
     "th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le ve co me de hi ri ro ic"
     " ne ea ra ce li ch ll be ma si om ur la el ec us ta na ns pr ad ct no et ho em ac tr ss lo ge id ol di po un pe il"
-    " op ly ot ie mo so su wa ni am ec ir fo os ca bl ke ry ut ul ag ov ke ab ap ay im ai fi pa sh do up ex br".split()  # noqa: SIM905
+    " op ly ot ie mo so su wa ni am ec ir fo os ca bl ke ry ut ul ag ov ke ab ap ay im ai fi pa sh do up ex br"
 )
+_COMMON = frozenset(_PAIRS.split())
 _MOST_COMMON = 0.4
 _LEAST_CHANGES = 0.25
 
