@@ -56,6 +56,12 @@ class NothingVerified(ShammahError):
     hint = "Set ANTHROPIC_API_KEY so that Claude may answer, or leave out --verified."
 
 
+class StaysHere(UsageError):
+    """`privacy.never_forward` keeps a question on this machine."""
+
+    hint = "Leave out --teacher; `shammah config show privacy.never_forward` has the patterns."
+
+
 class BudgetReached(ShammahError):
     """The day's budget for the teacher, or the month's, does not cover this question."""
 

@@ -19,7 +19,7 @@ from shammah.journal import Journal
 from shammah.memory import Precedence
 from shammah.policy import Side
 from shammah.records import Answer, Question
-from shammah.turn import Outcome, Request
+from shammah.turn import Outcome, Request, is_private
 from shammah_convert.chat import Message
 
 
@@ -62,7 +62,9 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
             rates=settings.sampling,
         )
         shows_live = sys.stdout.isatty() and not options.as_json
-        screen = (Terminal if shows_live else Silent)(lambda: announce(parts))
+        screen = (Terminal if shows_live else Silent)(
+            lambda worst_usd: _forwarding(parts, worst_usd, options.tells_why)
+        )
         request = _request(options, settings, journal)
         with stop:
             outcome = assistant.ask(request, screen, stop)
@@ -80,8 +82,9 @@ def answer(options: Options, settings: Settings, meter: BusyMeter) -> None:
 
 def _request(options: Options, settings: Settings, journal: Journal) -> Request:
     last = _last(journal, options.session) if options.goes_on else None
+    keeps = last is not None and is_private(last[1])
     stays = last is not None and not last[0].may_go_online and options.forced is not Side.TEACHER
-    if stays and not settings.offline:
+    if stays and not keeps and not settings.offline:
         say("This conversation stays on this machine, as it began; --teacher would forward all of it.")
     return Request(
         text=options.text,
@@ -91,6 +94,7 @@ def _request(options: Options, settings: Settings, journal: Journal) -> Request:
         forced=options.forced,
         wants_verified=options.wants_verified,
         is_offline=settings.offline or stays,
+        is_private=keeps,
         sampling=Sampling(settings.answer.max_tokens, settings.answer.temperature, options.seed),
     )
 
@@ -102,6 +106,24 @@ def _last(journal: Journal, session: str) -> tuple[Question, Answer]:
     if last is None or shown is None:
         raise UsageError("there is no answer to continue from", hint="Ask without -c first.")
     return last, shown
+
+
+def _forwarding(parts: Parts, worst_usd: float, tells_why: bool) -> None:
+    """Before a forward: what it costs at most, where somebody wants to know."""
+    announce(parts)
+    if tells_why:
+        say(_worst_case(parts, worst_usd))
+
+
+def _worst_case(parts: Parts, worst_usd: float) -> str:
+    most, spending = parts.settings.teacher, parts.journal.spending
+    left_today = max(0.0, most.max_usd_per_day - spending.usd_today())
+    left_this_month = max(0.0, most.max_usd_per_month - spending.usd_this_month())
+    reckoned = "" if catalog.price_of(most.model) else " (its price is unknown: reckoned at the dearest that is known)"
+    return (
+        f"cost: at most ${worst_usd:.4f}{reckoned}; left today: ${left_today:.4f} of ${most.max_usd_per_day:g},"
+        f" this month: ${left_this_month:.4f} of ${most.max_usd_per_month:g}"
+    )
 
 
 def announce(parts: Parts) -> None:
@@ -167,6 +189,8 @@ def notes(outcome: Outcome) -> list[str]:
     shown, lines = outcome.answer, list[str]()
     if outcome.redactions and shown.side == Side.TEACHER:
         lines.append(f"{outcome.redactions} secret{'s' * (outcome.redactions > 1)} stayed on this machine.")
+    if is_private(shown):
+        lines.append("This conversation stays on this machine: `privacy.never_forward`.")
     if shown.finish == Finish.REFUSAL:
         lines.append("Claude declined to answer this as it stands.")
     if shown.finish == Finish.LENGTH:

@@ -69,7 +69,7 @@ def _indent(line: str) -> str:
 class Silent:
     """Shows nothing until the answer is final: for pipes and JSON."""
 
-    def __init__(self, announce: Callable[[], None]) -> None:
+    def __init__(self, announce: Callable[[float], None]) -> None:
         self.forwarding = announce
 
     def draft(self, text: str) -> None:
@@ -89,7 +89,7 @@ class Silent:
 class Terminal:
     """Streams to a terminal; a draft is dim, and visibly replaced when it is discarded."""
 
-    def __init__(self, announce: Callable[[], None], stream: TextIO = sys.stdout) -> None:
+    def __init__(self, announce: Callable[[float], None], stream: TextIO = sys.stdout) -> None:
         self.forwarding = announce
         self._stream = stream
         self._is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"

@@ -194,7 +194,7 @@ class Desk:
         finally:
             screen.leave()
 
-    def _announce(self) -> None:
+    def _announce(self, _worst_usd: float) -> None:
         announce(self.parts)
 
     def _new_parts(self) -> Parts:
