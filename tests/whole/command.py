@@ -12,7 +12,7 @@ from shammah.journal import Journal
 from tests.known import record_seedling
 from tests.whole import forked
 
-OWN_VARIABLES = ("ANTHROPIC_", "SHAMMAH_", "HF_")
+OWN_VARIABLES = ("ANTHROPIC_", "SHAMMAH_", "HF_", "COLUMNS", "LINES")
 
 
 @dataclass(frozen=True)
