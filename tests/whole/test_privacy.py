@@ -76,11 +76,3 @@ def test_the_worst_case_is_told_before_the_call_where_it_is_asked_for(tmp_path: 
     cost = next(line for line in lines if line.startswith("cost: at most $"))
     assert "left today: $1.0000 of $1, this month: $20.0000 of $20" in cost
     assert lines.index(cost) < next(place for place, line in enumerate(lines) if line.startswith("route: teacher"))
-
-
-def test_what_a_call_that_never_came_about_would_have_cost_is_told(tmp_path: Path) -> None:
-    with AnthropicServer([]) as server:
-        home = home_with(server, tmp_path, **QUIET)
-    done = home.run("ask", "--why", "--teacher", "undo my last commit")
-    assert done.returncode == 1, "nobody listens there any more"
-    assert done.stderr.startswith("cost: at most $")
