@@ -68,6 +68,9 @@ class Completion:
     logprobs: tuple[float, ...] = ()
 
 
+ANY_TOOL = "*"
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How tokens are chosen.
@@ -76,13 +79,21 @@ class Sampling:
         max_tokens: At most so many completion tokens.
         temperature: 0 is greedy.
         seed: Makes a draw above temperature 0 repeatable; None takes a fresh one.
-        schema: The answer is JSON of this JSON schema; the teacher alone obeys it.
+        schema: The answer is JSON of this JSON schema.
+        grammar: The answer is of this GBNF grammar, whose first rule is `root`; the local model alone obeys it, and it
+            goes before a schema.
+        stop: The answer ends before the first of these texts.
+        tool: The tool that is to be called, or `ANY_TOOL` for one of them; empty leaves it open. The teacher obeys
+            it: for the local model there is a grammar.
     """
 
     max_tokens: int = 1024
     temperature: float = 0.0
     seed: int | None = None
     schema: Mapping[str, object] | None = None
+    grammar: str = ""
+    stop: tuple[str, ...] = ()
+    tool: str = ""
 
 
 class Generator(Protocol):

@@ -131,6 +131,7 @@ class TeacherSide:
         restore: Restore = iter,
         messages: Sequence[Message] | None = None,
         schema: Mapping[str, object] | None = None,
+        sampling: Sampling | None = None,
     ) -> Completion:
         """Answer a recorded question, redacted as it is, within the budgets of the day and of the month.
 
@@ -142,6 +143,7 @@ class TeacherSide:
             restore: Puts secrets back where placeholders stand; the completion itself keeps the placeholders.
             messages: What is sent in the place of the question's conversation, redacted.
             schema: The JSON schema that the answer is to follow.
+            sampling: What else is wanted of the answer, with a schema of its own; how long it may be is settled here.
 
         Raises:
             KeyMissing: There is no key, or it is refused.
@@ -149,15 +151,16 @@ class TeacherSide:
             TeacherError: No whole answer came.
         """
         messages = messages or question.context
+        wanted = replace(sampling or Sampling(schema=schema), max_tokens=self.max_tokens)
         # A schema is sent too, and read as tokens.
-        sent = messages if schema is None else [*messages, Message("system", json.dumps(schema))]
+        sent = messages if wanted.schema is None else [*messages, Message("system", json.dumps(wanted.schema))]
         worst = self.worst_cost_usd(sent)
         reservation = journal.spending.reserve(worst, self.max_usd_per_day, question, self.max_usd_per_month)
         if reservation is None:
             raise budget_reached(self.passed(journal, messages))
         said: list[Chunk] = []
         try:
-            collect(restore(_kept(self._stream(messages, stop, schema), said)), show)
+            collect(restore(_kept(self._stream(messages, wanted, stop), said)), show)
         except (KeyMissing, TeacherError) as error:
             if error.is_free:
                 journal.spending.settle(reservation, 0.0)
@@ -168,10 +171,10 @@ class TeacherSide:
             journal.spending.settle(reservation, completion.end.cost_usd)
         return completion
 
-    def _stream(self, messages: Sequence[Message], stop: Stop, schema: Mapping[str, object] | None) -> Iterator[Chunk]:
+    def _stream(self, messages: Sequence[Message], sampling: Sampling, stop: Stop) -> Iterator[Chunk]:
         if self.generator is None:
             raise KeyMissing("the teacher has no key")
-        return self.generator.stream(messages, Sampling(self.max_tokens, schema=schema), stop)
+        return self.generator.stream(messages, sampling, stop)
 
     def answer(self, completion: Completion, reason: Reason, seconds: dict[str, float]) -> NewAnswer:
         """A completion as an answer for the journal: not shown, verified where it is whole."""

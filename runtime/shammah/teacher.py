@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from shammah.catalog import Price
+from shammah.claude_messages import request_of
 from shammah.config import TeacherSettings
 from shammah.errors import ConfigError, Interrupted, KeyMissing, TeacherError
 from shammah.generation import Chunk, End, Finish, Sampling, Stop, never
@@ -124,12 +125,7 @@ class Teacher:
                 call.abandon()
 
     def _request(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
-        system = "\n\n".join(message.content for message in messages if message.role == "system")
-        turns = [{"role": m.role, "content": m.content} for m in messages if m.role != "system" and m.content.strip()]
-        request: dict[str, Any] = {"model": self.model, "max_tokens": sampling.max_tokens, "messages": turns}
-        if sampling.schema is not None:
-            request["output_config"] = {"format": {"type": "json_schema", "schema": dict(sampling.schema)}}
-        return request | ({"system": system} if system else {})
+        return {"model": self.model, **request_of(messages, sampling)}
 
     def _read(self, call: "_Call", deadline: float, stop: Stop) -> Iterator[Chunk]:
         """Pass on what the call's thread reads, until the end, the deadline or a stop."""

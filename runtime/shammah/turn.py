@@ -44,6 +44,7 @@ class Request:
     Attributes:
         history: The turns before, as the journal keeps them.
         is_offline: Nothing may leave the machine for it.
+        id: Under which it is recorded, where somebody has to name it before; empty takes a new one.
     """
 
     text: str
@@ -54,6 +55,7 @@ class Request:
     wants_verified: bool = False
     is_offline: bool = False
     sampling: Sampling = field(default_factory=Sampling)
+    id: str = ""
 
     @property
     def context(self) -> list[Message]:

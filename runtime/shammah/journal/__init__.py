@@ -110,6 +110,7 @@ class Journal:
         context: Sequence[Message],
         redactions: int,
         may_go_online: bool,
+        id: str = "",
     ) -> Question:
         """Record a question before anyone works on it; `context` is redacted and ends with the question."""
         with self._db.write() as db:
@@ -117,7 +118,7 @@ class Journal:
                 "INSERT INTO questions (id, created, session, lineage, text, context, may_go_online, redactions)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    new_id(),
+                    id or new_id(),
                     now(),
                     session,
                     lineage,
