@@ -206,6 +206,18 @@ class OnnxMissing(ShammahError):
     hint = 'Install it: pip install "shammah[onnx]"'
 
 
+class ServeMissing(ShammahError):
+    """What the daemon stands on is not installed."""
+
+    hint = 'Install it: pip install "shammah[serve]"'
+
+
+class ServeError(ShammahError):
+    """The daemon cannot be started, or not be reached."""
+
+    hint = "See `shammah serve status`, and serve.log in SHAMMAH_HOME."
+
+
 class CheckpointError(ShammahError):
     """A checkpoint cannot be used."""
 
