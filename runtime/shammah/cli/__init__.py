@@ -21,6 +21,7 @@ from shammah.cli import feedback as feedback_command
 from shammah.cli import heads as heads_command
 from shammah.cli import log as log_command
 from shammah.cli import models as models_command
+from shammah.cli import serve as serve_command
 from shammah.cli import stats as stats_command
 from shammah.cli import train as train_command
 from shammah.errors import (
@@ -34,6 +35,7 @@ from shammah.errors import (
     ModelTooLarge,
     NothingVerified,
     OnnxMissing,
+    ServeMissing,
     ShammahError,
     TrainerMissing,
     UsageError,
@@ -50,6 +52,7 @@ _EXIT_CODES: dict[type[ShammahError], int] = {
     KeyMissing: 3,
     TrainerMissing: 3,
     OnnxMissing: 3,
+    ServeMissing: 3,
     NothingVerified: 4,
     BudgetReached: 5,
     Interrupted: INTERRUPTED,
@@ -76,6 +79,7 @@ app.add_typer(examples_command.app, name="examples")
 app.add_typer(heads_command.app, name="heads")
 app.add_typer(log_command.app, name="log")
 app.add_typer(models_command.app, name="models")
+app.add_typer(serve_command.app, name="serve")
 
 
 def _show_version(is_asked: bool) -> None:

@@ -12,7 +12,6 @@ from shammah import feedback as path_of_feedback
 from shammah.admission import Refuse, Wish
 from shammah.amounts import gigabytes
 from shammah.cli import explain, stats
-from shammah.cli.answering import reasons
 from shammah.cli.feedback import give
 from shammah.cli.screen import folded, harmless, say, write
 from shammah.cli.typed import edited
@@ -28,6 +27,7 @@ from shammah.repl.commands import Call, help_lines
 from shammah.repl.conversation import Spoken, again
 from shammah.repl.desk import Desk
 from shammah.stats import figures
+from shammah.telling import reasons
 
 _NEED_MODEL = ("use", "load", "rollback", "import", "domains")
 
