@@ -96,6 +96,23 @@ class Sampling:
     tool: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a model file says of itself.
+
+    Attributes:
+        context_tokens: The context it was trained for.
+        size_bytes: Of its tensors.
+    """
+
+    architecture: str
+    name: str
+    context_tokens: int
+    parameters: int
+    size_bytes: int
+    layers: int
+
+
 class Generator(Protocol):
     """Anything that completes a chat: the local model, the teacher, a test's script."""
 
