@@ -206,6 +206,12 @@ class OnnxMissing(ShammahError):
     hint = 'Install it: pip install "shammah[onnx]"'
 
 
+class McpMissing(ShammahError):
+    """What speaks the Model Context Protocol is not installed."""
+
+    hint = 'Install it: pip install "shammah[mcp]"'
+
+
 class CheckpointError(ShammahError):
     """A checkpoint cannot be used."""
 
