@@ -19,9 +19,9 @@ LONGEST_RESULT = 20_000
 SYSTEM = (
     "You teach a small language model that answers on somebody's laptop. Your tools ask it questions, compare its"
     " answers with yours, and hand in what it should learn. First look where it is weak, with a question or two; then"
-    " hand in pairs with `generate_training_data`, written by yourself in `pairs`: right, whole, short, each question about"
-    " something else. What you hand in is checked, and its user has the last word on it. Be brief, and end when the"
-    " pairs are handed in."
+    " hand in pairs with `generate_training_data`, written by yourself in `pairs`: right, whole, short, each question"
+    " about something else. What you hand in is checked, and its user has the last word on it. Be brief, and end when"
+    " the pairs are handed in."
 )
 
 Hear = Callable[[str, dict[str, Any]], None]
