@@ -59,9 +59,10 @@ def test_a_wrong_word_is_answered_with_the_nearest_one() -> None:
     assert "Did you mean code?" in error.value.hint
 
 
-@given(
-    st.sampled_from(doors.TOOLS), st.dictionaries(st.sampled_from(["question", "count", "category", "x"]), json_values)
-)
+some_arguments = st.dictionaries(st.sampled_from(["question", "count", "category", "x"]), json_values)
+
+
+@given(st.sampled_from(doors.TOOLS), some_arguments)
 def test_what_is_taken_fits_the_schema_and_the_rest_is_refused(tool: doors.Tool, arguments: dict[str, Any]) -> None:
     try:
         schema.read(tool.request, arguments)
