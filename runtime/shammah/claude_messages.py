@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from shammah.generation import ANY_TOOL, Sampling
+from shammah.tool_calls import turns_of
 from shammah.tool_text import Call, Tool, read_came_of, read_said, split_tools
 from shammah_convert.chat import Message
 
@@ -13,9 +14,9 @@ Block = dict[str, Any]
 def request_of(messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
     """The fields of a request that a conversation and its sampling decide."""
     system, tools = _system(messages)
-    turns = [message for message in messages if message.role != "system" and message.content.strip()]
-    request: dict[str, Any] = {"max_tokens": sampling.max_tokens}
-    request["messages"] = list(_turns(turns)) if tools else [{"role": m.role, "content": m.content} for m in turns]
+    said = [message for message in messages if message.role != "system" and message.content.strip()]
+    turns = list(_turns(said)) if tools else [{"role": m.role, "content": m.content} for m in said]
+    request: dict[str, Any] = {"max_tokens": sampling.max_tokens, "messages": turns}
     if system:
         request["system"] = system
     if sampling.stop:
@@ -24,6 +25,9 @@ def request_of(messages: Sequence[Message], sampling: Sampling) -> dict[str, Any
         request["output_config"] = {"format": {"type": "json_schema", "schema": dict(sampling.schema)}}
     if tools:
         request |= {"tools": [_tool(tool) for tool in tools], "tool_choice": _choice(sampling)}
+    if sampling.toolbox is not None:
+        turns += (turn for exchange in sampling.toolbox.exchanges for turn in turns_of(exchange))
+        request["tools"] = [*request.get("tools", ()), *map(dict, sampling.toolbox.tools)]
     return request
 
 

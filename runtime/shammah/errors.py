@@ -256,6 +256,12 @@ class ServeError(ShammahError):
     hint = "See `shammah serve status`, and serve.log in SHAMMAH_HOME."
 
 
+class McpMissing(ShammahError):
+    """What speaks the Model Context Protocol is not installed."""
+
+    hint = 'Install it: pip install "shammah[mcp]"'
+
+
 class CheckpointError(ShammahError):
     """A checkpoint cannot be used."""
 

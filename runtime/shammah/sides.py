@@ -3,14 +3,14 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from shammah import features
 from shammah.catalog import Price, dearest_price
 from shammah.early import Early, Verdict
 from shammah.errors import BudgetReached, KeyMissing, TeacherError
-from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, collect, never
+from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, Toolbox, collect, never
 from shammah.journal import Journal
 from shammah.journal.spending import Bound
 from shammah.policy import Reason, Side
@@ -125,24 +125,26 @@ class TeacherSide:
     def complete(
         self,
         journal: Journal,
-        question: Question,
+        question: Question | None,
         show: Callable[[str], None],
         stop: Stop = never,
         restore: Restore = iter,
         messages: Sequence[Message] | None = None,
         schema: Mapping[str, object] | None = None,
+        toolbox: Toolbox | None = None,
         sampling: Sampling | None = None,
     ) -> Completion:
         """Answer a recorded question, redacted as it is, within the budgets of the day and of the month.
 
         Args:
             journal: Keeps the budget.
-            question: With its whole conversation.
+            question: With its whole conversation; None where nobody asked one, and `messages` are all.
             show: Gets each piece of the answer, restored.
             stop: Ends the call early.
             restore: Puts secrets back where placeholders stand; the completion itself keeps the placeholders.
             messages: What is sent in the place of the question's conversation, redacted.
             schema: The JSON schema that the answer is to follow.
+            toolbox: What may be called meanwhile.
             sampling: What else is wanted of the answer, with a schema of its own; how long it may be is settled here.
 
         Raises:
@@ -150,11 +152,9 @@ class TeacherSide:
             BudgetReached: What is left of the day's budget, or of the month's, does not cover the worst case.
             TeacherError: No whole answer came.
         """
-        messages = messages or question.context
-        wanted = replace(sampling or Sampling(schema=schema), max_tokens=self.max_tokens)
-        # A schema is sent too, and read as tokens.
-        sent = messages if wanted.schema is None else [*messages, Message("system", json.dumps(wanted.schema))]
-        worst = self.worst_cost_usd(sent)
+        messages = messages or (question.context if question else ())
+        wanted = replace(sampling or Sampling(schema=schema, toolbox=toolbox), max_tokens=self.max_tokens)
+        worst = self.worst_cost_usd(sent(messages, wanted.schema, wanted.toolbox))
         reservation = journal.spending.reserve(worst, self.max_usd_per_day, question, self.max_usd_per_month)
         if reservation is None:
             raise budget_reached(self.passed(journal, messages))
@@ -181,6 +181,15 @@ class TeacherSide:
         assert self.generator is not None, "a teacher that answered has a generator"
         answer = _answer(completion, Side.TEACHER, self.generator.model, reason, seconds)
         return replace(answer, is_verified=completion.end.finish is Finish.STOP, cost_usd=completion.end.cost_usd)
+
+
+def sent(
+    messages: Sequence[Message], schema: Mapping[str, object] | None = None, toolbox: Toolbox | None = None
+) -> Sequence[Message]:
+    """All that is sent, as messages: a schema and tools are read as tokens, too."""
+    more = [json.dumps(schema)] if schema is not None else []
+    more += [json.dumps(asdict(toolbox), default=sorted)] if toolbox is not None else []
+    return [*messages, *(Message("system", text) for text in more)]
 
 
 def budget_reached(bound: Bound | None) -> BudgetReached:

@@ -7,9 +7,11 @@ learns it, and the local model knows it. For Claude `claude_messages` turns it i
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+
+from shammah.generation import Chunk, Finish
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 _HEAD = (
@@ -94,6 +96,17 @@ def read_came_of(text: str) -> tuple[tuple[str, ...], str]:
     return tuple(results), text[at:]
 
 
+def written(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+    """A stream whose calls are a part of its text: whoever asked with tools in the conversation reads them there."""
+    for chunk in chunks:
+        if chunk.call is not None:
+            yield Chunk("\n" + _as_written(chunk.call.name, chunk.call.arguments))
+        elif chunk.end is not None and chunk.end.finish is Finish.TOOL:
+            yield replace(chunk, end=replace(chunk.end, finish=Finish.STOP))
+        else:
+            yield chunk
+
+
 class Splitter:
     """Tells text from calls while they stream, wherever the borders of chunks fall; blanks around both are dropped.
 
@@ -173,8 +186,18 @@ def _tool(line: str) -> Tool:
 
 
 def _written(call: Call) -> str:
-    arguments = json.dumps(call.arguments, ensure_ascii=False)
-    return f'{OPEN}\n{{"name": {json.dumps(call.name, ensure_ascii=False)}, "arguments": {arguments}}}\n{CLOSE}'
+    return _framed(call.name, json.dumps(call.arguments, ensure_ascii=False))
+
+
+def _as_written(name: str, arguments: str) -> str:
+    """A call whose arguments are JSON of somebody else's spacing, as we would write it."""
+    text = _framed(name, arguments)
+    call = _call(text.removeprefix(OPEN).removesuffix(CLOSE))
+    return text if call is None else _written(call)
+
+
+def _framed(name: str, arguments: str) -> str:
+    return f'{OPEN}\n{{"name": {json.dumps(name, ensure_ascii=False)}, "arguments": {arguments}}}\n{CLOSE}'
 
 
 def _call(block: str) -> Call | None:

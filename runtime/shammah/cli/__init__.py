@@ -20,9 +20,11 @@ from shammah.cli import explain as explain_command
 from shammah.cli import feedback as feedback_command
 from shammah.cli import heads as heads_command
 from shammah.cli import log as log_command
+from shammah.cli import mcp as mcp_command
 from shammah.cli import models as models_command
 from shammah.cli import serve as serve_command
 from shammah.cli import stats as stats_command
+from shammah.cli import teach as teach_command
 from shammah.cli import train as train_command
 from shammah.errors import (
     BadModel,
@@ -31,6 +33,7 @@ from shammah.errors import (
     Interrupted,
     KeyMissing,
     LicenceNotAgreed,
+    McpMissing,
     ModelMissing,
     ModelTooLarge,
     NothingVerified,
@@ -53,6 +56,7 @@ _EXIT_CODES: dict[type[ShammahError], int] = {
     TrainerMissing: 3,
     OnnxMissing: 3,
     ServeMissing: 3,
+    McpMissing: 3,
     NothingVerified: 4,
     BudgetReached: 5,
     Interrupted: INTERRUPTED,
@@ -70,7 +74,9 @@ app.command("chat")(chat_command.chat)
 app.command("doctor")(doctor_command.doctor)
 app.command("explain")(explain_command.explain)
 app.command("feedback")(feedback_command.feedback)
+app.command("mcp")(mcp_command.mcp)
 app.command("stats")(stats_command.stats)
+app.command("teach")(teach_command.teach)
 app.command("train")(train_command.train)
 app.add_typer(adapters_command.app, name="adapters")
 app.add_typer(checkpoint_command.app, name="checkpoint")

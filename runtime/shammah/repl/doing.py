@@ -111,6 +111,13 @@ def _train(desk: Desk, rest: str) -> None:
     command(["train", "--background", *words, *_model_flag(desk)])
 
 
+def _teach(desk: Desk, rest: str) -> None:
+    """One round; the model is opened again by the next message."""
+    desk.loading.identified()
+    desk.parts.close()
+    command(["teach", "--rounds", "1", *_words(rest), *_model_flag(desk)])
+
+
 def _make_room(desk: Desk) -> None:
     """Give up our model where a training does not fit beside it; the next answer opens it again."""
     if desk.parts.model is None:
@@ -208,6 +215,7 @@ _HANDLERS: Mapping[str, Callable[[Desk, str], None]] = {
     "local": _local,
     "compare": comparison.compare,
     "why": _why,
+    "teach": _teach,
     "train": _train,
     "adapters": _adapters,
     "model": _model,
