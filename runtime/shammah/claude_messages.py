@@ -15,7 +15,7 @@ def request_of(messages: Sequence[Message], sampling: Sampling) -> dict[str, Any
     """The fields of a request that a conversation and its sampling decide."""
     system, tools = _system(messages)
     said = [message for message in messages if message.role != "system" and message.content.strip()]
-    turns = list(_turns(said)) if tools else [{"role": m.role, "content": m.content} for m in said]
+    turns: list[Block] = list(_turns(said)) if tools else [{"role": m.role, "content": m.content} for m in said]
     request: dict[str, Any] = {"max_tokens": sampling.max_tokens, "messages": turns}
     if system:
         request["system"] = system

@@ -107,7 +107,7 @@ def _choice(body: Object, tools: Sequence[Tool]) -> str:
 
 def _add(history: History, message: Object, param: str) -> None:
     content = message["content"]
-    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    blocks: list[Object] = [{"type": "text", "text": content}] if isinstance(content, str) else content
     if message["role"] == "assistant":
         _refuse(blocks, "tool_result", param, "the user's")
         calls = {block["id"]: Call(block["name"], block["input"]) for block in blocks if block["type"] == "tool_use"}

@@ -57,7 +57,7 @@ def _tools(body: Object) -> tuple[Tool, ...]:
 
 def _choice(body: Object, tools: Sequence[Tool]) -> str:
     """The tool that is to be called, as `Sampling.tool` has it."""
-    choice = body.get("tool_choice") or "auto"
+    choice: Any = body.get("tool_choice") or "auto"
     if choice in ("auto", "none"):
         return ""
     if not tools:

@@ -126,6 +126,9 @@ KEYWORDS = ANNOTATIONS | {keyword for keyword, _, _ in _BOUNDS} | {
 
 def _of_object(value: Mapping[str, object], shape: Shape, shapes: Shapes, param: str) -> Iterator[Fault]:
     properties = shape.get("properties", {})
+    for tag in TAGS:  # what is of another kind has other fields, too
+        if tag in value and tag in properties:
+            yield from _faults(value[tag], properties[tag], shapes, _inner(param, tag))
     for name in shape.get("required", ()):
         if name not in value:
             yield Fault(_inner(param, name), "is missing")
@@ -172,4 +175,5 @@ def _resolved(shape: Shape, shapes: Shapes) -> Shape:
 
 
 def _words(shape: Shape) -> Sequence[object]:
-    return shape.get("enum", (shape.get("const"),))
+    words: Sequence[object] = shape.get("enum", (shape.get("const"),))
+    return words
