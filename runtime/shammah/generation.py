@@ -76,13 +76,35 @@ class Sampling:
         max_tokens: At most so many completion tokens.
         temperature: 0 is greedy.
         seed: Makes a draw above temperature 0 repeatable; None takes a fresh one.
-        schema: The answer is JSON of this JSON schema; the teacher alone obeys it.
+        schema: The answer is JSON of this JSON schema.
+        grammar: The answer is of this GBNF grammar, whose first rule is `root`; the local model alone obeys it, and it
+            goes before a schema.
+        stop: The answer ends before the first of these texts; the local model alone obeys them.
     """
 
     max_tokens: int = 1024
     temperature: float = 0.0
     seed: int | None = None
     schema: Mapping[str, object] | None = None
+    grammar: str = ""
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a model file says of itself.
+
+    Attributes:
+        context_tokens: The context it was trained for.
+        size_bytes: Of its tensors.
+    """
+
+    architecture: str
+    name: str
+    context_tokens: int
+    parameters: int
+    size_bytes: int
+    layers: int
 
 
 class Generator(Protocol):
