@@ -1,1 +1,1 @@
-"""The daemon: a model that stays warm, for commands on a unix socket and for programs on a loopback port."""
+"""The daemon: the model stays warm in an engine of its own, which a supervisor starts again when native code dies."""
