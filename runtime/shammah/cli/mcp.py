@@ -1,6 +1,8 @@
 """`shammah mcp`: the teaching tools for whoever speaks the Model Context Protocol, such as Claude Code."""
 
+import contextlib
 import importlib.util
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,12 +35,17 @@ def mcp(offline: Offline = False, model: Model = None) -> None:
     stdio.serve(lambda: _room(settings))
 
 
-def _room(settings: config.Settings) -> "Classroom":
-    """A classroom for the thread that asks for it; it is closed with the process."""
+@contextlib.contextmanager
+def _room(settings: config.Settings) -> "Iterator[Classroom]":
+    """A classroom for the thread that asks for it."""
     from shammah.assembly import Parts
     from shammah.hardware import BusyMeter
     from shammah.journal import Journal
     from shammah.teaching import classroom
 
-    parts = Parts(settings, Journal(settings.home), BusyMeter(), say)
-    return classroom.of_parts(parts, "mcp", "an MCP client", say=say)
+    with Journal(settings.home) as journal:
+        parts = Parts(settings, journal, BusyMeter(), say)
+        try:
+            yield classroom.of_parts(parts, "mcp", "an MCP client", say=say)
+        finally:
+            parts.close()

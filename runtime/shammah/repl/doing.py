@@ -115,7 +115,10 @@ def _teach(desk: Desk, rest: str) -> None:
     """One round; the model is opened again by the next message."""
     desk.loading.identified()
     desk.parts.close()
-    command(["teach", "--rounds", "1", *_words(rest), *_model_flag(desk)])
+    words = _words(rest)
+    focus = " ".join(word for word in words if not word.startswith("--"))
+    options = [word for word in words if word.startswith("--")]
+    command(["teach", "--rounds", "1", *options, *_model_flag(desk), *([focus] if focus else ())])
 
 
 def _make_room(desk: Desk) -> None:

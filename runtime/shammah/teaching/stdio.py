@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import mcp_types
@@ -25,32 +26,44 @@ INSTRUCTIONS = (
 )
 
 
-def serve(open_room: Callable[[], Classroom]) -> None:
+OpenRoom = Callable[[], AbstractContextManager[Classroom]]
+
+
+def serve(open_room: OpenRoom) -> None:
     """Serve until stdin ends.
 
     Args:
-        open_room: Called in the thread that does all the work, as the journal belongs to one.
+        open_room: Entered, and left, in the thread that does all the work, as the journal belongs to one.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tools") as worker:
-        asyncio.run(_serve(_Desk(open_room, worker)))
+        desk = _Desk(open_room, worker)
+        try:
+            asyncio.run(_serve(desk))
+        finally:
+            worker.submit(desk.close).result()
 
 
 class _Desk:
     """Answers one call after the other, in one thread; the protocol goes on meanwhile."""
 
-    def __init__(self, open_room: Callable[[], Classroom], worker: ThreadPoolExecutor) -> None:
+    def __init__(self, open_room: OpenRoom, worker: ThreadPoolExecutor) -> None:
         self._open_room = open_room
         self._worker = worker
+        self._held = ExitStack()
         self._room: Classroom | None = None
 
     async def call(self, name: str, arguments: dict[str, Any], author: str) -> mcp_types.CallToolResult:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._worker, self._called, name, arguments, author)
 
+    def close(self) -> None:
+        """Give back the model; called in the worker's thread."""
+        self._held.close()
+
     def _called(self, name: str, arguments: dict[str, Any], author: str) -> mcp_types.CallToolResult:
         try:
             if self._room is None:
-                self._room = self._open_room()
+                self._room = self._held.enter_context(self._open_room())
             self._room.author = author
             return _result(doors.call(self._room, name, arguments))
         except ShammahError as error:
