@@ -65,7 +65,15 @@ def test_an_answer_is_json_of_its_schema(model: Model) -> None:
 
 @pytest.mark.parametrize(
     "grammar",
-    ["root ::= ", 'start ::= "a"', "root ::= other", "nonsense", "root ::= root", "root ::= " + "(" * 9999, '"' * 300000],
+    [
+        "root ::= ",
+        'start ::= "a"',
+        "root ::= other",
+        "nonsense",
+        "root ::= root",
+        "root ::= " + "(" * 9999,
+        '"' * 300000,
+    ],
 )
 def test_a_grammar_that_is_none_is_named(model: Model, grammar: str) -> None:
     with pytest.raises(BadGrammar):
@@ -125,9 +133,7 @@ def test_a_grammar_without_a_way_on_is_named() -> None:
 
 def test_a_draw_within_a_grammar_has_the_odds_of_the_allowed_tokens() -> None:
     logits = np.log(np.array([0.5, 0.1, 0.1, 0.3], np.float32))
-    draws = [
-        Sampler(Sampling(1, 1.0, seed), NumpyPowers(4), Odd(0)).choose(logits)[0] for seed in range(2000)
-    ]
+    draws = [Sampler(Sampling(1, 1.0, seed), NumpyPowers(4), Odd(0)).choose(logits)[0] for seed in range(2000)]
     # Of the allowed 1 and 3 the second has 0.3 / 0.4; four standard deviations of 2,000 draws are 0.039.
     assert draws.count(3) / len(draws) == pytest.approx(0.75, abs=0.039)
     assert set(draws) == {1, 3}

@@ -203,9 +203,7 @@ class Running:
 
     def _places(self) -> list[Place]:
         taken = {answer.row for answer in self._answers}
-        return [
-            Place(row, self.cells.tokens(row), row not in taken, used) for row, used in enumerate(self._last_used)
-        ]
+        return [Place(row, self.cells.tokens(row), row not in taken, used) for row, used in enumerate(self._last_used)]
 
     def _has_cells(self, request: Request, seat: Seat) -> bool:
         """Whether there is room until the end of all answers, without what idle rows hold."""

@@ -42,4 +42,3 @@ class Deaths:
     def rest_seconds(self, now: float) -> float:
         """How long it is left alone."""
         return max(0.0, self.at[0] + WINDOW_SECONDS - now) if len(self.at) == MOST_DEATHS else 0.0
-

@@ -16,7 +16,7 @@ from typing import Any
 
 from shammah.errors import EngineDied, ShammahError
 from shammah.generation import Chunk
-from shammah.serve.wire import Opened, Reply, Said, Setup, Wire, opened_of, said_of
+from shammah.serve.wire import Opened, Said, Setup, Wire, opened_of, said_of
 
 OPEN_SECONDS = 300
 # A native assertion calls a debugger for its backtrace, where there is one: seconds that somebody waits.
