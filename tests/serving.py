@@ -57,7 +57,7 @@ class Serving:
             if self.house.state != "loading":
                 break
             pause.wait(0.01)
-        assert self.house.state == "ready", self.house.error
+        assert self.house.state == "ready"
 
     def status(self) -> dict[str, Any]:
         """What it says of itself to commands."""
@@ -81,7 +81,7 @@ class Serving:
         finally:
             connection.close()
         is_json = response.headers.get_content_type() == "application/json"
-        return response.status, json.loads(text) if is_json else text.decode(), response.headers
+        return response.status, json.loads(text) if is_json else text.decode(), dict(response.headers)
 
     def _run(self) -> None:
         def started(_: House) -> None:

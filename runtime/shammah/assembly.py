@@ -10,7 +10,7 @@ from shammah import adapters, bases, catalog, embedding, quality, teacher
 from shammah.config import Settings
 from shammah.divergence import Embed
 from shammah.errors import ConfigError
-from shammah.generation import Stop, never
+from shammah.generation import Facts, Stop, never
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.learning import Heads
@@ -21,8 +21,7 @@ from shammah.sides import LocalGenerator, LocalSide, TeacherSide
 from shammah.tailoring import Model, Tailor, Tailored
 
 if TYPE_CHECKING:
-    from shammah.features import Vector
-    from shammah.local import Facts, LocalModel
+    from shammah.local import LocalModel
 
 # The seedling and small models live well within this; more is asked for with model.context_tokens.
 DEFAULT_CONTEXT_TOKENS = 8192
@@ -32,7 +31,7 @@ class OpenModel(Model, Protocol):
     """A local model that is open."""
 
     @property
-    def facts(self) -> "Facts":
+    def facts(self) -> Facts:
         """What its file says of itself."""
         ...
 
@@ -67,8 +66,9 @@ class Warm(Protocol):
         """
         ...
 
-    def embed(self, text: str) -> "Vector":
-        """A text's embedding."""
+    @property
+    def embed(self) -> Embed | None:
+        """Turns a text into its embedding; None without an embedder."""
         ...
 
 
@@ -180,10 +180,10 @@ class Parts:
     @cached_property
     def embed(self) -> Embed | None:
         """The embedder, opened by its first text; None where its file is not there yet."""
+        if self._warm is not None:
+            return self._warm.embed and lru_cache(maxsize=4)(self._warm.embed)
         file = embedding.ready(self.settings.home)
-        if file is None:
-            return None
-        return lru_cache(maxsize=4)(self._warm.embed) if self._warm else _lazy_embedder(file)
+        return None if file is None else _lazy_embedder(file)
 
     def _open(self, base: Base) -> LocalGenerator:
         """The local model, with what is active or, where domains are on, with what suits each question."""

@@ -71,7 +71,16 @@ def test_every_setting_can_be_set_by_its_variable(home: Path) -> None:
         assert variable in message
 
 
-TEXTS = {"model.path", "answer.system", "teacher.model", "teacher.base_url", "trainer.python", "trainer.launch"}
+TEXTS = {
+    "model.path",
+    "answer.system",
+    "teacher.model",
+    "teacher.base_url",
+    "trainer.python",
+    "trainer.launch",
+    "serve.host",
+    "serve.names",
+}
 
 
 @pytest.mark.parametrize(

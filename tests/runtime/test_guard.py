@@ -1,6 +1,7 @@
 """Who is let in at the daemon's port: decided from a request's head."""
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
@@ -12,9 +13,11 @@ KEY = {"authorization": "Bearer the-token"}
 JSON = {"content-type": "application/json"}
 
 
-def status(method: str = "GET", path: str = "/stats", rules: Rules = RULES, **headers: str) -> int:
+def status(
+    headers: Mapping[str, str] | None = None, method: str = "GET", path: str = "/stats", rules: Rules = RULES
+) -> int:
     """What a request is refused with; 200 where it may come in."""
-    given = {"host": "127.0.0.1:11435"} | KEY | {name.replace("_", "-"): value for name, value in headers.items()}
+    given = {"host": "127.0.0.1:11435"} | KEY | dict(headers or {})
     rows = [(name.encode(), value.encode()) for name, value in given.items() if value]
     found = refusal(method, path, rows, rules)
     return found.status if found else 200
@@ -38,13 +41,13 @@ def status(method: str = "GET", path: str = "/stats", rules: Rules = RULES, **he
     ],
 )
 def test_a_name_that_is_not_ours_may_point_here_and_is_refused(host: str, expected: int) -> None:
-    assert status(host=host) == expected
+    assert status({"host": host}) == expected
 
 
 def test_an_open_address_is_reached_by_its_numbers_but_by_no_name_that_was_not_given() -> None:
     open_to_others = Rules("the-token", LOOPBACK_NAMES, takes_addresses=True)
-    assert status(rules=open_to_others, host="192.168.1.7:11435") == 200
-    assert status(rules=open_to_others, host="rebound.example") == 421
+    assert status({"host": "192.168.1.7:11435"}, rules=open_to_others) == 200
+    assert status({"host": "rebound.example"}, rules=open_to_others) == 421
 
 
 @pytest.mark.parametrize(
@@ -54,60 +57,59 @@ def test_an_open_address_is_reached_by_its_numbers_but_by_no_name_that_was_not_g
         ({"origin": "http://127.0.0.1:8080"}, 403),
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "null"}, 403),
-        ({"sec_fetch_site": "same-origin"}, 200),
-        ({"sec_fetch_site": "cross-site"}, 403),
-        ({"sec_fetch_site": "same-site"}, 403),
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
     ],
 )
 def test_pages_of_other_origins_are_not_let_in(headers: dict[str, str], expected: int) -> None:
-    assert status(**headers) == expected
+    assert status(headers) == expected
 
 
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
         (KEY, 200),
-        ({"authorization": "", "x_api_key": "the-token"}, 200),
+        ({"authorization": "", "x-api-key": "the-token"}, 200),
         ({"authorization": "bearer the-token"}, 200),
         ({"authorization": "Bearer the-toke"}, 401),
         ({"authorization": "Bearer "}, 401),
         ({"authorization": "Basic the-token"}, 401),
         ({"authorization": ""}, 401),
-        ({"authorization": "", "x_api_key": "other"}, 401),
+        ({"authorization": "", "x-api-key": "other"}, 401),
         ({"authorization": "Bearer t\u00f6ken"}, 401),
     ],
 )
 def test_without_the_token_nobody_is_let_in(headers: dict[str, str], expected: int) -> None:
-    assert status(**headers) == expected
+    assert status(headers) == expected
 
 
 def test_any_key_lets_everybody_in_only_where_the_user_says_so() -> None:
-    assert status(rules=Rules(""), authorization="Bearer sk-anything") == 200
-    assert status(rules=Rules(""), authorization="") == 200
+    assert status({"authorization": "Bearer sk-anything"}, rules=Rules("")) == 200
+    assert status({"authorization": ""}, rules=Rules("")) == 200
 
 
 def test_health_takes_no_token_but_our_name() -> None:
-    assert status(path="/health", authorization="") == 200
-    assert status(path="/health", authorization="", host="evil.example") == 421
+    assert status({"authorization": ""}, path="/health") == 200
+    assert status({"authorization": "", "host": "evil.example"}, path="/health") == 421
 
 
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
         (JSON, 200),
-        ({"content_type": "Application/JSON; charset=utf-8"}, 200),
-        ({"content_type": "text/plain"}, 415),
-        ({"content_type": "application/x-www-form-urlencoded"}, 415),
+        ({"content-type": "Application/JSON; charset=utf-8"}, 200),
+        ({"content-type": "text/plain"}, 415),
+        ({"content-type": "application/x-www-form-urlencoded"}, 415),
         ({}, 415),
-        (JSON | {"content_encoding": "gzip"}, 415),
-        (JSON | {"content_length": "100"}, 200),
-        (JSON | {"content_length": "101"}, 413),
-        (JSON | {"content_length": "ten"}, 413),
+        (JSON | {"content-encoding": "gzip"}, 415),
+        (JSON | {"content-length": "100"}, 200),
+        (JSON | {"content-length": "101"}, 413),
+        (JSON | {"content-length": "ten"}, 413),
     ],
 )
 def test_a_body_is_json_and_of_a_bounded_size(headers: dict[str, str], expected: int) -> None:
-    given = {name.replace("-", "_"): value for name, value in headers.items()}
-    assert status("POST", "/feedback", **given) == expected
+    assert status(headers, "POST", "/feedback") == expected
 
 
 def through(parts: list[Message]) -> tuple[int, bytes]:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,7 +51,7 @@ def serve(
     """Keep the model warm; Ctrl-C ends it, once what is being answered is over."""
     if context.invoked_subcommand is not None:
         return
-    flags: dict[str, object] = {
+    flags: dict[str, Any] = {
         "serve__host": host,
         "serve__port": port,
         "serve__any_key": any_key or None,
@@ -105,7 +106,7 @@ def _run(settings: config.Settings) -> None:
     Daemon(settings, open_engine).run(started)
 
 
-def _detach(settings: config.Settings, flags: dict[str, object]) -> None:
+def _detach(settings: config.Settings, flags: dict[str, Any]) -> None:
     """Begin a process of its own, and wait until it answers."""
     import os
 
@@ -121,11 +122,11 @@ def _detach(settings: config.Settings, flags: dict[str, object]) -> None:
     child = detached.start("shammah.serve", settings.home, log, environ=os.environ | given)
 
     def is_settled() -> bool:
-        return child.poll() is not None or (_status(settings.home) or {}).get("state") in ("ready", "failed")
+        return child.poll() is not None or (_status(settings.home) or {}).get("state") == "ready"
 
     is_done = _wait(is_settled, LOADING_SECONDS)
     found = _status(settings.home)
-    if child.returncode is not None or not is_done or found is None or found["state"] != "ready":
+    if not is_done or child.returncode is not None or found is None:
         raise ServeError(f"it does not serve: {_last_words(log, start)}", hint=f"All of it is in {log}.")
     say(f"Serving at {found['url']}, process {found['pid']}; {_key(settings)}. `shammah serve stop` ends it.")
 
@@ -149,10 +150,10 @@ def _described(found: dict[str, Any]) -> list[str]:
         f"{found['state']}: Shammah {found['version']}, process {found['pid']}, since {since}",
         f"at {found['url']}, {found['answers']} answered, {found['in_flight']} now",
     ]
-    return [*lines, *([f"model {found['model']} ({found['path']})"] if found["model"] else [found["error"]])]
+    return [*lines, *([f"model {found['model']} ({found['path']})"] if found["model"] else [])]
 
 
-def _wait(is_so: "Any", seconds: float) -> bool:
+def _wait(is_so: Callable[[], bool], seconds: float) -> bool:
     """Wait until something is so; whether it became so in time."""
     deadline = time.monotonic() + seconds
     while not is_so():

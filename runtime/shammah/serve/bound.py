@@ -1,36 +1,30 @@
 """The engine's model as one request has it: with the adapters that are active for it, whatever others have."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
+from shammah.divergence import Embed
 from shammah.errors import BadModel
-from shammah.features import Vector
-from shammah.generation import Chunk, Sampling, Stop, never
+from shammah.generation import Chunk, Facts, Sampling, Stop, never
 from shammah.records import Base
+from shammah.serve.remote import Engine
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile
-
-if TYPE_CHECKING:
-    from shammah.local import Facts
-    from shammah.serve.remote import Engine
 
 
 class Bound:
     """A view of the engine's model, for one request; what is applied to it is asked of the engine with each answer."""
 
-    def __init__(self, engine: "Engine") -> None:
+    def __init__(self, engine: Engine) -> None:
         self._model = engine.model
-        self._applied: tuple[AdapterFile, ...] = ()
 
     @property
     def applied(self) -> tuple[AdapterFile, ...]:
         """What answers are asked with, in order."""
-        return self._applied
+        return self._model.applied
 
     def apply(self, adapters: Sequence[AdapterFile]) -> None:
         """Ask for these from the next answer on; a stream that runs goes on with what it began with."""
         self._model = self._model.bound_to(adapters)
-        self._applied = tuple(adapters)
 
     def prompt_tokens(self, messages: Sequence[Message]) -> list[int]:
         """The prompt as token ids."""
@@ -47,7 +41,7 @@ class Bound:
         return self._model.stream(messages, sampling, stop, limit_tokens)
 
     @property
-    def facts(self) -> "Facts":
+    def facts(self) -> Facts:
         """What its file says of itself."""
         return self._model.facts
 
@@ -73,7 +67,7 @@ class Bound:
 class Kept:
     """The engine, as the parts of a request see it: a model and an embedder that are open."""
 
-    def __init__(self, engine: "Engine", base: Base) -> None:
+    def __init__(self, engine: Engine, base: Base) -> None:
         self._engine = engine
         self._base = base
 
@@ -87,6 +81,7 @@ class Kept:
             raise BadModel(f"the daemon has {self._base.name} open, not {base.name}")
         return Bound(self._engine)
 
-    def embed(self, text: str) -> Vector:
-        """A text's embedding."""
-        return self._engine.embed(text)
+    @property
+    def embed(self) -> Embed | None:
+        """Turns a text into its embedding; None without an embedder."""
+        return self._engine.embed if self._engine.setup.embedder else None

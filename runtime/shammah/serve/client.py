@@ -215,6 +215,8 @@ def _read(connection: socket.socket, place: Path) -> Iterator[bytes | None]:
         elif len(buffer) > LARGEST_HEADER_BYTES:
             raise NoDaemon(f"{place} does not speak HTTP")
         if not data:
+            if head and buffer:  # an object that ends without a line end
+                yield buffer
             return
 
 

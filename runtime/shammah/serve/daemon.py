@@ -34,13 +34,15 @@ class Daemon:
         self.house = House(settings, open_engine)
         self._settings = settings
         self._server: uvicorn.Server | None = None
+        self._error: Exception | None = None
+        self._is_over = threading.Event()
 
     def run(self, started: Callable[[House], None] = lambda _: None) -> None:
         """Serve until told to stop; `started` is called once requests are heard.
 
         Raises:
             ServeError: Another daemon serves this home, or the port is taken.
-            ConfigError: The settings would let anybody in.
+            ShammahError: The model cannot be opened, or the settings would let anybody in.
         """
         home = self._settings.home
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -51,13 +53,26 @@ class Daemon:
             with private_socket(socket_of(home)) as private, doors.public_socket(self._settings) as public:
                 self.house.url = doors.url_of(public)
                 with _without_dying(), contextlib.closing(self.house):
-                    threading.Thread(target=self.house.open, name="opening").start()
+                    opening = threading.Thread(target=self._open, name="opening")
+                    opening.start()
                     asyncio.run(self._serve(private, public, started))
+                    opening.join()
+        if self._error is not None:
+            raise self._error
 
     def stop(self) -> None:
         """End, once what is in flight is over."""
+        self._is_over.set()
         if self._server is not None:
             self._server.should_exit = True
+
+    def _open(self) -> None:
+        """Open the model; without one there is nothing to serve."""
+        try:
+            self.house.open()
+        except Exception as error:  # whoever runs the daemon gets it
+            self._error = error
+            self.stop()
 
     async def _serve(self, private: socket.socket, public: socket.socket, started: Callable[[House], None]) -> None:
         app = _Two(Private(self.house, self.stop).app, doors.app(self.house))
@@ -74,6 +89,7 @@ class Daemon:
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
         self._server = uvicorn.Server(config)
+        self._server.should_exit = self._is_over.is_set()
         started(self.house)
         await self._server.serve([private, public])
 

@@ -1,18 +1,30 @@
 """How the daemon opens its engine."""
 
-from pathlib import Path
-
 from shammah import embedding
 from shammah.config import Settings
 from shammah.records import Base
+from shammah.serve.place import LOG
 from shammah.serve.remote import Engine
+from shammah.serve.wire import Setup
+
+LEAST_TOKENS = 16384
+"""Of the context that all answers together share, two full ones by default."""
 
 
-def open_engine(settings: Settings, base: Base, threads: int) -> Engine:
-    """The model and the embedder of a daemon.
+def open_engine(settings: Settings, base: Base) -> Engine:
+    """The model and the embedder of a daemon, in a process of their own.
 
     Raises:
         ShammahError: The model cannot be opened.
     """
-    layers = settings.model.gpu_layers
-    return Engine(Path(base.path), threads, None if layers == "auto" else layers, embedding.ready(settings.home))
+    layers, embedder = settings.model.gpu_layers, embedding.ready(settings.home)
+    setup = Setup(
+        path=base.path,
+        threads=settings.model.threads,
+        gpu_layers=None if layers == "auto" else layers,
+        most_tokens=max(LEAST_TOKENS, settings.model.context_tokens),
+        embedder="" if embedder is None else str(embedder),
+    )
+    engine = Engine(setup, settings.home / LOG)
+    engine.start()
+    return engine

@@ -2,19 +2,18 @@
 
 import contextlib
 import itertools
-import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from shammah import bases, memory
 from shammah.admission import Go, Wish
 from shammah.assembly import DEFAULT_CONTEXT_TOKENS, Parts
 from shammah.config import Settings
-from shammah.errors import ServeError, ShammahError
+from shammah.errors import ServeError
 from shammah.generation import Stop
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
@@ -23,17 +22,13 @@ from shammah.memory import Precedence
 from shammah.records import Base
 from shammah.serve.bound import Kept
 from shammah.serve.counters import Counters
+from shammah.serve.remote import Engine
 from shammah.sides import LocalGenerator, LocalSide
-
-if TYPE_CHECKING:
-    from shammah.serve.remote import Engine
 
 # Threads wait for tokens most of the time; more requests than these wait for a thread.
 MOST_AT_ONCE = 16
-OpenEngine = Callable[[Settings, Base, int], "Engine"]
-State = Literal["loading", "ready", "failed"]
-
-_log = logging.getLogger(__name__)
+OpenEngine = Callable[[Settings, Base], Engine]
+State = Literal["loading", "ready"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +36,7 @@ class Opened:
     """A model that is served."""
 
     base: Base
-    engine: "Engine"
+    engine: Engine
 
 
 class House:
@@ -51,7 +46,6 @@ class House:
         settings: Of the daemon; a command brings its own.
         counters: What was done so far.
         pool: The threads that answer.
-        error: Why nothing is served.
         url: Where programs reach it.
     """
 
@@ -59,7 +53,6 @@ class House:
         self.settings = settings
         self.counters = Counters()
         self.pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="answer")
-        self.error = ""
         self.url = ""
         self._open_engine = open_engine
         self._meter = BusyMeter(background(settings.home))
@@ -70,17 +63,17 @@ class House:
     @property
     def state(self) -> State:
         """How far the model is."""
-        return "ready" if self._opened else "failed" if self.error else "loading"
+        return "ready" if self._opened else "loading"
 
     @property
     def opened(self) -> Opened:
         """The model that is served.
 
         Raises:
-            ServeError: It is still being loaded, or cannot be.
+            ServeError: It is still being loaded.
         """
         if self._opened is None:
-            raise ServeError(self.error or "the model is being loaded", hint="See `shammah serve status`.")
+            raise ServeError("the model is being loaded", hint="Ask again in a moment.")
         return self._opened
 
     @property
@@ -89,19 +82,15 @@ class House:
         return len(self._answering)
 
     def open(self) -> None:
-        """Load the model that the settings name; what goes wrong is kept, for whoever asks."""
-        try:
-            with Journal(self.settings.home) as journal:
-                base = bases.identify(journal, bases.resolve(self.settings.model.path))
-                self._check_room(journal, base)
-                threads = self.settings.model.threads or self._meter.threads()
-                self._opened = Opened(base, self._open_engine(self.settings, base, threads))
-        except ShammahError as error:
-            self.error = str(error)
-            _log.error("%s", error)
-        except Exception as error:
-            self.error = repr(error)
-            _log.exception("the model cannot be opened")
+        """Load the model that the settings name.
+
+        Raises:
+            ShammahError: It cannot be.
+        """
+        with Journal(self.settings.home) as journal:
+            base = bases.identify(journal, bases.resolve(self.settings.model.path))
+            self._check_room(journal, base)
+            self._opened = Opened(base, self._open_engine(self.settings, base))
 
     def _check_room(self, journal: Journal, base: Base) -> None:
         limit = self.settings.model.context_tokens or DEFAULT_CONTEXT_TOKENS

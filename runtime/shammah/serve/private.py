@@ -75,7 +75,6 @@ def status(house: House) -> dict[str, Any]:
         "version": __version__,
         "pid": os.getpid(),
         "state": house.state,
-        "error": house.error,
         "model": base.name if base else None,
         "path": base.path if base else None,
         "url": house.url,
@@ -135,7 +134,7 @@ def declined(house: House, sent: Call, settings: Settings, journal: Journal) -> 
     if sent.version != __version__:
         return f"it is Shammah {__version__}"
     if house.state != "ready":
-        return house.error or "its model is being loaded"
+        return "its model is being loaded"
     if call.network(sent.environ) != call.network(os.environ):
         return "it reaches the network in another way"
     may_offer = sent.may_fetch and sent.has_terminal and not journal.has_flag(OFFERED)

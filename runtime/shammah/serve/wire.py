@@ -1,4 +1,4 @@
-"""What daemon and engine say to each other: a JSON object a line one way, a JSON list of events a line the other way."""
+"""What daemon and engine say to each other: JSON objects one way, JSON lists of events the other way, a line each."""
 
 import base64
 import contextlib
