@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shammah import __version__
+from shammah.serve import openapi_own
 from shammah.serve.document import SHAPES
 from shammah.serve.shaping import TEXT, Drawn, ref
 from shammah.serve.wanted import Object
@@ -32,9 +33,9 @@ _HEADERS: Drawn = {
 }
 
 
-def routes(more: Mapping[str, Drawn] | None = None) -> list[Route]:
-    """The document's route; `more` are the paths of other parts of the daemon."""
-    served = document(more or {})
+def routes() -> list[Route]:
+    """The document's route."""
+    served = document()
 
     async def show(_: Request) -> Response:
         return JSONResponse(served)
@@ -42,7 +43,7 @@ def routes(more: Mapping[str, Drawn] | None = None) -> list[Route]:
     return [Route("/openapi.json", show, methods=["GET"])]
 
 
-def document(more: Mapping[str, Drawn]) -> Object:
+def document() -> Object:
     """The whole document."""
     return {
         "openapi": "3.1.0",
@@ -52,9 +53,9 @@ def document(more: Mapping[str, Drawn]) -> Object:
             "description": "A local model that learns, and Claude behind it, by the APIs of OpenAI and Anthropic.",
         },
         "security": [{"token": []}, {"key": []}],
-        "paths": _paths() | dict(more),
+        "paths": _paths() | openapi_own.paths(),
         "components": {
-            "schemas": dict(SHAPES),
+            "schemas": {**SHAPES, **openapi_own.SHAPES},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},

@@ -18,7 +18,7 @@ from shammah.errors import (
     TrainingError,
     UsageError,
 )
-from shammah.serve import public
+from shammah.serve import api, measuring, models, openapi, public
 from shammah.serve.house import House
 
 _STATUSES: Mapping[type[ShammahError], tuple[int, str]] = {
@@ -35,7 +35,13 @@ _STATUSES: Mapping[type[ShammahError], tuple[int, str]] = {
 
 def table(house: House) -> list[Route]:
     """Every route."""
-    return [*public.routes(house)]
+    return [
+        *public.routes(house),
+        *api.routes(house),
+        *measuring.routes(house),
+        *models.routes(house),
+        *openapi.routes(),
+    ]
 
 
 def handlers() -> dict[Any, Any]:
