@@ -77,13 +77,17 @@ class Completing:
             hold = Hold(send)
             parts.adopt()
             outcome = answering.assistant(parts, local).ask(
-                self._request(settings), hold, lambda: stop.is_set() or hold.is_broken
+                self._request(settings), hold, lambda: stop.is_set() or self._is_lost(hold)
             )
-            if hold.is_broken and self._wanted.streams:
+            if self._is_lost(hold):
                 raise TeacherError("Claude's answer broke off, and a part of it was sent already")
             house.counters.answered(outcome.answer.side, outcome.answer.finish)
             answering.follow_up(outcome.answer.side, parts)
         return _whole(self._wanted, self._head, outcome)
+
+    def _is_lost(self, hold: Hold) -> bool:
+        """Whether a client has read what does not stand; one that reads no stream is told the answer alone."""
+        return hold.is_broken and self._wanted.streams
 
     def _most(self, settings: Settings) -> int | None:
         """The longest answer of the teacher: what the client takes, within what the settings allow."""

@@ -5,7 +5,7 @@ import base64
 import numpy as np
 from numpy.typing import NDArray
 
-from shammah.errors import ServeError
+from shammah.errors import ModelMissing
 from shammah.policy import Side
 from shammah.serve.document import check
 from shammah.serve.wanted import Object, Refused, way_of
@@ -36,9 +36,9 @@ def reply(body: Object, vectors: list[NDArray[np.float32]], tokens: int) -> Obje
     return {"object": "list", "model": body["model"], "data": data, "usage": usage}
 
 
-def missing() -> ServeError:
+def missing() -> ModelMissing:
     """The error of a machine without an embedder."""
-    return ServeError("the sentence embedder is not here", hint="`shammah doctor` says how it comes.")
+    return ModelMissing("the sentence embedder is not here", hint="`shammah doctor` says how it comes.")
 
 
 def _in_numbers(vector: NDArray[np.float32]) -> list[float]:

@@ -90,7 +90,8 @@ def of_error(error: ShammahError) -> Failure:
         (500, "api_error", "failed"),
     )
     param = "messages" if isinstance(error, ContextTooLong) else ""
-    return Failure(status, kind, _in_words(error), code, param, RETRY_SECONDS if status == 503 else None)
+    passes = isinstance(error, (EngineError, ServeError))
+    return Failure(status, kind, _in_words(error), code, param, RETRY_SECONDS if passes else None)
 
 
 def _in_words(error: ShammahError) -> str:
