@@ -30,6 +30,7 @@ class Answer:
         chunks: In so many pieces.
         thinking: Said in a thinking block before the text; empty means no such block.
         hold: The pieces after the first wait for this event.
+        calls: Tools that are called after the text, by name, with their input.
     """
 
     text: str
@@ -38,6 +39,7 @@ class Answer:
     input_tokens: int = 12
     output_tokens: int = 34
     thinking: str = ""
+    calls: tuple[tuple[str, dict[str, Any]], ...] = ()
     hold: threading.Event | None = None
 
 
@@ -209,6 +211,18 @@ def _complaints(body: dict[str, Any]) -> Iterator[tuple[bool, str]]:
     yield any(turn["role"] not in ("user", "assistant") for turn in turns), "messages: Unexpected role"
     yield any(not turn["content"] for turn in turns), "messages: text content blocks must be non-empty"
     yield bool(turns) and turns[0]["role"] != "user", "messages: first message must use the user role"
+    called = [(block["id"], block["name"]) for block in _blocks(turns, "tool_use")]
+    results = [block["tool_use_id"] for block in _blocks(turns, "tool_result")]
+    known = {tool["name"] for tool in body.get("tools") or []}
+    yield [id for id, _ in called] != results, "messages: every tool_use needs a tool_result with its id"
+    yield not {name for _, name in called} <= known, "messages: a tool that is not in `tools` was used"
+    yield any(tool.keys() != {"name", "description", "input_schema"} for tool in body.get("tools") or []), "tools: bad"
+
+
+def _blocks(turns: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """The content blocks of a kind, in order."""
+    contents = (turn["content"] for turn in turns if isinstance(turn["content"], list))
+    return [block for content in contents for block in content if block["type"] == kind]
 
 
 class _Server(ThreadingHTTPServer):
@@ -326,6 +340,20 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.thinking:
             self._send_thinking(answer.thinking)
             index = 1
+        if answer.text or not answer.calls:
+            self._send_pieces(answer, index)
+            index += 1
+        for number, (name, given) in enumerate(answer.calls):
+            self._send_call(f"toolu_{number}", name, given, index + number)
+        self._send_event(
+            "message_delta",
+            delta={"stop_reason": "tool_use" if answer.calls else answer.stop_reason, "stop_sequence": None},
+            usage={"output_tokens": answer.output_tokens},
+        )
+        self._send_event("message_stop")
+        self._send_chunk(b"")
+
+    def _send_pieces(self, answer: Answer, index: int) -> None:
         self._send_event("content_block_start", index=index, content_block={"type": "text", "text": ""})
         self._send_event("ping")
         for number, piece in enumerate(_pieces(answer.text, answer.chunks)):
@@ -333,13 +361,15 @@ class _Handler(BaseHTTPRequestHandler):
                 answer.hold.wait(LONGEST_HOLD_SECONDS)
             self._send_text(piece, index)
         self._send_event("content_block_stop", index=index)
-        self._send_event(
-            "message_delta",
-            delta={"stop_reason": answer.stop_reason, "stop_sequence": None},
-            usage={"output_tokens": answer.output_tokens},
-        )
-        self._send_event("message_stop")
-        self._send_chunk(b"")
+
+    def _send_call(self, id: str, name: str, given: dict[str, Any], index: int) -> None:
+        block = {"type": "tool_use", "id": id, "name": name, "input": {}}
+        self._send_event("content_block_start", index=index, content_block=block)
+        for piece in _pieces(json.dumps(given), 3):
+            self._send_event(
+                "content_block_delta", index=index, delta={"type": "input_json_delta", "partial_json": piece}
+            )
+        self._send_event("content_block_stop", index=index)
 
     def _send_thinking(self, thinking: str) -> None:
         block = {"type": "thinking", "thinking": "", "signature": ""}

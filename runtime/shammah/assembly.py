@@ -4,13 +4,13 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from shammah import adapters, bases, catalog, embedding, quality, teacher
 from shammah.config import Settings
 from shammah.divergence import Embed
 from shammah.errors import ConfigError
-from shammah.generation import Stop, never
+from shammah.generation import Facts, Stop, never
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.learning import Heads
@@ -18,13 +18,58 @@ from shammah.paraphrasing import Paraphraser
 from shammah.quality import Contract
 from shammah.records import Base, Pull
 from shammah.sides import LocalGenerator, LocalSide, TeacherSide
-from shammah.tailoring import Tailor, Tailored
+from shammah.tailoring import Model, Tailor, Tailored
 
 if TYPE_CHECKING:
     from shammah.local import LocalModel
 
 # The seedling and small models live well within this; more is asked for with model.context_tokens.
 DEFAULT_CONTEXT_TOKENS = 8192
+
+
+class OpenModel(Model, Protocol):
+    """A local model that is open."""
+
+    @property
+    def facts(self) -> Facts:
+        """What its file says of itself."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """Of llama.cpp."""
+        ...
+
+    @property
+    def gpu_layers(self) -> int:
+        """Layers that are offloaded."""
+        ...
+
+    @property
+    def context_tokens(self) -> int:
+        """Of the context that is open now."""
+        ...
+
+    def close(self) -> None:
+        """Give it back."""
+        ...
+
+
+class Warm(Protocol):
+    """A model and an embedder that somebody keeps open, for many at once."""
+
+    def model(self, base: Base) -> OpenModel:
+        """A view of the model, with adapters of its own.
+
+        Raises:
+            ShammahError: Another base is open.
+        """
+        ...
+
+    @property
+    def embed(self) -> Embed | None:
+        """Turns a text into its embedding; None without an embedder."""
+        ...
 
 
 class Parts:
@@ -39,6 +84,7 @@ class Parts:
         stop: Stop = never,
         max_teacher_tokens: int | None = None,
         environ: Mapping[str, str] = os.environ,
+        warm: Warm | None = None,
     ) -> None:
         """Take the settings; nothing is opened yet.
 
@@ -50,6 +96,7 @@ class Parts:
             stop: Ends the loading of a model early.
             max_teacher_tokens: Bounds the teacher's answer for this run.
             environ: Where the teacher's key is looked up.
+            warm: Has model and embedder open; None opens them here.
         """
         self.settings = settings
         self.journal = journal
@@ -58,7 +105,8 @@ class Parts:
         self._environ = environ
         self._stop = stop
         self._max_teacher_tokens = max_teacher_tokens
-        self._model: LocalModel | None = None
+        self._warm = warm
+        self._model: OpenModel | None = None
         self._said: set[str] = set()
 
     @cached_property
@@ -133,6 +181,8 @@ class Parts:
     @cached_property
     def embed(self) -> Embed | None:
         """The embedder, opened by its first text; None where its file is not there yet."""
+        if self._warm is not None:
+            return self._warm.embed and lru_cache(maxsize=4)(self._warm.embed)
         file = embedding.ready(self.settings.home)
         return None if file is None else _lazy_embedder(file)
 
@@ -147,15 +197,15 @@ class Parts:
         tailor = Tailor(self.journal, base.sha256, way, self.embed)
         return Tailored(self._opened(base), tailor, self._say_once)
 
-    def open_active(self, base: Base) -> "LocalModel":
+    def open_active(self, base: Base) -> OpenModel:
         """The local model with the adapters that are active now; it is loaded once, and they are swapped."""
         model = self._opened(base)
         adapters.apply_active(model, self.journal, base.sha256, self._say_once)
         return model
 
-    def _opened(self, base: Base) -> "LocalModel":
+    def _opened(self, base: Base) -> OpenModel:
         if self._model is None:
-            self._model = self.open_bare(base)
+            self._model = self._warm.model(base) if self._warm else self.open_bare(base)
         return self._model
 
     def _say_once(self, line: str) -> None:
@@ -172,12 +222,12 @@ class Parts:
         threads = self.settings.model.threads or self._meter.threads()
         return LocalModel(Path(base.path), threads, None if layers == "auto" else layers, self._stop)
 
-    def take_model(self, model: "LocalModel") -> None:
+    def take_model(self, model: OpenModel) -> None:
         """Answer by a model that was opened elsewhere; it is ours to close."""
         assert self._model is None, "a model that is open is not dropped"
         self._model = model
 
-    def give_up_model(self) -> "LocalModel | None":
+    def give_up_model(self) -> OpenModel | None:
         """The local model, for somebody else to take; None where it was not needed so far."""
         model, self._model = self._model, None
         return model
@@ -189,7 +239,7 @@ class Parts:
             self._model = None
 
     @property
-    def model(self) -> "LocalModel | None":
+    def model(self) -> OpenModel | None:
         """The local model, where it was needed so far."""
         return self._model
 

@@ -87,7 +87,7 @@ class Assistant:
         lineage = self._local.lineage if self._local else ""
         request = request.heeding(self._teacher.stays_here, context)
         question = self._journal.begin(
-            request.session, lineage, context, redactor.count, may_go_online=request.may_go_online
+            request.session, lineage, context, redactor.count, may_go_online=request.may_go_online, id=request.id
         )
         limits = Limits(
             forced=request.forced,
@@ -246,7 +246,9 @@ class Assistant:
 
     def _ask_teacher(self, turn: Turn, screen: Screen, stop: Stop) -> Completion:
         restore = turn.redactor.restore_stream
-        completion = self._teacher.complete(self._journal, turn.question, screen.final, stop, restore)
+        completion = self._teacher.complete(
+            self._journal, turn.question, screen.final, stop, restore, sampling=turn.request.sampling
+        )
         is_empty = not completion.text and completion.end.finish is not Finish.INTERRUPTED
         if completion.end.finish is Finish.CUT or is_empty:
             raise TeacherError(f"Claude gave no answer ({completion.end.finish})")

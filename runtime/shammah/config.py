@@ -13,6 +13,7 @@ from shammah.given import HOME_VARIABLE as HOME_VARIABLE
 from shammah.given import Given, in_environment, in_flags, in_table, read
 from shammah.patterns import Patterns
 from shammah.sampling import SamplingRates
+from shammah.serving import ServeSettings
 from shammah.values import convert
 
 
@@ -183,6 +184,7 @@ class Settings:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     examples: ExampleSettings = field(default_factory=ExampleSettings)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    serve: ServeSettings = field(default_factory=ServeSettings)
 
 
 def load(environ: Mapping[str, str] = os.environ, **flags: object) -> Settings:
@@ -295,6 +297,9 @@ def _check(settings: Settings) -> None:
         "examples.teacher": (settings.examples.teacher, 0, 1_000_000),
         "trainer.after_feedback": (settings.trainer.after_feedback, 1, 1_000_000),
         "trainer.after_examples": (settings.trainer.after_examples, 1, 1_000_000),
+        "serve.port": (settings.serve.port, 0, 65535),
+        "serve.max_body_mb": (settings.serve.max_body_mb, 1, 1024),
+        "serve.connections": (settings.serve.connections, 1, 10_000),
         "teacher.deadline_seconds": (settings.teacher.deadline_seconds, 0.1, 86_400),
     }
     bounds |= {f"sampling.{name}": (value, 0, _most(name)) for name, value in asdict(settings.sampling).items()}

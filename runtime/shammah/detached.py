@@ -3,20 +3,23 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from shammah import config
 
 
-def start(module: str, home: Path, log: Path, is_offline: bool = False) -> None:
+def start(
+    module: str, home: Path, log: Path, is_offline: bool = False, environ: Mapping[str, str] = os.environ
+) -> "subprocess.Popen[bytes]":
     """Start `python -m MODULE` for a home, detached from this terminal; what it says goes to a log."""
     with log.open("ab") as said:
-        subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-P", "-m", module],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
             cwd=home,
-            env=os.environ | {config.HOME_VARIABLE: str(home)} | ({"SHAMMAH_OFFLINE": "1"} if is_offline else {}),
+            env=dict(environ) | {config.HOME_VARIABLE: str(home)} | ({"SHAMMAH_OFFLINE": "1"} if is_offline else {}),
             start_new_session=True,
         )

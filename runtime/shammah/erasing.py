@@ -4,7 +4,7 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,9 +52,9 @@ def plan(home: Path, journal: Journal, questions: Iterable[int]) -> Erasure:
     taught = [c for c in journal.checkpoints.all() if doomed.first_lesson and c.created >= doomed.first_lesson]
     return Erasure(
         doomed=doomed,
-        jobs=tuple(_job_folders(home, journal, doomed)),
+        jobs=tuple(job_folders(home, journal, doomed.examples)),
         checkpoints=tuple(taught),
-        adapters=tuple(_with_heirs(home, journal, journal.erasing.learnt_by(doomed.examples))),
+        adapters=tuple(with_heirs(home, journal, journal.erasing.learnt_by(doomed.examples))),
     )
 
 
@@ -78,7 +78,7 @@ def carry_out(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> boo
         JournalError: The journal cannot be written.
     """
     try:
-        with _alone(home):
+        with alone(home):
             if erasure.is_everything:
                 _everything(home, journal)
             else:
@@ -120,11 +120,11 @@ def _everything(home: Path, journal: Journal) -> None:
         file.unlink(missing_ok=True)
 
 
-def _job_folders(home: Path, journal: Journal, doomed: Doomed) -> Iterator[Path]:
-    """The folders of trainings that hold some of it, by the journal's word or by their own."""
-    seen = set(map(str, journal.erasing.trainings(doomed.examples)))
+def job_folders(home: Path, journal: Journal, examples: Sequence[str]) -> Iterator[Path]:
+    """The folders of trainings that hold some examples, by the journal's word or by their own."""
+    seen = set(map(str, journal.erasing.trainings(examples)))
     for folder in sorted((home / "jobs").glob("*")):
-        if folder.name in seen or any(_holds(file, doomed.examples) for file in folder.glob("*.jsonl")):
+        if folder.name in seen or any(_holds(file, examples) for file in folder.glob("*.jsonl")):
             yield folder
 
 
@@ -133,7 +133,7 @@ def _holds(file: Path, ids: Iterable[str]) -> bool:
     return any(id in text for id in ids)
 
 
-def _with_heirs(home: Path, journal: Journal, names: Iterable[str]) -> list[str]:
+def with_heirs(home: Path, journal: Journal, names: Iterable[str]) -> list[str]:
     """Adapters, and those that went on from them: what the former learnt lives on in the latter. Oldest first."""
     affected, found = set(names), list[str]()
     files = {adapter.sha256 for adapter in journal.adapters.all() if adapter.name in affected}
@@ -189,8 +189,12 @@ def _drop_heads(home: Path) -> None:
 
 
 @contextlib.contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Keep trainings and the background away meanwhile; the background's work is waited for, for a while."""
+def alone(home: Path) -> Iterator[None]:
+    """Keep trainings and the background away meanwhile; the background's work is waited for, for a while.
+
+    Raises:
+        EraseBusy: It did not end in time.
+    """
     with locks.only_one(home / locks.TRAINING) as training:
         if training is None:
             raise EraseBusy(

@@ -42,6 +42,44 @@ class BadModel(ShammahError):
     hint = "Download it again, or give another Qwen2, Qwen2.5 or Qwen3 GGUF with --model PATH."
 
 
+class BadGrammar(UsageError):
+    """A grammar, or the JSON schema that one is made of, cannot be used."""
+
+    hint = "Give a GBNF grammar with a rule `root`, or a JSON schema of plain types, properties, items and enums."
+
+
+class EngineError(ShammahError):
+    """The process that runs the local model gave no answer."""
+
+    hint = "Ask again, or see the daemon's log."
+
+
+class EngineDied(EngineError):
+    """The process that runs the local model died of native code, or was killed; another one takes its place."""
+
+    hint = "Ask again: another one takes its place. Where it dies again, lack of memory is the likeliest reason."
+
+
+class EngineRefuses(EngineError):
+    """Opening the model killed the process that runs it, twice in a row: it is not tried again."""
+
+    hint = "Download the model again, or use another one: `shammah models list`."
+
+
+class EngineBusy(EngineError):
+    """As many requests wait already as may.
+
+    Attributes:
+        retry_after_seconds: When it is worth another try.
+    """
+
+    hint = "Try again in a moment."
+
+    def __init__(self, message: str, hint: str | None = None, retry_after_seconds: int = 1) -> None:
+        super().__init__(message, hint)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class KeyMissing(ShammahError):
     """The teacher has no key, or refuses it."""
 
@@ -210,6 +248,24 @@ class OnnxMissing(ShammahError):
     """What writes ONNX files is not installed."""
 
     hint = 'Install it: pip install "shammah[onnx]"'
+
+
+class ServeMissing(ShammahError):
+    """What the daemon stands on is not installed."""
+
+    hint = 'Install it: pip install "shammah[serve]"'
+
+
+class ServeError(ShammahError):
+    """The daemon cannot be started, or not be reached."""
+
+    hint = "See `shammah serve status`, and serve.log in SHAMMAH_HOME."
+
+
+class McpMissing(ShammahError):
+    """What speaks the Model Context Protocol is not installed."""
+
+    hint = 'Install it: pip install "shammah[mcp]"'
 
 
 class CheckpointError(ShammahError):

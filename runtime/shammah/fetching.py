@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from shammah import config, detached, hardware, locks, model_names, pulling
@@ -27,10 +28,10 @@ class Cancelled(ShammahError):
     """Nobody wants the model any more."""
 
 
-def see_to(home: Path, journal: Journal) -> None:
+def see_to(home: Path, journal: Journal, environ: Mapping[str, str] = os.environ) -> None:
     """Have what is wanted fetched, also where an earlier process was killed; nothing is started twice."""
     if journal.pulls.due() is not None and not is_running(home):
-        detached.start("shammah.fetching", home, home / LOG_NAME)
+        detached.start("shammah.fetching", home, home / LOG_NAME, environ=environ)
 
 
 def is_running(home: Path) -> bool:

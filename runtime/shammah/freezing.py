@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shammah.journal import Journal
+from shammah.quarantine import is_outside
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example
 
@@ -24,12 +25,14 @@ class Frozen:
         held_out: Of the teacher's plain answers, those that are not.
         corrections: Ids of what users said, all of it learnt.
         corrected: Conversations whose answer a user rated: what anybody else says to them has no say.
+        taught: Ids of what came in from outside and was accepted, all of it learnt.
     """
 
     learnt: Sequence[Example]
     held_out: Sequence[Example]
     corrections: tuple[str, ...]
     corrected: frozenset[tuple[Message, ...]]
+    taught: tuple[str, ...] = ()
 
     @property
     def aims(self) -> list[Example]:
@@ -42,10 +45,12 @@ def freeze(journal: Journal, feedback_limit: int, teacher_limit: int) -> Frozen:
     corrections = tuple(ids(journal.examples.live(feedback_limit, teacher_limit=0)))
     live = journal.examples.live(feedback_limit, teacher_limit)
     corrected = frozenset(k.example.prompt for k in journal.examples.all() if k.rating is not None)
-    plain = [e for e in live if e.prompt not in corrected]
+    others = [e for e in live if e.prompt not in corrected]
+    taught = tuple(ids([e for e in others if is_outside(e)]))
+    plain = [e for e in others if not is_outside(e)]
     held_out = [e for e in plain if _is_held_out(e)] if len(plain) >= LEAST_TO_HOLD_OUT else []
-    kept = set(corrections) | set(ids(plain)) - set(ids(held_out))
-    return Frozen([e for e in live if e.id in kept], held_out, corrections, corrected)
+    kept = {*corrections, *taught} | set(ids(plain)) - set(ids(held_out))
+    return Frozen([e for e in live if e.id in kept], held_out, corrections, corrected, taught)
 
 
 def staying(own: Sequence[Example], frozen: Frozen) -> list[Example]:

@@ -20,7 +20,7 @@ def never() -> bool:
 
 
 class Finish(StrEnum):
-    """Why a completion ended. Only `STOP` is a whole answer; `HOPELESS` ended on our own early verdict."""
+    """Why a completion ended. Only `STOP` is a whole answer; `HOPELESS` is our own verdict, `TOOL` waits for a call."""
 
     STOP = "stop"
     LENGTH = "length"
@@ -28,6 +28,7 @@ class Finish(StrEnum):
     INTERRUPTED = "interrupted"
     CUT = "cut"
     HOPELESS = "hopeless"
+    TOOL = "tool"
 
 
 ActiveSet = tuple[tuple[str, float], ...]
@@ -51,12 +52,50 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What a generator wants done before it goes on.
+
+    Attributes:
+        id: By which its result is told apart.
+        arguments: A JSON object, as it came.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Calls of tools, with what was said before them and what came of each.
+
+    Attributes:
+        results: A text for each call, in order.
+        failed: Ids of the calls that were refused.
+    """
+
+    said: str
+    calls: tuple[ToolCall, ...]
+    results: tuple[str, ...]
+    failed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """What a generator may call, each with a name, a description and the JSON schema of its input; and what it did."""
+
+    tools: tuple[Mapping[str, object], ...]
+    exchanges: tuple[Exchange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a completion: text, the log-probability of its token where one is known, or the end."""
+    """A piece of a completion: text, the log-probability of its token where one is known, a call, or the end."""
 
     text: str = ""
     logprob: float | None = None
     end: End | None = None
+    call: ToolCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +105,10 @@ class Completion:
     text: str
     end: End
     logprobs: tuple[float, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+
+
+ANY_TOOL = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +119,40 @@ class Sampling:
         max_tokens: At most so many completion tokens.
         temperature: 0 is greedy.
         seed: Makes a draw above temperature 0 repeatable; None takes a fresh one.
-        schema: The answer is JSON of this JSON schema; the teacher alone obeys it.
+        schema: The answer is JSON of this JSON schema.
+        grammar: The answer is of this GBNF grammar, whose first rule is `root`; the local model alone obeys it, and it
+            goes before a schema.
+        stop: The answer ends before the first of these texts.
+        tool: The tool that is to be called, or `ANY_TOOL` for one of them; empty leaves it open. The teacher obeys
+            it: for the local model there is a grammar.
+        toolbox: What may be called meanwhile; the teacher alone calls.
     """
 
     max_tokens: int = 1024
     temperature: float = 0.0
     seed: int | None = None
     schema: Mapping[str, object] | None = None
+    grammar: str = ""
+    stop: tuple[str, ...] = ()
+    tool: str = ""
+    toolbox: Toolbox | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a model file says of itself.
+
+    Attributes:
+        context_tokens: The context it was trained for.
+        size_bytes: Of its tensors.
+    """
+
+    architecture: str
+    name: str
+    context_tokens: int
+    parameters: int
+    size_bytes: int
+    layers: int
 
 
 class Generator(Protocol):
@@ -97,6 +167,7 @@ def collect(chunks: Iterable[Chunk], show: Callable[[str], None] = lambda _: Non
     """Read a stream to its end, showing each piece of text as it comes."""
     texts: list[str] = []
     logprobs: list[float] = []
+    calls: list[ToolCall] = []
     end = End(Finish.CUT, 0, 0)
     for chunk in chunks:
         if chunk.text:
@@ -104,8 +175,10 @@ def collect(chunks: Iterable[Chunk], show: Callable[[str], None] = lambda _: Non
             show(chunk.text)
         if chunk.logprob is not None:
             logprobs.append(chunk.logprob)
+        if chunk.call is not None:
+            calls.append(chunk.call)
         end = chunk.end or end
-    return Completion("".join(texts).strip(), end, tuple(logprobs))
+    return Completion("".join(texts).strip(), end, tuple(logprobs), tuple(calls))
 
 
 def without_thinking(chunks: Iterable[Chunk]) -> Iterator[Chunk]:

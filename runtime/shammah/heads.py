@@ -8,6 +8,7 @@ block starts at its prior whenever it arrives, so a head may learn without an em
 import io
 import math
 import os
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -214,7 +215,7 @@ def _projection(prior: Prior, hand_width: int) -> Vector:
 
 def write_atomically(file: Path, data: bytes) -> None:
     """Replace a file so that a reader, or a crash, sees the old content or the new."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
     with temporary.open("wb") as stream:
         stream.write(data)
         stream.flush()

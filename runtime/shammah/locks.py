@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 WORKER, TRAINING, ANSWERING, FETCHING = "worker.lock", "training.lock", "answering.lock", "fetching.lock"
+SERVING = "serve.lock"
 # Whoever only looks holds the lock for a moment.
 ATTEMPTS, PAUSE_SECONDS = 3, 0.02
 

@@ -28,8 +28,9 @@ class Rating(StrEnum):
         return self is not Rating.GOOD
 
 
-State = Literal["live", "pending", "dropped"]
-"""Of an example: learnt from; waiting for its target; taken out by the user."""
+State = Literal["live", "pending", "waiting", "test", "dropped"]
+"""Of an example: learnt from; without a target yet; came from outside, and not accepted yet; asked, and never learnt;
+taken out by the user."""
 
 
 @dataclass(frozen=True, slots=True)

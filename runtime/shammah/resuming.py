@@ -2,15 +2,17 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shammah import adapters, bases
 from shammah.errors import NothingToResume, TrainingError
 from shammah.freezing import Frozen
 from shammah.journal import Journal
+from shammah.quarantine import is_filling, is_outside
 from shammah.records import Base, Training
 from shammah_convert import examples
+from shammah_convert.examples import Example
 from shammah_convert.job import CHECKPOINTS, EXAMPLES, HELD_OUT, AdapterFile, Job
 
 CHANGED = "examples that it learnt were changed meanwhile; train again"
@@ -42,11 +44,14 @@ def left_by(training: Training, folder: Path) -> Work | None:
         return None
     try:
         job, learnt = Job.read(folder), (folder / EXAMPLES).read_bytes()
+        kept = [example for example in examples.read(learnt.decode()) if not is_filling(example)]
+        taught = tuple(example.id for example in kept if is_outside(example))
         frozen = Frozen(
-            learnt=list(examples.read(learnt.decode())),
+            learnt=kept,
             held_out=list(examples.read((folder / HELD_OUT).read_text("utf-8"))),
-            corrections=job.corrections,
+            corrections=tuple(id for id in job.corrections if id not in taught),
             corrected=frozenset(),  # asked for while the job files are written, and those are there
+            taught=taught,
         )
     except (OSError, ValueError):  # BadJob and BadExample are ValueErrors
         return None
@@ -57,12 +62,17 @@ def left_by(training: Training, folder: Path) -> Work | None:
 def changes(journal: Journal, work: Work) -> list[str]:
     """What happened since that makes a training's candidate one for yesterday."""
     found = []
-    live = {example.id: example for example in journal.examples.live()}
-    if any(live.get(example.id) != example for example in work.frozen.learnt):
+    live = {example.id: _unscaled(example) for example in journal.examples.live()}
+    if any(live.get(example.id) != _unscaled(example) for example in work.frozen.learnt):
         found.append(CHANGED)
     if _contents(adapters.active_files(journal, work.job.base_sha256)) != _contents(work.job.active):
         found.append(REPLACED)
     return found
+
+
+def _unscaled(example: Example) -> Example:
+    """What a job scales down of what came from outside is no change."""
+    return replace(example, weight=1.0) if is_outside(example) else example
 
 
 def _contents(files: Sequence[AdapterFile]) -> list[tuple[str, float]]:

@@ -2,13 +2,16 @@
 
 import importlib.util
 import subprocess
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from shammah import bases, locks
 from shammah.config import Settings, TrainerSettings
-from shammah.errors import ShammahError
+from shammah.errors import ShammahError, TrainerMissing, TrainingError, TrainingRuns
 from shammah.journal import Journal
+from shammah.launching import words
 from shammah.records import Training
 
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "shammah_trainer")
@@ -47,6 +50,45 @@ def missing(new_feedback: int, new_examples: int, last: Training | None, setting
     if new_examples >= settings.after_examples or has_waited:
         return 0
     return max(0, settings.after_feedback - new_feedback)
+
+
+def check(settings: Settings, journal: Journal) -> None:
+    """Refuse a training that somebody asks for, before anything is begun.
+
+    Raises:
+        TrainerMissing: The trainer's libraries are not there.
+        TrainingError: There is nothing to learn.
+        ConfigError: The launcher is none.
+    """
+    if not is_installed(settings):
+        raise TrainerMissing("the trainer is not installed")
+    if settings.trainer.launch:
+        words(settings.trainer.python or sys.executable, settings.trainer.launch)
+    if not journal.examples.live(settings.examples.feedback, settings.examples.teacher):
+        raise TrainingError(
+            "there is nothing to learn yet",
+            hint='Correct an answer first: shammah feedback critical "what was wrong" --answer "what is right"',
+        )
+
+
+def queue(
+    settings: Settings,
+    journal: Journal,
+    is_forced: bool = False,
+    most_memory_bytes: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+) -> Training:
+    """Queue a training that somebody asks for, for the background.
+
+    Raises:
+        TrainingError: It cannot begin, or another is under way.
+    """
+    check(settings, journal)
+    base = bases.identify(journal, bases.resolve(settings.model.path), say)
+    training = journal.trainings.queue(base.sha256, False, is_forced, most_memory_bytes)
+    if training is None:
+        raise TrainingRuns("another training is under way")
+    return training
 
 
 def counted(journal: Journal, settings: Settings) -> int | None:

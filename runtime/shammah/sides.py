@@ -3,14 +3,14 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
 from shammah import features
 from shammah.catalog import Price, dearest_price
 from shammah.early import Early, Verdict
 from shammah.errors import BudgetReached, KeyMissing, StaysHere, TeacherError
-from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, collect, never
+from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, Toolbox, collect, never
 from shammah.journal import Journal
 from shammah.journal.spending import Bound
 from shammah.patterns import Patterns
@@ -131,23 +131,27 @@ class TeacherSide:
     def complete(
         self,
         journal: Journal,
-        question: Question,
+        question: Question | None,
         show: Callable[[str], None],
         stop: Stop = never,
         restore: Restore = iter,
         messages: Sequence[Message] | None = None,
         schema: Mapping[str, object] | None = None,
+        toolbox: Toolbox | None = None,
+        sampling: Sampling | None = None,
     ) -> Completion:
         """Answer a recorded question, redacted as it is, within the budgets of the day and of the month.
 
         Args:
             journal: Keeps the budget.
-            question: With its whole conversation.
+            question: With its whole conversation; None where nobody asked one, and `messages` are all.
             show: Gets each piece of the answer, restored.
             stop: Ends the call early.
             restore: Puts secrets back where placeholders stand; the completion itself keeps the placeholders.
             messages: What is sent in the place of the question's conversation, redacted.
             schema: The JSON schema that the answer is to follow.
+            toolbox: What may be called meanwhile.
+            sampling: What else is wanted of the answer, with a schema of its own; how long it may be is settled here.
 
         Raises:
             StaysHere: `privacy.never_forward` matches what would be sent.
@@ -155,18 +159,17 @@ class TeacherSide:
             BudgetReached: What is left of the day's budget, or of the month's, does not cover the worst case.
             TeacherError: No whole answer came.
         """
-        messages = messages or question.context
+        messages = messages or (question.context if question else ())
         if self.keeps(messages):
             raise StaysHere("something in this conversation matches `privacy.never_forward`")
-        # A schema is sent too, and read as tokens.
-        sent = messages if schema is None else [*messages, Message("system", json.dumps(schema))]
-        worst = self.worst_cost_usd(sent)
+        wanted = replace(sampling or Sampling(schema=schema, toolbox=toolbox), max_tokens=self.max_tokens)
+        worst = self.worst_cost_usd(sent(messages, wanted.schema, wanted.toolbox))
         reservation = journal.spending.reserve(worst, self.max_usd_per_day, question, self.max_usd_per_month)
         if reservation is None:
             raise budget_reached(self.passed(journal, messages))
         said: list[Chunk] = []
         try:
-            collect(restore(_kept(self._stream(messages, stop, schema), said)), show)
+            collect(restore(_kept(self._stream(messages, wanted, stop), said)), show)
         except (KeyMissing, TeacherError) as error:
             if error.is_free:
                 journal.spending.settle(reservation, 0.0)
@@ -177,16 +180,25 @@ class TeacherSide:
             journal.spending.settle(reservation, completion.end.cost_usd)
         return completion
 
-    def _stream(self, messages: Sequence[Message], stop: Stop, schema: Mapping[str, object] | None) -> Iterator[Chunk]:
+    def _stream(self, messages: Sequence[Message], sampling: Sampling, stop: Stop) -> Iterator[Chunk]:
         if self.generator is None:
             raise KeyMissing("the teacher has no key")
-        return self.generator.stream(messages, Sampling(self.max_tokens, schema=schema), stop)
+        return self.generator.stream(messages, sampling, stop)
 
     def answer(self, completion: Completion, reason: Reason, seconds: dict[str, float]) -> NewAnswer:
         """A completion as an answer for the journal: not shown, verified where it is whole."""
         assert self.generator is not None, "a teacher that answered has a generator"
         answer = _answer(completion, Side.TEACHER, self.generator.model, reason, seconds)
         return replace(answer, is_verified=completion.end.finish is Finish.STOP, cost_usd=completion.end.cost_usd)
+
+
+def sent(
+    messages: Sequence[Message], schema: Mapping[str, object] | None = None, toolbox: Toolbox | None = None
+) -> Sequence[Message]:
+    """All that is sent, as messages: a schema and tools are read as tokens, too."""
+    more = [json.dumps(schema)] if schema is not None else []
+    more += [json.dumps(asdict(toolbox), default=sorted)] if toolbox is not None else []
+    return [*messages, *(Message("system", text) for text in more)]
 
 
 def budget_reached(bound: Bound | None) -> BudgetReached:

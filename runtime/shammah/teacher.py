@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from shammah.catalog import Price
+from shammah.claude_messages import request_of
 from shammah.config import TeacherSettings
 from shammah.errors import ConfigError, Interrupted, KeyMissing, TeacherError
-from shammah.generation import Chunk, End, Finish, Sampling, Stop, never
+from shammah.generation import Chunk, End, Finish, Sampling, Stop, ToolCall, never
+from shammah.tool_calls import Blocks
+from shammah.tool_text import written
 from shammah_convert.chat import Message
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ _FINISHES = {
     "max_tokens": Finish.LENGTH,
     "model_context_window_exceeded": Finish.LENGTH,
     "refusal": Finish.REFUSAL,
+    "tool_use": Finish.TOOL,
 }
 
 
@@ -100,7 +104,7 @@ class Teacher:
         self._price = price
 
     def stream(self, messages: Sequence[Message], sampling: Sampling, stop: Stop = never) -> Iterator[Chunk]:
-        """Complete a conversation; temperature and seed do not apply.
+        """Complete a conversation; temperature and seed do not apply. Without a toolbox, calls are a part of the text.
 
         A call that fails before its first text is tried again, a few times and while the deadline allows.
 
@@ -112,7 +116,8 @@ class Teacher:
         for number in itertools.count(1):
             call = _Call(self._access, self._request(messages, sampling), deadline - time.monotonic())
             try:
-                yield from self._read(call, deadline, stop)
+                chunks = self._read(call, deadline, stop)
+                yield from chunks if sampling.toolbox else written(chunks)
                 return
             except _Retryable as error:
                 pause_seconds = max(pause * random.uniform(0.75, 1.25), error.after_seconds)
@@ -124,12 +129,7 @@ class Teacher:
                 call.abandon()
 
     def _request(self, messages: Sequence[Message], sampling: Sampling) -> dict[str, Any]:
-        system = "\n\n".join(message.content for message in messages if message.role == "system")
-        turns = [{"role": m.role, "content": m.content} for m in messages if m.role != "system" and m.content.strip()]
-        request: dict[str, Any] = {"model": self.model, "max_tokens": sampling.max_tokens, "messages": turns}
-        if sampling.schema is not None:
-            request["output_config"] = {"format": {"type": "json_schema", "schema": dict(sampling.schema)}}
-        return request | ({"system": system} if system else {})
+        return {"model": self.model, **request_of(messages, sampling)}
 
     def _read(self, call: "_Call", deadline: float, stop: Stop) -> Iterator[Chunk]:
         """Pass on what the call's thread reads, until the end, the deadline or a stop."""
@@ -148,6 +148,9 @@ class Teacher:
                 case str() as text:
                     has_text = True
                     yield Chunk(text)
+                case ToolCall() as call_of_tool:
+                    has_text = True
+                    yield Chunk(call=call_of_tool)
                 case Exception() as error:
                     raise _translate(error, has_text, call.is_accepted) from error
 
@@ -173,7 +176,7 @@ class _Call:
         self._access = access
         self._request = request
         self._timeout_seconds = timeout_seconds
-        self._events: queue.SimpleQueue[str | Finish | Exception] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[str | ToolCall | Finish | Exception] = queue.SimpleQueue()
         self._is_abandoned = threading.Event()
         self._stream: anthropic.Stream[anthropic.types.RawMessageStreamEvent] | None = None
         self._prompt_tokens = 0
@@ -181,8 +184,8 @@ class _Call:
         self._completion_tokens = 0
         threading.Thread(target=self._run, name="teacher", daemon=True).start()
 
-    def next(self, timeout_seconds: float) -> str | Finish | Exception | None:
-        """A piece of text, the finish, or what went wrong; None where nothing came in time."""
+    def next(self, timeout_seconds: float) -> str | ToolCall | Finish | Exception | None:
+        """A piece of text, a call of a tool, the finish, or what went wrong; None where nothing came in time."""
         try:
             return self._events.get(timeout=timeout_seconds)
         except queue.Empty:
@@ -230,6 +233,7 @@ class _Call:
 
     def _finish_of(self, stream: "anthropic.Stream[anthropic.types.RawMessageStreamEvent]") -> Finish:
         has_begun, is_complete, stop_reason = False, False, None
+        blocks = Blocks()
         for event in stream:
             if self._is_abandoned.is_set():
                 break
@@ -238,8 +242,9 @@ class _Call:
                     has_begun = True
                     self.is_accepted = True
                     self._prompt_tokens = int(event.message.usage.input_tokens)
-                case "content_block_delta" if event.delta.type == "text_delta":
-                    self._events.put(event.delta.text)
+                case "content_block_start" | "content_block_delta" | "content_block_stop":
+                    for said in blocks.hear(event):
+                        self._events.put(said)
                 case "message_delta":
                     stop_reason = event.delta.stop_reason
                     self._completion_tokens = int(event.usage.output_tokens)

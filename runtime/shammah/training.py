@@ -22,6 +22,7 @@ from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.locks import Lock, only_one
 from shammah.naming import TRAINED
+from shammah.quarantine import capped
 from shammah.records import Adapter, Base, Training
 from shammah.reports import PAGE, Filed
 from shammah.reports.page import page
@@ -225,7 +226,10 @@ class Trainer:
         held_out, replayed = self._general(base, (folder / CANCEL).exists)
         stays = set(staying([*held_out, *replayed], frozen))
         general_held_out, replay = ([e for e in part if e in stays] for part in (held_out, replayed))
-        text = examples.write(frozen.learnt)
+        learnt = capped(frozen.learnt, replay)
+        if frozen.taught and len(learnt) == len(frozen.taught):
+            raise TrainingError("what came from outside may be a fifth of what is learnt, and there is nothing else")
+        text = examples.write(learnt)
         parts = {HELD_OUT: examples.write(frozen.held_out), GENERAL: examples.write(general_held_out)}
         parts |= {EXAMPLES: text, REPLAY: examples.write(replay)}
         if self.paraphrase is not None and frozen.aims:
@@ -243,7 +247,7 @@ class Trainer:
             examples_sha256=hashlib.sha256(text.encode()).hexdigest(),
             threads=hardware.physical_cores(),
             active=tuple(adapters.active_files(self.journal, base.sha256)),
-            corrections=frozen.corrections,
+            corrections=frozen.corrections + frozen.taught,
             plan=plan,
         )
         job.write(folder)

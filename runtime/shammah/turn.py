@@ -46,6 +46,7 @@ class Request:
         history: The turns before, as the journal keeps them.
         is_offline: Nothing may leave the machine for it.
         is_private: `privacy.never_forward` keeps the conversation on this machine, whatever is asked for.
+        id: Under which it is recorded, where somebody has to name it before; empty takes a new one.
     """
 
     text: str
@@ -57,6 +58,7 @@ class Request:
     is_offline: bool = False
     is_private: bool = False
     sampling: Sampling = field(default_factory=Sampling)
+    id: str = ""
 
     @property
     def context(self) -> list[Message]:

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,9 +41,9 @@ class NotNow(Exception):
     """The job waits for better times, which is no failure."""
 
 
-def start(home: Path, is_offline: bool = False) -> None:
+def start(home: Path, is_offline: bool = False, environ: Mapping[str, str] = os.environ) -> None:
     """Start the worker, detached; where one runs already, the new one ends at once."""
-    detached.start("shammah.worker", home, home / "worker.log", is_offline)
+    detached.start("shammah.worker", home, home / "worker.log", is_offline, environ)
 
 
 def main() -> int:

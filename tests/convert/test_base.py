@@ -72,7 +72,7 @@ def test_the_token_ids_equal_hugging_faces(folder: Path, tmp_path: Path) -> None
     convert(folder, tmp_path / "tiny.gguf", ABOUT)
     encoder = Encoder(Tokenizer.from_file(str(folder / "tokenizer.json")))
     with LocalModel(tmp_path / "tiny.gguf") as model:
-        ours = [model._tokenize(text) for text in TEXTS]
+        ours = [model.weights.tokenize(text) for text in TEXTS]
     assert ours == [encoder.tokens([text]) for text in TEXTS]
 
 
@@ -95,7 +95,7 @@ def test_the_template_asks_for_neither_a_system_message_nor_thinking(folder: Pat
     convert(folder, tmp_path / "tiny.gguf", ABOUT)
     with LocalModel(tmp_path / "tiny.gguf") as model:
         tokens = model.prompt_tokens([Message("user", "x")])
-        assert "".join(model._spell(token).decode() for token in tokens) == "user\nx\nassistant\n"
+        assert "".join(model.weights.spell(token).decode() for token in tokens) == "user\nx\nassistant\n"
 
 
 def test_only_the_finished_file_is_left(folder: Path, tmp_path: Path) -> None:

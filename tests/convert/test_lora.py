@@ -65,7 +65,7 @@ def test_llama_cpp_applies_it_as_if_it_were_merged_into_the_weights(tmp_path: Pa
 
 def _apply(model: LocalModel, path: Path) -> None:
     """Set an adapter through the bare C interface."""
-    handle = ll.llama_adapter_lora_init(model._model, str(path).encode())
+    handle = ll.llama_adapter_lora_init(model.weights.native, str(path).encode())
     assert handle, "llama.cpp loads the file"
     adapters = (ll.llama_adapter_lora_p_ctypes * 1)(handle)
     assert ll.llama_set_adapters_lora(model._context, adapters, 1, (ctypes.c_float * 1)(1.0)) == 0

@@ -79,6 +79,8 @@ TEXTS = {
     "teacher.base_url",
     "trainer.python",
     "trainer.launch",
+    "serve.host",
+    "serve.names",
 }
 
 

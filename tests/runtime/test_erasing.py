@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from shammah import erasing
+from shammah.asked import OFFERED
 from shammah.checkpoints import Keeper
-from shammah.cli import bootstrap
 from shammah.divergence import Divergence, Method
 from shammah.errors import EraseBusy, EraseFailed
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES, VERSION
@@ -232,11 +232,11 @@ def test_everything_is_erased_but_money_models_and_settings(journal: Journal) ->
 
 def test_a_model_that_was_agreed_to_still_comes_and_is_not_offered_again(journal: Journal) -> None:
     wanted = journal.pulls.want("qwen2.5-1.5b", "Qwen2.5 1.5B", 1_000)
-    for flag in (bootstrap.ASKED, "teacher_announced"):
+    for flag in (OFFERED, "teacher_announced"):
         journal.raise_flag(flag)
     erasing.carry_out(home(journal), journal, erasing.plan_everything(home(journal), journal), "bayes")
     assert journal.pulls.open_one() == wanted
-    assert [journal.has_flag(flag) for flag in (bootstrap.ASKED, "teacher_announced")] == [True, False]
+    assert [journal.has_flag(flag) for flag in (OFFERED, "teacher_announced")] == [True, False]
 
 
 def test_a_copy_that_cannot_be_deleted_is_said_and_a_second_try_goes_on(journal: Journal) -> None:

@@ -12,14 +12,15 @@ import pytest
 
 from shammah import bases, config, hardware
 from shammah.admission import RUN_BYTES, Postpone, Running, Wish
-from shammah.cli.answering import Options, answer
+from shammah.asked import Asked
+from shammah.cli.answering import answer
+from shammah.cli.manner import Manner
 from shammah.cli.train import train
 from shammah.errors import TooLittleMemory
 from shammah.feedback import Feedback, rate
 from shammah.journal import Journal
 from shammah.locks import TRAINING, only_one
 from shammah.memory import Precedence, decide, job_folder, model_bytes, running
-from shammah.policy import Side
 from shammah.records import Base, NewAnswer, Rating
 from shammah.sides import LocalSide
 from shammah.standstill import is_answered
@@ -211,8 +212,7 @@ def test_ask_takes_precedence_and_lets_go(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     free(monkeypatch, NONE)
-    options = Options("list files", "here", Side.LOCAL, False, False, None, None, False, False)
-    answer(options, settings_of(home, base), hardware.BusyMeter())
+    answer(Asked("list files", "here", "local"), settings_of(home, base), hardware.BusyMeter(), Manner(as_json=False))
     assert "Training 1 stands still meanwhile" in capsys.readouterr().err
     assert list(folder.iterdir()) == []
 

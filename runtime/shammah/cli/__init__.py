@@ -20,8 +20,11 @@ from shammah.cli import explain as explain_command
 from shammah.cli import feedback as feedback_command
 from shammah.cli import heads as heads_command
 from shammah.cli import log as log_command
+from shammah.cli import mcp as mcp_command
 from shammah.cli import models as models_command
+from shammah.cli import serve as serve_command
 from shammah.cli import stats as stats_command
+from shammah.cli import teach as teach_command
 from shammah.cli import train as train_command
 from shammah.cli.screen import say
 from shammah.errors import (
@@ -31,10 +34,12 @@ from shammah.errors import (
     Interrupted,
     KeyMissing,
     LicenceNotAgreed,
+    McpMissing,
     ModelMissing,
     ModelTooLarge,
     NothingVerified,
     OnnxMissing,
+    ServeMissing,
     ShammahError,
     TrainerMissing,
     UsageError,
@@ -51,6 +56,8 @@ _EXIT_CODES: dict[type[ShammahError], int] = {
     KeyMissing: 3,
     TrainerMissing: 3,
     OnnxMissing: 3,
+    ServeMissing: 3,
+    McpMissing: 3,
     NothingVerified: 4,
     BudgetReached: 5,
     Interrupted: INTERRUPTED,
@@ -68,7 +75,9 @@ app.command("chat")(chat_command.chat)
 app.command("doctor")(doctor_command.doctor)
 app.command("explain")(explain_command.explain)
 app.command("feedback")(feedback_command.feedback)
+app.command("mcp")(mcp_command.mcp)
 app.command("stats")(stats_command.stats)
+app.command("teach")(teach_command.teach)
 app.command("train")(train_command.train)
 app.add_typer(adapters_command.app, name="adapters")
 app.add_typer(checkpoint_command.app, name="checkpoint")
@@ -77,6 +86,7 @@ app.add_typer(examples_command.app, name="examples")
 app.add_typer(heads_command.app, name="heads")
 app.add_typer(log_command.app, name="log")
 app.add_typer(models_command.app, name="models")
+app.add_typer(serve_command.app, name="serve")
 
 
 def _show_version(is_asked: bool) -> None:

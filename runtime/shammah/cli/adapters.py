@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shammah import config
+from shammah import adapter_facts, config
 from shammah.cli import complete, domains, exchange, lineage
 from shammah.cli import report as report_command
 from shammah.cli.log import shorten
@@ -47,7 +47,7 @@ def list_adapters(as_tree: AsTree = False, as_json: AsJson = False) -> None:
     with Journal(config.load().home) as journal:
         found = journal.adapters.all()
         if as_json:
-            write(json.dumps([lineage.as_object(journal, adapter) for adapter in found]))
+            write(json.dumps([adapter_facts.as_object(journal, adapter) for adapter in found]))
         elif not found:
             say("There are no adapters yet: correct answers with `shammah feedback`, then `shammah train`.")
         else:
@@ -62,7 +62,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
     with Journal(config.load().home) as journal:
         adapter = adapters.find(journal, name)
-        row = lineage.as_object(journal, adapter)
+        row = adapter_facts.as_object(journal, adapter)
         if as_json:
             write(json.dumps(row))
         else:
@@ -74,8 +74,8 @@ def _described(journal: "Journal", adapter: "Adapter") -> list[str]:
 
     lines = [
         f"{adapter.name}  {adapter.created}",
-        f"state   {lineage.state(journal, adapter)}",
-        f"base    {lineage.base_name(journal, adapter.base)} ({adapter.base[:12]})",
+        f"state   {adapter_facts.state(journal, adapter)}",
+        f"base    {adapter_facts.base_name(journal, adapter.base)} ({adapter.base[:12]})",
         f"file    {adapter.path}",
         f"sha256  {adapter.sha256}",
         f"from    {_origin(adapter)}, after {adapter.parent or 'the bare base'}",

@@ -1,17 +1,17 @@
 """`shammah ask`: one question, one answer."""
 
-from typing import TYPE_CHECKING, Annotated
+import sys
+from typing import Annotated
 
 import typer
 
 from shammah import config
-from shammah.cli import complete
+from shammah.asked import Asked, Forced
+from shammah.cli import complete, warm
+from shammah.cli.manner import Manner
 from shammah.cli.session import current as current_session
 from shammah.cli.typed import clean, read_stdin
 from shammah.errors import UsageError
-
-if TYPE_CHECKING:
-    from shammah.policy import Side
 
 Question = Annotated[str | None, typer.Argument(help="The question; text on stdin is added below it.")]
 Local = Annotated[bool, typer.Option("--local", help="Let the local model answer, whatever the router thinks.")]
@@ -51,8 +51,17 @@ def ask(
     why: Why = False,
 ) -> None:
     """Ask a question: the local model answers when it can, Claude when it must."""
-    forced = _forced(local, teacher, offline)
-    text = compose(question, read_stdin())
+    asked = Asked(
+        text=compose(question, read_stdin()),
+        session=current_session(),
+        forced=_forced(local, teacher, offline),
+        wants_verified=verified,
+        goes_on=go_on,
+        seed=seed,
+        max_teacher_tokens=max_tokens,
+        tells_why=why,
+        hears_price=sys.stderr.isatty(),
+    )
     settings = config.load(
         offline=offline or None,
         model__path=model,
@@ -60,36 +69,30 @@ def ask(
         answer__max_tokens=max_tokens,
         answer__temperature=temperature,
     )
+    manner = Manner(as_json)
+    if not warm.answer(asked, settings, manner):
+        _answer(asked, settings, manner)
+
+
+def _answer(asked: Asked, settings: config.Settings, manner: Manner) -> None:
+    """Answer in this process."""
     # The rooms below take 0.2 s to open: bad flags and `--help` need none of them. Meanwhile the meter sees
     # how busy others are.
     from shammah.hardware import BusyMeter
     from shammah.locks import background
 
     meter = BusyMeter(background(settings.home))
-    from shammah.cli.answering import Options, answer
+    from shammah.cli.answering import answer
 
-    options = Options(
-        text=text,
-        session=current_session(),
-        forced=forced,
-        wants_verified=verified,
-        goes_on=go_on,
-        seed=seed,
-        max_teacher_tokens=max_tokens,
-        as_json=as_json,
-        tells_why=why,
-    )
-    answer(options, settings, meter)
+    answer(asked, settings, meter, manner)
 
 
-def _forced(local: bool, teacher: bool, offline: bool) -> "Side | None":
-    from shammah.policy import Side
-
+def _forced(local: bool, teacher: bool, offline: bool) -> Forced:
     if local and teacher:
         raise UsageError("--local and --teacher exclude each other", hint="Leave out one of the two.")
     if teacher and offline:
         raise UsageError("--offline and --teacher exclude each other", hint="Leave out one of the two.")
-    return Side.LOCAL if local else Side.TEACHER if teacher else None
+    return "local" if local else "teacher" if teacher else ""
 
 
 def compose(question: str | None, piped: str) -> str:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from shammah import config
+from shammah.asked import OFFERED
 from shammah.cli.screen import say
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from shammah.config import Settings
     from shammah.journal import Journal
     from shammah.records import Pull
-
-ASKED = "model_offered"
 
 
 def offer(settings: "Settings", journal: "Journal") -> None:
@@ -28,7 +27,7 @@ def offer(settings: "Settings", journal: "Journal") -> None:
         return
     if journal.pulls.open_one() is None:
         is_terminal = sys.stdin.isatty() and sys.stderr.isatty()
-        if not is_terminal or journal.has_flag(ASKED) or not _ask(settings, journal):
+        if not is_terminal or journal.has_flag(OFFERED) or not _ask(settings, journal):
             return
     from shammah import fetching
 
@@ -58,7 +57,7 @@ def _ask(settings: "Settings", journal: "Journal") -> bool:
         is_wanted = asked(f"Fetch it in the background{agree}? [{'Y/n' if is_free else 'y/N'}] ", default=is_free)
     except EOFError:
         return False
-    journal.raise_flag(ASKED)
+    journal.raise_flag(OFFERED)
     if is_wanted:
         journal.pulls.want(model.name, model.title, model.size_bytes)
         say("It is on its way; `shammah models list` shows how far.")

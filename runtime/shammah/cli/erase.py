@@ -54,7 +54,7 @@ def erase(
                 return
         for line in told(erasure):
             say(line)
-        _confirm(yes)
+        confirm(yes)
         is_compact = erasing.carry_out(settings.home, journal, erasure, settings.heads.learner)
     for line in after(erasure, is_compact):
         say(line)
@@ -130,7 +130,7 @@ def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}" if number else ""
 
 
-def _confirm(yes: bool) -> None:
+def confirm(yes: bool) -> None:
     """Ask on a terminal; without one, nothing is erased unasked."""
     if yes:
         return

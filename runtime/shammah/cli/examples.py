@@ -1,24 +1,29 @@
 """`shammah examples`: what the local model is to learn."""
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from shammah import config
-from shammah.cli import complete
+from shammah.cli import complete, quarantine
 from shammah.cli.log import shorten
 from shammah.cli.screen import harmless, say, write
 from shammah.cli.typed import clean, edited, read_stdin
 from shammah.errors import UsageError
+from shammah_convert.examples import Source
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
     from shammah.records import KeptExample
 
 HEAVIEST = 1000.0
+STATES = ("live", "unused", "pending", "waiting", "test", "dropped")
 
 app = typer.Typer(help="Show and change what the local model is to learn.", no_args_is_help=True)
+app.command("accept")(quarantine.accept)
+app.command("purge")(quarantine.purge)
 
 Id = Annotated[str, typer.Argument(help="The id, or its beginning.", autocompletion=complete.examples)]
 Answer = Annotated[str | None, typer.Option("--answer", metavar="TEXT", help="The new target; - reads it from stdin.")]
@@ -27,14 +32,26 @@ Weight = Annotated[
 ]
 
 
+From = Annotated[
+    str | None, typer.Option("--source", metavar="SOURCE", help=f"Only those of {', '.join(get_args(Source))}.")
+]
+States = Annotated[
+    str | None, typer.Option("--state", metavar="STATE", help=f"Only those that are {', '.join(STATES)}.")
+]
+
+
 @app.command("list")
-def list_examples() -> None:
+def list_examples(source: From = None, state: States = None) -> None:
     """List the examples, oldest first: id, weight, where from, state, question, target.
 
-    Live ones are learnt; pending ones wait for their target; unused ones are too old, or overruled by others.
+    Live ones are learnt; pending ones have no target yet; waiting ones came from outside and are to be accepted; test
+    questions are never learnt; unused ones are too old, or overruled by others.
     """
     from shammah.journal import Journal
 
+    for word, known, what in ((source, get_args(Source), "comes from"), (state, STATES, "is")):
+        if word is not None and word not in known:
+            raise UsageError(f"no example {what} {word!r}", hint=f"It is one of {', '.join(known)}.")
     settings = config.load()
     with Journal(settings.home) as journal:
         for notice in journal.take_notices():
@@ -44,7 +61,9 @@ def list_examples() -> None:
             say("There are no examples yet: rate an answer with `shammah feedback`.")
             return
         learnt = {e.id for e in journal.examples.live(settings.examples.feedback, settings.examples.teacher)}
-        write("\n".join(_two_lines(example, example.example.id in learnt) for example in kept))
+        meant = [one for one in kept if source in (None, one.example.source) and state in (None, _state(one, learnt))]
+        if meant:
+            write("\n".join(_two_lines(one, _state(one, learnt)) for one in meant))
 
 
 @app.command()
@@ -56,6 +75,7 @@ def show(id: Id) -> None:
         kept = _find(journal, id)
         example = kept.example
         parts = [f"{example.id}  {example.created}  weight {example.weight:g}, {example.source}, {kept.state}"]
+        parts += quarantine.provenance(journal, kept)
         parts += [f"[{message.role}] {message.content}" for message in example.prompt]
         parts += [f"[target] {_target(kept)}"]
         parts += [f"[rejected] {message.content}" for message in example.rejected or ()]
@@ -124,9 +144,12 @@ def _given(answer: str | None, before: str) -> str:
     return read_stdin() if answer == "-" else clean(answer)
 
 
-def _two_lines(kept: "KeptExample", is_learnt: bool) -> str:
+def _state(kept: "KeptExample", learnt: Collection[str]) -> str:
+    return "unused" if kept.state == "live" and kept.example.id not in learnt else kept.state
+
+
+def _two_lines(kept: "KeptExample", state: str) -> str:
     example = kept.example
-    state = kept.state if is_learnt or kept.state != "live" else "unused"
     head = f"{example.id}  {example.weight:>4g}x  {example.source:<7}  {state:<7}  "
     return f"{head}{shorten(example.prompt[-1].content, len(head))}\n    {shorten(_target(kept), 4)}"
 

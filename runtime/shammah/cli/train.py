@@ -13,7 +13,7 @@ import typer
 from shammah import config
 from shammah.cli import complete
 from shammah.cli.screen import say, table_columns, tell, write
-from shammah.errors import TooLittleMemory, TrainerMissing, TrainingError, TrainingRuns, UsageError
+from shammah.errors import TooLittleMemory, TrainingRuns, UsageError
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
@@ -159,15 +159,11 @@ def _cancel(home: Path, journal: "Journal") -> None:
 
 
 def _queue(settings: config.Settings, journal: "Journal", asked: Asked) -> None:
-    from shammah import bases, worker
+    from shammah import schedule, worker
 
     if asked.is_launched:
         raise UsageError("--launch trains while you wait", hint="Leave out --background, or set trainer.launch.")
-    _check(settings, journal)
-    base = bases.identify(journal, bases.resolve(settings.model.path), say)
-    training = journal.trainings.queue(base.sha256, False, asked.is_forced, asked.most_memory_bytes)
-    if training is None:
-        raise TrainingRuns("another training is under way")
+    training = schedule.queue(settings, journal, asked.is_forced, asked.most_memory_bytes, say)
     worker.start(settings.home, settings.offline)
     say(f"Training {training.number} runs in the background; watch it with `shammah train`.")
 
@@ -191,13 +187,14 @@ def _train(
     cut_off: "Training | None" = None,
 ) -> "Training":
     """Train in this process's name, what is queued or was cut off, where it is given; Ctrl-C leaves all as it was."""
+    from shammah import schedule
     from shammah.assembly import Parts
     from shammah.cli.progress import progress
     from shammah.following import outcome
     from shammah.hardware import BusyMeter
     from shammah.training import Trainer
 
-    _check(settings, journal)
+    schedule.check(settings, journal)
     parts = Parts(settings, journal, BusyMeter(), say)
     _check_memory(settings.home, journal, parts.base if queued is None else journal.base(queued.base))
     if queued is not None:
@@ -233,22 +230,6 @@ def _take(settings: config.Settings, journal: "Journal", asked: Asked, queued: "
         return _train(settings, journal, asked, queued)
     except TrainingRuns:
         return _attach(settings, journal, queued)
-
-
-def _check(settings: config.Settings, journal: "Journal") -> None:
-    """Refuse before anything is begun."""
-    from shammah import schedule
-    from shammah.launching import words
-
-    if not schedule.is_installed(settings):
-        raise TrainerMissing("the trainer is not installed")
-    if settings.trainer.launch:
-        words(settings.trainer.python or sys.executable, settings.trainer.launch)
-    if not journal.examples.live(settings.examples.feedback, settings.examples.teacher):
-        raise TrainingError(
-            "there is nothing to learn yet",
-            hint='Correct an answer first: shammah feedback critical "what was wrong" --answer "what is right"',
-        )
 
 
 def _check_memory(home: Path, journal: "Journal", base: "Base | None") -> None:

@@ -30,6 +30,7 @@ from shammah.journal.judgements import Judgements
 from shammah.journal.lessons import USER_WEIGHT, NewLesson, insert_lessons
 from shammah.journal.log import Filter, Log
 from shammah.journal.pulls import Pulls
+from shammah.journal.quarantine import Quarantine
 from shammah.journal.ratings import Ratings
 from shammah.journal.scores import ScoreRows
 from shammah.journal.spending import Spending
@@ -58,6 +59,7 @@ class Journal:
         judgements: What the judge said of answers.
         log: The questions, found by what is known of them.
         pulls: Models that are fetched in the background.
+        quarantine: What came in from outside.
         ratings: What users say of answers.
         scores: How router and validator decided.
         spending: What the teacher costs.
@@ -85,6 +87,7 @@ class Journal:
         self.judgements = Judgements(self._db)
         self.log = Log(self._db)
         self.pulls = Pulls(self._db)
+        self.quarantine = Quarantine(self._db)
         self.ratings = Ratings(self._db)
         self.scores = ScoreRows(self._db)
         self.spending = Spending(self._db)
@@ -110,6 +113,7 @@ class Journal:
         context: Sequence[Message],
         redactions: int,
         may_go_online: bool,
+        id: str = "",
     ) -> Question:
         """Record a question before anyone works on it; `context` is redacted and ends with the question."""
         with self._db.write() as db:
@@ -117,7 +121,7 @@ class Journal:
                 "INSERT INTO questions (id, created, session, lineage, text, context, may_go_online, redactions)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    new_id(),
+                    id or new_id(),
                     now(),
                     session,
                     lineage,

@@ -9,6 +9,7 @@ from typing import Any
 from shammah import rows
 from shammah.database import Database
 from shammah.privacy import says_the_same
+from shammah.quarantine import OUTSIDE
 from shammah.records import KeptExample, NewExample, Question, State
 from shammah.rows import new_id, now
 from shammah_convert.chat import Message
@@ -16,6 +17,8 @@ from shammah_convert.examples import Example, Source
 
 # What a user said, by a rating or by hand, as SQL.
 _FROM_USER = "(rating IS NOT NULL OR source = 'user')"
+# What nobody here said: each door by itself, so that none pushes another's out.
+_FROM_DOORS = " OR ".join(f"source = '{door}'" for door in OUTSIDE)
 # Where a user said what is right, the teacher's plain answers to the same question have no say.
 _OVERRULED = """EXISTS (
     SELECT 1 FROM examples said JOIN answers ours ON ours.id = said.answer
@@ -34,12 +37,17 @@ class Examples:
 
         Args:
             feedback_limit: Of the examples that come from users, so many of the newest; None for all.
-            teacher_limit: Of the teacher's plain answers, so many of the newest.
+            teacher_limit: Of the teacher's plain answers, so many of the newest; as many of each door's.
         """
         rejections = self._rejections()
         chosen = [
             *self._newest(_FROM_USER, feedback_limit, rejections),
-            *self._newest(f"NOT {_FROM_USER} AND NOT {_OVERRULED}", teacher_limit, rejections),
+            *self._newest(f"NOT {_FROM_USER} AND NOT ({_FROM_DOORS}) AND NOT {_OVERRULED}", teacher_limit, rejections),
+            *(
+                row
+                for door in OUTSIDE
+                for row in self._newest(f"source = '{door}' AND rating IS NULL", teacher_limit, rejections)
+            ),
         ]
         return [_kept(row).example for row in sorted(chosen, key=lambda row: (row["created"], row["rowid"]))]
 

@@ -37,13 +37,14 @@ class Spending:
             return "month"
         return "day" if self.usd_today() + usd > day_usd else None
 
-    def reserve(self, usd: float, day_usd: float, question: Question, month_usd: float = math.inf) -> int | None:
+    def reserve(self, usd: float, day_usd: float, question: Question | None, month_usd: float = math.inf) -> int | None:
         """Set money aside for a call; None where the day's or the month's budget would be passed."""
         with self._db.write() as db:
             if self.passed(usd, day_usd, month_usd) is not None:
                 return None
             return db.execute(
-                "INSERT INTO spending (day, usd, question) VALUES (?, ?, ?)", (today(), usd, question.number)
+                "INSERT INTO spending (day, usd, question) VALUES (?, ?, ?)",
+                (today(), usd, question.number if question else None),
             ).lastrowid
 
     def settle(self, reservation: int, usd: float) -> None:

@@ -141,6 +141,11 @@ class Trainings:
                     "UPDATE trainings SET state = ?, finished = ?, reason = ? WHERE number = ?", (*values, number)
                 )
 
+    def learnt(self) -> set[str]:
+        """Ids of all examples that any attempt has learnt from."""
+        found = self._db.execute("SELECT DISTINCT example FROM trained_examples WHERE is_learnt")
+        return {row["example"] for row in found}
+
     def unseen(self, examples: Sequence[str]) -> int:
         """How many examples, by id, no attempt has learnt from yet."""
         seen = {row["example"] for row in self._db.execute("SELECT DISTINCT example FROM trained_examples")}

@@ -53,8 +53,8 @@ def set_adapters(context: Any, adapters: Mapping[AdapterFile, Any]) -> None:
     ll.llama_set_adapters_lora(context, (ll.llama_adapter_lora_p_ctypes * count)(*adapters.values()), count, scales)
 
 
-def new_context(model: Any, tokens: int, threads: int, is_embedder: bool) -> Any:
-    """Open a context that holds so many tokens.
+def new_context(model: Any, tokens: int, threads: int, is_embedder: bool, rows: int = 1) -> Any:
+    """Open a context that holds so many tokens, of so many rows of them.
 
     Raises:
         BadModel: There is no memory for it.
@@ -65,6 +65,10 @@ def new_context(model: Any, tokens: int, threads: int, is_embedder: bool) -> Any
     parameters.n_threads = parameters.n_threads_batch = threads
     parameters.embeddings = is_embedder
     parameters.no_perf = True
+    if rows > 1:
+        parameters.n_seq_max = rows
+        parameters.kv_unified = True  # all rows in one cache: what they have in common is there once
+        parameters.n_outputs_max = rows  # of a step; the default keeps room for logits after each of its 512 tokens
     if is_embedder:
         parameters.pooling_type = ll.LLAMA_POOLING_TYPE_MEAN
     context = ll.llama_init_from_model(model, parameters)

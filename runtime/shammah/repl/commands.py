@@ -41,6 +41,7 @@ COMMANDS = (
     Command("local", "", "ask the local model the same"),
     Command("compare", "[A B] [QUESTION]", "two answers, blind: Claude's and ours, or two adapters'"),
     Command("why", "", "why the last answer came from where it came"),
+    Command("teach", "[FOCUS] [--accept]", "let Claude teach the local model, one round", ("--accept",)),
     Command("train", "[--force] | cancel", "learn from the corrections, while you chat on", ("--force", "cancel")),
     Command(
         "adapters",

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -130,7 +131,7 @@ def _check_teacher(desk: Desk, request: Request, context: Sequence[Message]) -> 
 
 def _by_teacher(desk: Desk, question: Question) -> NewAnswer:
     side = desk.parts.teacher()
-    announce(desk.parts)
+    announce(desk.parts, sys.stderr.isatty())
     completion = _whole(side.complete(desk.journal, question, lambda _: None, desk.stop), TEACHER)
     return side.answer(completion, Reason.SAMPLED, {})
 

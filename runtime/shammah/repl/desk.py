@@ -5,27 +5,28 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
-from shammah import config, embedding, schedule
+from shammah import answering, config, embedding, schedule, telling
+from shammah.asked import Asked, Told
 from shammah.assembly import Parts
 from shammah.assistant import Assistant
-from shammah.cli import bootstrap
-from shammah.cli.answering import announce, introduction, notes
+from shammah.cli import bootstrap, warm
+from shammah.cli.answering import announce
 from shammah.cli.interrupt import Interrupt
 from shammah.cli.screen import Silent, harmless, say, write
 from shammah.config import Settings, with_model
-from shammah.generation import Finish
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.locks import background
 from shammah.memory import Precedence
 from shammah.policy import Side
-from shammah.records import Pull
+from shammah.records import Pull, Question
 from shammah.repl import view
 from shammah.repl.conversation import Spoken
 from shammah.repl.loading import Loading
 from shammah.repl.screen import Live
+from shammah.serve import client
 from shammah.sides import LocalGenerator, LocalSide
-from shammah.turn import Outcome, Request
+from shammah.turn import Outcome, Request, Screen
 
 
 class Desk:
@@ -87,9 +88,10 @@ class Desk:
             KeyboardInterrupt: It was ended where nothing could be kept.
         """
         self._meet_model()
-        with self.at_work() as local:
-            self._answer(request, local)
-        self.begin_work()
+        if not self._ask_daemon(request):
+            with self.at_work() as local:
+                self._answer(request, local)
+            self.begin_work()
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[LocalSide]:
@@ -140,28 +142,47 @@ class Desk:
             say(line)
 
     def _answer(self, request: Request, local: LocalSide) -> None:
-        parts = self.parts
-        parts.adopt()
-        assistant = Assistant(
-            self.journal,
-            parts.heads,
-            local,
-            parts.teacher(),
-            parts.embed,
-            contract=parts.contract,
-            rates=self.settings.sampling,
-        )
-        outcome = self._shown(assistant, request)
-        if outcome.answer.is_shown:
-            self.last = Spoken(replace(request, forced=None), outcome)
-        if outcome.answer.finish == Finish.INTERRUPTED:
-            say("(stopped; what is shown is kept)" if outcome.text else "(stopped)")
-        if line := introduction(outcome, parts):
-            self.say_once(line)
-        for line in notes(outcome):
-            say(line)
+        self.parts.adopt()
+        outcome = self._shown(answering.assistant(self.parts, local), request)
+        self._tell(request, outcome, telling.told(outcome, self.parts, with_reasons=False))
         if outcome.answer.side == Side.TEACHER and (line := schedule.consider(self.journal, self.settings)):
             say(line)
+
+    def _tell(self, request: Request, outcome: Outcome, told: Told) -> None:
+        """Keep an answer for what comes next, and say what is worth a line beside it."""
+        if outcome.answer.is_shown:
+            self.last = Spoken(replace(request, forced=None), outcome)
+        if told.is_interrupted:
+            say("(stopped; what is shown is kept)" if told.text else "(stopped)")
+        if told.introduction:
+            self.say_once(told.introduction)
+        for line in told.notes:
+            say(line)
+
+    def _ask_daemon(self, request: Request) -> bool:
+        """Let a running daemon answer, as long as no model is open here; whether it did."""
+        place = None if self.parts.model is not None else warm.socket_now(self.settings)
+        if place is None:
+            return False
+        self.stop = Interrupt()
+        with self._screen() as screen, self.stop:
+            self.loading.identified(self.stop)
+            self._say_what_waits()
+            ear = client.Ear(screen, self.say_once, lambda told: self._hear(request, told), self.stop)
+            try:
+                client.ask(place, warm.call(_asked(request), self.settings).as_row(), ear)
+            except client.NoAnswer:
+                return False
+        return True
+
+    def _hear(self, request: Request, told: Told) -> None:
+        """Take an answer of the daemon's: what it recorded is read from the journal."""
+        question = self.journal.question(str(told.outcome["id"]))
+        assert question is not None, "the daemon has this home's journal"
+        outcome = _outcome(self.journal, question, told)
+        if not self.is_live and told.text:
+            write(harmless(told.text))
+        self._tell(request, outcome, told)
 
     def _local(self, precedence: Precedence) -> LocalSide:
         """The local side: its model is the one that was loaded meanwhile, or is opened where there is room."""
@@ -183,19 +204,26 @@ class Desk:
 
     def _shown(self, assistant: Assistant, request: Request) -> Outcome:
         """Let a request be answered where it shows."""
+        with self._screen() as screen:
+            outcome = assistant.ask(request, screen, self.stop)
+        if not self.is_live and outcome.text:
+            write(harmless(outcome.text))
+        return outcome
+
+    @contextlib.contextmanager
+    def _screen(self) -> Iterator[Screen]:
+        """Where an answer shows while it is made."""
         if not self.is_live:
-            outcome = assistant.ask(request, Silent(self._announce), self.stop)
-            if outcome.text:
-                write(harmless(outcome.text))
-            return outcome
+            yield Silent(self._announce)
+            return
         screen = Live(self._announce)
         try:
-            return assistant.ask(request, screen, self.stop)
+            yield screen
         finally:
             screen.leave()
 
     def _announce(self, _worst_usd: float) -> None:
-        announce(self.parts)
+        announce(self.parts, sys.stderr.isatty())
 
     def _new_parts(self) -> Parts:
         meter = BusyMeter(background(self.settings.home))
@@ -223,3 +251,24 @@ class Desk:
             from shammah import worker  # most messages leave no work
 
             worker.start(self.settings.home, self.settings.offline)
+
+
+def _asked(request: Request) -> Asked:
+    """A request as it travels; the settings go beside it."""
+    return Asked(
+        text=request.text,
+        session=request.session,
+        forced=request.forced.value if request.forced else "",
+        history=tuple((message.role, message.content) for message in request.history),
+        seed=request.sampling.seed,
+        hears_price=sys.stderr.isatty(),
+    )
+
+
+def _outcome(journal: Journal, question: Question, told: Told) -> Outcome:
+    """What the daemon told, with the records that it left."""
+    answer = next(answer for answer in reversed(journal.answers(question)) if answer.side == told.side)
+    found = told.outcome
+    return Outcome(
+        told.text, question, answer, told.count, found["redactions"], found["seconds"], found["validator_probability"]
+    )

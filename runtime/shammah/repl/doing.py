@@ -12,7 +12,6 @@ from shammah import feedback as path_of_feedback
 from shammah.admission import Refuse, Wish
 from shammah.amounts import gigabytes
 from shammah.cli import explain, stats
-from shammah.cli.answering import reasons
 from shammah.cli.feedback import give
 from shammah.cli.screen import say, tell, write
 from shammah.cli.typed import edited
@@ -28,6 +27,7 @@ from shammah.repl.commands import Call, help_lines
 from shammah.repl.conversation import Spoken, again
 from shammah.repl.desk import Desk
 from shammah.stats import figures
+from shammah.telling import reasons
 
 _NEED_MODEL = ("use", "load", "rollback", "import", "domains")
 
@@ -109,6 +109,16 @@ def _train(desk: Desk, rest: str) -> None:
         return
     _make_room(desk)
     command(["train", "--background", *words, *_model_flag(desk)])
+
+
+def _teach(desk: Desk, rest: str) -> None:
+    """One round; the model is opened again by the next message."""
+    desk.loading.identified()
+    desk.parts.close()
+    words = _words(rest)
+    focus = " ".join(word for word in words if not word.startswith("--"))
+    options = [word for word in words if word.startswith("--")]
+    command(["teach", "--rounds", "1", *options, *_model_flag(desk), *([focus] if focus else ())])
 
 
 def _make_room(desk: Desk) -> None:
@@ -203,6 +213,7 @@ _HANDLERS: Mapping[str, Callable[[Desk, str], None]] = {
     "local": _local,
     "compare": comparison.compare,
     "why": _why,
+    "teach": _teach,
     "train": _train,
     "adapters": _adapters,
     "model": _model,

@@ -1,0 +1,66 @@
+"""A running daemon, as commands use it: by themselves, and without a word where there is none."""
+
+import os
+import sys
+from pathlib import Path
+
+from shammah.asked import Asked
+from shammah.cli.interrupt import Interrupt
+from shammah.cli.manner import Manner, end, tell
+from shammah.cli.screen import say
+from shammah.config import Settings
+from shammah.errors import ServeError
+from shammah.serve import client
+from shammah.serve.call import Call
+from shammah.serve.place import socket_of
+
+
+def answer(asked: Asked, settings: Settings, manner: Manner) -> bool:
+    """Let the daemon answer, and show what it says; whether it did.
+
+    Raises:
+        ShammahError: It cannot be answered as asked.
+    """
+    place = socket_now(settings)
+    if place is None:
+        return False
+    stop = Interrupt()
+    ear = client.Ear(manner.screen(lambda: None), say, lambda told: tell(told, manner), stop)
+    try:
+        with stop:
+            told = client.ask(place, call(asked, settings).as_row(), ear)
+    except client.NoAnswer as reason:
+        if asked.tells_why:
+            say(f"The daemon does not answer this: {reason}.")
+        return False
+    end(told)
+    return True
+
+
+def socket_now(settings: Settings) -> Path | None:
+    """Where the daemon of a home may be reached; None where it is not to be used, or there is none."""
+    if not settings.serve.use:
+        return None
+    try:
+        place = socket_of(settings.home)
+    except ServeError:  # `shammah serve` says so
+        return None
+    return place if place.exists() else None
+
+
+def has_open(settings: Settings, path: str) -> bool:
+    """Whether a running daemon has this model open."""
+    place = socket_now(settings)
+    if place is None:
+        return False
+    try:
+        found = client.request(place, "/private/status")
+    except client.NoDaemon:
+        return False
+    return bool(found.get("state") == "ready" and found.get("path") == path)
+
+
+def call(asked: Asked, settings: Settings) -> Call:
+    """A question with all that this process would go by."""
+    may_fetch = not (settings.model.path or settings.offline or os.environ.get("HF_HUB_OFFLINE"))
+    return Call.here(asked, settings, may_fetch, sys.stdin.isatty() and sys.stderr.isatty(), os.environ)

@@ -1,0 +1,85 @@
+"""Grammars that an answer obeys, by llama.cpp's own engine for GBNF."""
+
+import ctypes
+import json
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import llama_cpp as ll
+import numpy as np
+from llama_cpp.llama_grammar import json_schema_to_gbnf
+from numpy.typing import NDArray
+
+from shammah.errors import BadGrammar
+from shammah.generation import Sampling
+from shammah.local.native import native_errors
+
+ROOT = b"root"
+# The native parser goes down with each bracket, and would leave the stack.
+MOST_BYTES, MOST_DEPTH = 2**18, 256
+# struct llama_token_data of llama.h: the token, its logit, its probability.
+_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+
+
+class Grammar:
+    """Where an answer stands in a grammar."""
+
+    def __init__(self, vocabulary: Any, text: str) -> None:
+        """Read a GBNF grammar.
+
+        Raises:
+            BadGrammar: It is none.
+        """
+        _check_size(text)
+        native_errors.clear()
+        self._native = ll.llama_sampler_init_grammar(vocabulary, text.encode("utf-8", "replace"), ROOT)
+        if not self._native:
+            raise BadGrammar(f"the grammar cannot be read: {'; '.join(native_errors) or 'it does not say why'}")
+        weakref.finalize(self, ll.llama_sampler_free, self._native)
+
+    def allows(self, tokens: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which of these tokens may come next, (tokens,)."""
+        candidates = np.zeros(len(tokens), _CANDIDATE)
+        candidates["id"] = tokens
+        data = candidates.ctypes.data_as(ll.llama_token_data_p)
+        array = ll.llama_token_data_array(data, len(tokens), -1, False)
+        ll.llama_sampler_apply(self._native, ctypes.byref(array))
+        return np.asarray(candidates["logit"] == 0.0)  # what is refused gets minus infinity
+
+    def accept(self, token: int) -> None:
+        """Go on behind a token that is allowed; another one would abort the process."""
+        ll.llama_sampler_accept(self._native, token)
+
+
+def grammar_of(vocabulary: Any, sampling: Sampling) -> Grammar | None:
+    """The grammar that an answer is to obey; None where it is free.
+
+    Raises:
+        BadGrammar: There is one, and it cannot be used.
+    """
+    if sampling.grammar:
+        return Grammar(vocabulary, sampling.grammar)
+    return None if sampling.schema is None else Grammar(vocabulary, of_schema(sampling.schema))
+
+
+def of_schema(schema: Mapping[str, object]) -> str:
+    """The GBNF grammar of the JSON that a JSON schema describes.
+
+    Raises:
+        BadGrammar: It is no schema, or one that llama.cpp's converter does not know.
+    """
+    try:
+        return str(json_schema_to_gbnf(json.dumps(schema)))
+    # It reads the schema as it goes: what is wrong shows as whatever Python says of it.
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError, RecursionError) as error:
+        raise BadGrammar(f"the JSON schema makes no grammar: {error or type(error).__name__}") from error
+
+
+def _check_size(text: str) -> None:
+    depth = deepest = 0
+    for letter in text:
+        depth += (letter in "([") - (letter in ")]")
+        deepest = max(deepest, depth)
+    if len(text) > MOST_BYTES or deepest > MOST_DEPTH:
+        raise BadGrammar(f"the grammar is too large: {len(text):,} letters, brackets {deepest} deep")

@@ -1,0 +1,26 @@
+"""`python -m shammah.serve`: the daemon, as `shammah serve --detach` starts it."""
+
+import logging
+import os
+import sys
+
+from shammah import config
+from shammah.errors import ShammahError
+from shammah.serve.daemon import Daemon
+from shammah.serve.engines import open_engine
+
+
+def main() -> int:
+    """Serve until told to stop."""
+    os.umask(0o077)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    try:
+        Daemon(config.load(), open_engine).run()
+    except ShammahError as error:
+        logging.getLogger(__name__).critical("%s. %s", error, error.hint)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""The port: where it is opened, to whom, and what stands behind it."""
+
+import contextlib
+import ipaddress
+import socket
+from collections.abc import Iterator
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from shammah.config import Settings
+from shammah.errors import ConfigError, ServeError
+from shammah.serve.guard import LOOPBACK_NAMES, Guard, Rules
+from shammah.serve.house import House
+from shammah.serve.routes import handlers, table
+from shammah.serve.token import token_of
+
+BACKLOG = 128
+
+
+def app(house: House) -> ASGIApp:
+    """The routes behind their guard."""
+    return Guard(Starlette(routes=table(house), exception_handlers=handlers()), rules(house.settings))
+
+
+def rules(settings: Settings) -> Rules:
+    """What a request has to bring, as the settings want it; the token is made where there is none.
+
+    Raises:
+        ServeError: It cannot be.
+    """
+    serve = settings.serve
+    names = {name.strip().lower() for name in serve.names.split(",") if name.strip()}
+    return Rules(
+        token="" if serve.any_key else token_of(settings.home),
+        names=LOOPBACK_NAMES | names | {serve.host.lower()},
+        takes_addresses=not is_loopback(serve.host),
+        max_body_bytes=serve.max_body_mb * 2**20,
+    )
+
+
+def check(settings: Settings) -> None:
+    """Refuse what would let anybody in.
+
+    Raises:
+        ConfigError: Others reach the address, and no token is asked for.
+    """
+    if settings.serve.any_key and not is_loopback(settings.serve.host):
+        raise ConfigError(
+            f"`serve.host` is {settings.serve.host!r}, which others reach, and `serve.any_key` lets in whoever comes",
+            hint="Leave out one of the two.",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine alone; what other names mean is not asked."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+@contextlib.contextmanager
+def public_socket(settings: Settings) -> Iterator[socket.socket]:
+    """The port, bound.
+
+    Raises:
+        ConfigError: The settings would let anybody in.
+        ServeError: It is taken, or the address is none of this machine.
+    """
+    check(settings)
+    host, port = settings.serve.host, settings.serve.port
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind)
+    except OSError as error:
+        raise _closed(host, port, error) from error
+    with bound:
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+            bound.listen(BACKLOG)
+        except OSError as error:
+            raise _closed(host, port, error) from error
+        yield bound
+
+
+def url_of(bound: socket.socket) -> str:
+    """Where programs reach a port."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _closed(host: str, port: int, error: OSError) -> ServeError:
+    return ServeError(
+        f"port {port} of {host} cannot be opened: {error.strerror}",
+        hint="Another program may have it: give another with --port, or serve.port; 0 takes any that is free.",
+    )
