@@ -66,7 +66,6 @@ def test_an_answer_is_json_of_its_schema(model: Model) -> None:
 @pytest.mark.parametrize(
     "grammar",
     [
-        "root ::= ",
         'start ::= "a"',
         "root ::= other",
         "nonsense",
