@@ -35,7 +35,7 @@ from shammah_convert.chat import Message
 CLIENTS, TOKENS, ROUNDS, CONTEXT = 8, 64, 5, 2048
 OF_LOOP, OF_SERVER, LATENCY = 0.9, 2.5, 1.1
 START_SECONDS = 120.0
-QUESTIONS = [f"how do i undo the last {number} commits but keep my changes" for number in range(2, 2 + CLIENTS)]
+QUESTIONS = [f"undo {number} commits" for number in range(CLIENTS)]  # short: random weights read letter by letter
 
 
 class Bare:
