@@ -17,9 +17,10 @@ from shammah.config import Settings
 from shammah.errors import ServeError
 from shammah.serve import client, doors
 from shammah.serve.connection import bounded
-from shammah.serve.house import House, OpenEngine
+from shammah.serve.house import House
 from shammah.serve.place import socket_of
 from shammah.serve.private import Private
+from shammah.serve.served import Load, OpenEngine
 
 # Streams in flight may end by themselves for so long.
 DRAIN_SECONDS = 20
@@ -29,9 +30,9 @@ BACKLOG = 128
 class Daemon:
     """One home's daemon."""
 
-    def __init__(self, settings: Settings, open_engine: OpenEngine) -> None:
-        """Take the settings; nothing is opened yet."""
-        self.house = House(settings, open_engine)
+    def __init__(self, settings: Settings, open_engine: OpenEngine, load: Load | None = None) -> None:
+        """Take the settings, and what reads them again when they were changed; nothing is opened yet."""
+        self.house = House(settings, open_engine, load)
         self._settings = settings
         self._server: uvicorn.Server | None = None
         self._error: Exception | None = None
