@@ -56,7 +56,7 @@ def test_a_rating_is_taken_as_the_command_takes_it(serving: Serving) -> None:
     status, said, _ = serving.http("POST", "/feedback", body)
     assert (status, said["weight"], said["is_learnt"]) == (200, 10.0, True)
     with serving.home.journal() as journal:
-        assert [(kept.completion, kept.weight) for kept in journal.examples.live()] == [("df -h", 10.0)]
+        assert [(kept.completion[0].content, kept.weight) for kept in journal.examples.live()] == [("df -h", 10.0)]
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,8 @@ def test_the_metrics_count_answers(serving: Serving) -> None:
     assert status == 200
     assert 'shammah_answers_total{side="local",finish="stop"}' in text
     assert "shammah_ready 1\n" in text
+    assert serving.http("GET", "/nowhere/at/all")[0] == 404
+    assert 'shammah_requests_total{path="other",status="404"}' in serving.http("GET", "/metrics")[1]
 
 
 def test_no_answer_opens_the_door_to_pages(serving: Serving) -> None:

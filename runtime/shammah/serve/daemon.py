@@ -118,21 +118,26 @@ def private_socket(place: Path) -> Iterator[socket.socket]:
         with contextlib.suppress(client.NoDaemon):
             client.request(place, "/private/status")
             raise ServeError(f"somebody answers at {place} already", hint="See `shammah serve status`.")
+    with _bound(place) as bound:
+        try:
+            yield bound
+        finally:
+            place.unlink(missing_ok=True)
+
+
+def _bound(place: Path) -> socket.socket:
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)  # before it can be seen, nobody else may open it
     try:
         place.unlink(missing_ok=True)
-        mask = os.umask(0o177)  # before it can be seen, nobody else may open it
-        try:
-            bound.bind(str(place))
-        finally:
-            os.umask(mask)
+        bound.bind(str(place))
         bound.listen(BACKLOG)  # a command that comes early waits for the loop
-        yield bound
     except OSError as error:
+        bound.close()
         raise ServeError(f"{place} cannot be made: {error.strerror}") from error
     finally:
-        bound.close()
-        place.unlink(missing_ok=True)
+        os.umask(mask)
+    return bound
 
 
 @contextlib.contextmanager
