@@ -85,7 +85,7 @@ class Assistant:
         redactor = Redactor()
         context = redactor.redact_all(request.context)
         lineage = self._local.lineage if self._local else ""
-        request = request.heeding(self._teacher.never, context)
+        request = request.heeding(self._teacher.forbidden, context)
         question = self._journal.begin(
             request.session, lineage, context, redactor.count, may_go_online=request.may_go_online
         )

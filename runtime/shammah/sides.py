@@ -102,18 +102,18 @@ class LocalSide:
 
 @dataclass(frozen=True, slots=True)
 class TeacherSide:
-    """The teacher's side; `generator` is None without a key, and what `never` matches is not sent by whoever asks."""
+    """The teacher's side; `generator` is None without a key, and what `forbidden` matches is not sent by whoever asks."""
 
     generator: TeacherGenerator | None
     price: Price | None
     max_tokens: int
     max_usd_per_day: float
     max_usd_per_month: float = math.inf
-    never: Patterns = field(default_factory=Patterns)
+    forbidden: Patterns = field(default_factory=Patterns)
 
     def keeps(self, messages: Sequence[Message]) -> bool:
         """Whether something in a conversation never leaves this machine."""
-        return self.never.meet(message.content for message in messages)
+        return self.forbidden.meet(message.content for message in messages)
 
     def passed(self, journal: Journal, messages: Sequence[Message]) -> Bound | None:
         """Which budget does not cover the worst case of a call; None where it may be made."""

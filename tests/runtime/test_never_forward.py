@@ -39,7 +39,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def teacher_of(generator: Scripted) -> TeacherSide:
-    return replace(teacher_side(generator), never=NEVER)
+    return replace(teacher_side(generator), forbidden=NEVER)
 
 
 def ask(journal: Journal, teacher: Scripted, text: str, **request: Any) -> Outcome:
