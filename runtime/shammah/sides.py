@@ -102,7 +102,7 @@ class LocalSide:
 
 @dataclass(frozen=True, slots=True)
 class TeacherSide:
-    """The teacher's side; `generator` is None without a key, and what `forbidden` matches is not sent by whoever asks."""
+    """The teacher's side; `generator` is None without a key, and what `forbidden` matches is not sent."""
 
     generator: TeacherGenerator | None
     price: Price | None
