@@ -162,7 +162,7 @@ class Shown:
     def discard(self, _: str) -> None:
         self.text = ""
 
-    def forwarding(self) -> None:
+    def forwarding(self, worst_usd: float) -> None:
         """Nobody reads it."""
 
 
