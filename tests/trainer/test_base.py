@@ -133,12 +133,12 @@ def test_the_gate_tolerates_how_llama_cpp_rounds(seedling: Pair) -> None:
 
 @pytest.mark.parametrize("text", TEXTS, ids=repr)
 def test_the_token_ids_equal_llama_cpps(pair: Pair, text: str) -> None:
-    assert pair.base.encoder.tokens([text]) == pair.served._tokenize(text)
+    assert pair.base.encoder.tokens([text]) == pair.served.weights.tokenize(text)
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=repr)
 def test_the_seedlings_token_ids_equal_llama_cpps(seedling: Pair, text: str) -> None:
-    assert seedling.base.encoder.tokens([text]) == seedling.served._tokenize(text)
+    assert seedling.base.encoder.tokens([text]) == seedling.served.weights.tokenize(text)
 
 
 def test_the_token_ids_of_random_text_equal_llama_cpps(pair: Pair) -> None:
@@ -146,7 +146,7 @@ def test_the_token_ids_of_random_text_equal_llama_cpps(pair: Pair) -> None:
     pieces = [*"aZ09 \n\t'.,;-_$<>|\u00e9\u65e5\u0663\U0001f600", "'s", "\r\n", "  ", "ls", *DEFINED, "<|im_end|>"]
     for _ in range(200):
         text = "".join(pieces[place] for place in random.integers(0, len(pieces), 30))
-        assert pair.base.encoder.tokens([text]) == pair.served._tokenize(text), text
+        assert pair.base.encoder.tokens([text]) == pair.served.weights.tokenize(text), text
 
 
 def test_a_whole_prompt_equals_the_runtimes(pair: Pair) -> None:
@@ -167,7 +167,7 @@ def test_a_mark_that_llama_cpp_takes_for_a_control_is_text_when_it_is_typed(tmp_
     known = replace(vocabulary(), tokens=(*vocabulary().tokens, mark), defined=frozenset({mark}))
     write_base(tmp_path / "base.gguf", kind.config, kind.weights(), known, About("x", "apache-2.0"), "F16")
     with LocalModel(tmp_path / "base.gguf", gpu_layers=0) as served:
-        assert open_base(tmp_path / "base.gguf").encoder.tokens([mark]) == served._tokenize(mark)
+        assert open_base(tmp_path / "base.gguf").encoder.tokens([mark]) == served.weights.tokenize(mark)
 
 
 def test_the_model_is_frozen_and_in_float32(pair: Pair) -> None:

@@ -18,6 +18,8 @@ from shammah.local.native import native_errors
 ROOT = b"root"
 # The native parser goes down with each bracket, and would leave the stack.
 MOST_BYTES, MOST_DEPTH = 2**18, 256
+# The converter lets control characters into strings, which no JSON has; llama.cpp's own does not.
+_CHARACTER = (r'char ::= [^"\\]', r'char ::= [^"\\\x7F\x00-\x1F]')
 # struct llama_token_data of llama.h: the token, its logit, its probability.
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
@@ -70,7 +72,7 @@ def of_schema(schema: Mapping[str, object]) -> str:
         BadGrammar: It is no schema, or one that llama.cpp's converter does not know.
     """
     try:
-        return str(json_schema_to_gbnf(json.dumps(schema)))
+        return str(json_schema_to_gbnf(json.dumps(schema))).replace(*_CHARACTER)
     # It reads the schema as it goes: what is wrong shows as whatever Python says of it.
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError, RecursionError) as error:
         raise BadGrammar(f"the JSON schema makes no grammar: {error or type(error).__name__}") from error
