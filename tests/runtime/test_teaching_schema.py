@@ -32,6 +32,12 @@ def test_arguments_become_the_record() -> None:
     assert found == GenerateTrainingData("code", 3, pairs=(GivenPair("q", "a"),))
 
 
+def test_a_flag_is_true_or_false() -> None:
+    assert schema.read(Train, {"wait": False}) == Train(wait=False)
+    with pytest.raises(BadArgument, match="wait is 0, not of type boolean"):
+        schema.read(Train, {"wait": 0})
+
+
 @pytest.mark.parametrize(
     ("record", "given_", "said"),
     [
@@ -59,7 +65,7 @@ def test_a_wrong_word_is_answered_with_the_nearest_one() -> None:
     assert "Did you mean code?" in error.value.hint
 
 
-some_arguments = st.dictionaries(st.sampled_from(["question", "count", "category", "x"]), json_values)
+some_arguments = st.dictionaries(st.sampled_from(["question", "count", "category", "wait", "x"]), json_values)
 
 
 @given(st.sampled_from(doors.TOOLS), some_arguments)

@@ -89,7 +89,7 @@ def test_stdout_holds_the_protocol_alone_and_garbage_ends_nothing(tmp_path: Path
         input="\n".join(lines),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
         env=Home(tmp_path).environment() | {"PATH": os.environ["PATH"]},
         check=False,
     )

@@ -138,4 +138,4 @@ def _ids(db: sqlite3.Connection, clause: str, values: Sequence[str]) -> list[str
 
 
 def _said(messages: str) -> str:
-    return rows.load_messages(messages)[-1].content
+    return "".join(message.content for message in rows.load_messages(messages)[-1:])

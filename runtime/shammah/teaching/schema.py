@@ -146,8 +146,10 @@ def _plain(kind: Any, value: Any, place: str, limits: Mapping[str, Any]) -> Any:
         value = int(value)
     if type(value) is not kind:
         raise BadArgument(f"{place} is {value!r}, not of type {_NAMES[kind]}")
+    if kind is bool:
+        return value
     size, least, most = (value, "minimum", "maximum") if is_number else (len(value), "minLength", "maxLength")
-    if kind is not bool and not limits.get(least, size) <= size <= limits.get(most, size):
+    if not limits.get(least, size) <= size <= limits.get(most, size):
         what = {name: limits[name] for name in _LIMITS if name in limits}
         raise BadArgument(f"{place} is out of its limits", hint=f"They are {what}.")
     # No half surrogates, no NUL: text that every part can store.
