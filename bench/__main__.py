@@ -5,14 +5,17 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 
-from bench import adapters, ask, chat, decode, routing_cost, shapes, table
+from bench import adapters, ask, chat, decode, routing_cost, shapes, table, warm
 from bench.measure import Row, as_object, machine
 from shammah.bases import SEEDLING
 from shammah.hardware import BusyMeter
 
 ASK_SEEDLING, ASK_LARGE, DECODE, PROMPT = 1.6, 1.1, 0.97, 1.3
+WARM_SEEDLING, WARM_LARGE = 0.5, 0.8
 # Upper bounds for both sides: the seedling ends earlier by itself, random weights never do.
 SEEDLING_TOKENS, LARGE_TOKENS = 64, 64
+# What a daemon saves is the time to the first token: random weights would hide it behind their 64.
+FEW_TOKENS = 8
 LOOK_SECONDS = 0.5
 
 
@@ -20,11 +23,13 @@ def rows(quick: bool, threads: int, shape: str = "0.5b") -> Iterator[Row]:
     """Measure one after the other; quick leaves out the large shape and takes few rounds."""
     rounds = 3 if quick else 15
     yield ask.measure("seedling", SEEDLING, SEEDLING_TOKENS, rounds, threads, ASK_SEEDLING)
+    yield warm.measure("seedling", SEEDLING, SEEDLING_TOKENS, rounds, threads, WARM_SEEDLING)
     yield decode.measure("seedling", SEEDLING, SEEDLING_TOKENS, rounds, threads, DECODE)
     yield from adapters.measure("seedling", SEEDLING, rounds, threads)
     if not quick:
         large = shapes.cached(shape)
         yield ask.measure(f"{shape} shape", large, LARGE_TOKENS, 9, threads, ASK_LARGE)
+        yield warm.measure(f"{shape} shape", large, FEW_TOKENS, 9, threads, WARM_LARGE)
         yield decode.measure(f"{shape} shape", large, LARGE_TOKENS, 11, threads, DECODE)
         yield from adapters.measure(f"{shape} shape", large, 9, threads)
     yield from routing_cost.measure(20 if quick else 200)

@@ -81,10 +81,10 @@ def measure(name: str, model: Path, max_tokens: int, rounds: int, threads: int, 
     )
 
 
-def ask(race: Race) -> Run:
-    """One question through the command line."""
+def ask(race: Race, **settings: str) -> Run:
+    """One question through the command line, with more variables of its environment."""
     flags = ["--model", str(race.model), "--max-tokens", str(race.max_tokens), "--json"]
-    variables = environment(race.home) | {"SHAMMAH_MODEL_THREADS": str(race.threads)}
+    variables = environment(race.home) | {"SHAMMAH_MODEL_THREADS": str(race.threads)} | settings
     seconds, cpu, out = _timed([sys.executable, "-m", "shammah", "ask", race.question, *flags], variables)
     # The end token counts among the tokens that we report, and is none of the answer's.
     return Run(seconds, cpu, out["completion_tokens"] - (out["finish_reason"] == "stop"))

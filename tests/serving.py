@@ -29,8 +29,9 @@ class Serving:
 
     def __init__(self, home: Home, **flags: object) -> None:
         self.home = home
-        self.settings = config.load(home.environment(), **{"serve__port": 0} | flags)
-        self._daemon = Daemon(self.settings, open_engine)
+        given = {"serve__port": 0} | flags
+        self.settings = config.load(home.environment(), **given)
+        self._daemon = Daemon(self.settings, open_engine, lambda: config.load(home.environment(), **given))
         self.house = self._daemon.house
         self._is_heard = threading.Event()
         self._error: Exception | None = None

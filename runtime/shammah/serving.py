@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+LIBRARIES = ("starlette", "uvicorn", "sse_starlette")
+"""What the daemon stands on: the extra `[serve]`."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:

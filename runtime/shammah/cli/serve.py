@@ -15,13 +15,13 @@ from shammah.cli import complete
 from shammah.cli.screen import say, write
 from shammah.errors import ServeError, ServeMissing
 from shammah.serve import client, place
+from shammah.serving import LIBRARIES
 
 if TYPE_CHECKING:
     from shammah.serve.house import House
 
 app = typer.Typer(help="Keep the model warm: `ask` and `chat` use it by themselves, and programs at a loopback port.")
 
-LIBRARIES = ("starlette", "uvicorn", "sse_starlette")
 LOOK_SECONDS = 0.1
 # A large model comes from a slow disk; whoever waits sees what it is doing.
 LOADING_SECONDS, DRAINING_SECONDS = 300.0, 30.0
@@ -64,7 +64,7 @@ def serve(
     if detach:
         _detach(settings, flags)
     else:
-        _run(settings)
+        _run(settings, flags)
 
 
 @app.command()
@@ -95,7 +95,7 @@ def stop() -> None:
     say("Stopped.")
 
 
-def _run(settings: config.Settings) -> None:
+def _run(settings: config.Settings, flags: dict[str, Any]) -> None:
     """Serve in this process."""
     from shammah.serve.daemon import Daemon
     from shammah.serve.engines import open_engine
@@ -103,7 +103,7 @@ def _run(settings: config.Settings) -> None:
     def started(house: "House") -> None:
         say(f"Serving at {house.url}; {_key(settings)}. Ctrl-C ends it.")
 
-    Daemon(settings, open_engine).run(started)
+    Daemon(settings, open_engine, lambda: config.load(**flags)).run(started)
 
 
 def _detach(settings: config.Settings, flags: dict[str, Any]) -> None:

@@ -133,6 +133,11 @@ def extras(seen: Extras) -> list[Finding]:
         if seen.has_onnx
         else Finding("onnx", "note", "not installed: heads cannot be exported", f'{install} "shammah[onnx]"')
     )
+    findings.append(
+        Finding("serve", "ok", "installed: the model can be kept warm")
+        if seen.has_serve
+        else Finding("serve", "note", "not installed: no model is kept warm", f'{install} "shammah[serve]"')
+    )
     return [*findings, _embedder(seen.embedder, install)]
 
 

@@ -111,6 +111,7 @@ class Extras:
     launch_error: str
     undo_launch: str
     has_onnx: bool
+    has_serve: bool
     embedder: str
 
 

@@ -31,6 +31,7 @@ from shammah.doctor import facts
 from shammah.errors import ConfigError, ModelMissing, ShammahError
 from shammah.journal import Journal
 from shammah.records import Base
+from shammah.serving import LIBRARIES as SERVE_LIBRARIES
 from shammah_convert.job import AdapterFile
 
 OTHERS = 0o077
@@ -167,6 +168,7 @@ def extras(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Extras:
         launch_error=error,
         undo_launch=_undo("trainer.launch", environ),
         has_onnx=importlib.util.find_spec("onnx") is not None,
+        has_serve=all(map(importlib.util.find_spec, SERVE_LIBRARIES)),
         embedder="ready" if embedding.ready(wanted.home) else at_hand,
     )
 

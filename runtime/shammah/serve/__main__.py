@@ -15,7 +15,7 @@ def main() -> int:
     os.umask(0o077)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     try:
-        Daemon(config.load(), open_engine).run()
+        Daemon(config.load(), open_engine, config.load).run()
     except ShammahError as error:
         logging.getLogger(__name__).critical("%s. %s", error, error.hint)
         return 1

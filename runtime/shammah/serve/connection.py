@@ -18,7 +18,7 @@ REFUSAL = (
 
 
 class Connection(H11Protocol):
-    """One connection; `most` and `head_seconds` are set for all of a server by `bounded`."""
+    """One connection; `bounded` sets how many a server has at most."""
 
     most = 64
     head_seconds = HEAD_SECONDS
@@ -63,6 +63,6 @@ class Connection(H11Protocol):
             self.transport.close()
 
 
-def bounded(most: int, head_seconds: float = HEAD_SECONDS) -> type[Connection]:
+def bounded(most: int) -> type[Connection]:
     """The class of a server's connections, of which there are so many at most; uvicorn makes the instances."""
-    return type("Bounded", (Connection,), {"most": most, "head_seconds": head_seconds})
+    return type("Bounded", (Connection,), {"most": most})

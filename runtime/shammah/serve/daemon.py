@@ -17,9 +17,10 @@ from shammah.config import Settings
 from shammah.errors import ServeError
 from shammah.serve import client, doors
 from shammah.serve.connection import bounded
-from shammah.serve.house import House, OpenEngine
+from shammah.serve.house import House
 from shammah.serve.place import socket_of
 from shammah.serve.private import Private
+from shammah.serve.served import Load, OpenEngine
 
 # Streams in flight may end by themselves for so long.
 DRAIN_SECONDS = 20
@@ -29,9 +30,9 @@ BACKLOG = 128
 class Daemon:
     """One home's daemon."""
 
-    def __init__(self, settings: Settings, open_engine: OpenEngine) -> None:
-        """Take the settings; nothing is opened yet."""
-        self.house = House(settings, open_engine)
+    def __init__(self, settings: Settings, open_engine: OpenEngine, load: Load | None = None) -> None:
+        """Take the settings, and what reads them again when they were changed; nothing is opened yet."""
+        self.house = House(settings, open_engine, load)
         self._settings = settings
         self._server: uvicorn.Server | None = None
         self._error: Exception | None = None
@@ -117,21 +118,26 @@ def private_socket(place: Path) -> Iterator[socket.socket]:
         with contextlib.suppress(client.NoDaemon):
             client.request(place, "/private/status")
             raise ServeError(f"somebody answers at {place} already", hint="See `shammah serve status`.")
+    with _bound(place) as bound:
+        try:
+            yield bound
+        finally:
+            place.unlink(missing_ok=True)
+
+
+def _bound(place: Path) -> socket.socket:
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)  # before it can be seen, nobody else may open it
     try:
         place.unlink(missing_ok=True)
-        mask = os.umask(0o177)  # before it can be seen, nobody else may open it
-        try:
-            bound.bind(str(place))
-        finally:
-            os.umask(mask)
+        bound.bind(str(place))
         bound.listen(BACKLOG)  # a command that comes early waits for the loop
-        yield bound
     except OSError as error:
+        bound.close()
         raise ServeError(f"{place} cannot be made: {error.strerror}") from error
     finally:
-        bound.close()
-        place.unlink(missing_ok=True)
+        os.umask(mask)
+    return bound
 
 
 @contextlib.contextmanager

@@ -6,10 +6,11 @@ import socket
 from collections.abc import Iterator
 
 from starlette.applications import Starlette
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shammah.config import Settings
 from shammah.errors import ConfigError, ServeError
+from shammah.serve.counters import Counters
 from shammah.serve.guard import LOOPBACK_NAMES, Guard, Rules
 from shammah.serve.house import House
 from shammah.serve.routes import handlers, table
@@ -20,7 +21,29 @@ BACKLOG = 128
 
 def app(house: House) -> ASGIApp:
     """The routes behind their guard."""
-    return Guard(Starlette(routes=table(house), exception_handlers=handlers()), rules(house.settings))
+    routes = table(house)
+    guarded = Guard(Starlette(routes=routes, exception_handlers=handlers()), rules(house.settings))
+    return Counted(guarded, house.counters, frozenset(route.path for route in routes))
+
+
+class Counted:
+    """Counts what is answered, by path and status; paths that are none of ours count as one."""
+
+    def __init__(self, app: ASGIApp, counters: Counters, paths: frozenset[str]) -> None:
+        self._app = app
+        self._counters = counters
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and count its answer."""
+        path = scope["path"] if scope["path"] in self._paths else "other"
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._counters.requested(path, message["status"])
+            await send(message)
+
+        await self._app(scope, receive, counted)
 
 
 def rules(settings: Settings) -> Rules:

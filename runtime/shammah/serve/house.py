@@ -5,13 +5,12 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from shammah import bases, memory
-from shammah.admission import Go, Wish
-from shammah.assembly import DEFAULT_CONTEXT_TOKENS, Parts
+from shammah import bases
+from shammah.assembly import Parts
 from shammah.config import Settings
 from shammah.errors import ServeError
 from shammah.generation import Stop
@@ -19,51 +18,43 @@ from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.locks import background
 from shammah.memory import Precedence
-from shammah.records import Base
 from shammah.serve.bound import Kept
 from shammah.serve.counters import Counters
-from shammah.serve.remote import Engine
+from shammah.serve.served import Load, Opened, OpenEngine, Served
 from shammah.sides import LocalGenerator, LocalSide
 
 # Threads wait for tokens most of the time; more requests than these wait for a thread.
 MOST_AT_ONCE = 16
-OpenEngine = Callable[[Settings, Base], Engine]
 State = Literal["loading", "ready"]
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A model that is served."""
-
-    base: Base
-    engine: Engine
 
 
 class House:
     """What all requests share.
 
     Attributes:
-        settings: Of the daemon; a command brings its own.
         counters: What was done so far.
         pool: The threads that answer.
         url: Where programs reach it.
     """
 
-    def __init__(self, settings: Settings, open_engine: OpenEngine) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, open_engine: OpenEngine, load: Load | None = None) -> None:
         self.counters = Counters()
         self.pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="answer")
         self.url = ""
-        self._open_engine = open_engine
+        self._served = Served(settings, open_engine, load)
         self._meter = BusyMeter(background(settings.home))
-        self._opened: Opened | None = None
         self._numbers = itertools.count(1)
         self._answering: dict[int, threading.Event] = {}
 
     @property
+    def settings(self) -> Settings:
+        """Of the daemon; a command brings its own."""
+        return self._served.settings
+
+    @property
     def state(self) -> State:
         """How far the model is."""
-        return "ready" if self._opened else "loading"
+        return "ready" if self._served.opened else "loading"
 
     @property
     def opened(self) -> Opened:
@@ -72,9 +63,10 @@ class House:
         Raises:
             ServeError: It is still being loaded.
         """
-        if self._opened is None:
+        opened = self._served.opened
+        if opened is None:
             raise ServeError("the model is being loaded", hint="Ask again in a moment.")
-        return self._opened
+        return opened
 
     @property
     def in_flight(self) -> int:
@@ -87,24 +79,17 @@ class House:
         Raises:
             ShammahError: It cannot be.
         """
-        with Journal(self.settings.home) as journal:
-            base = bases.identify(journal, bases.resolve(self.settings.model.path))
-            self._check_room(journal, base)
-            self._opened = Opened(base, self._open_engine(self.settings, base))
-
-    def _check_room(self, journal: Journal, base: Base) -> None:
-        limit = self.settings.model.context_tokens or DEFAULT_CONTEXT_TOKENS
-        decision = memory.decide(self.settings.home, journal, Wish("answering", memory.model_bytes(base, limit)))
-        if not isinstance(decision, Go):
-            raise ServeError("the model does not fit into memory beside the training that runs")
+        self._served.open()
 
     @contextlib.contextmanager
     def answering(self, stop: threading.Event) -> Iterator[int]:
         """A number for what is answered now, by which it can be stopped."""
+        self._served.look()
         number = next(self._numbers)
         self._answering[number] = stop
         try:
-            yield number
+            with self._served.used():
+                yield number
         finally:
             del self._answering[number]
 
@@ -138,9 +123,7 @@ class House:
         for stop in list(self._answering.values()):
             stop.set()
         self.pool.shutdown()
-        if self._opened is not None:
-            self._opened.engine.stop()
-            self._opened = None
+        self._served.close()
 
 
 def before_trainings(local: LocalSide, precedence: Precedence) -> LocalSide:

@@ -88,13 +88,12 @@ def answer(house: House, sent: Call, put: Put, stop: threading.Event) -> None:
     """Answer a command's question, or leave it to the command; every way ends in an event."""
     try:
         settings = sent.settings(house.settings.home)
-        with Journal(settings.home) as journal:
+        with Journal(settings.home) as journal, house.answering(stop) as number:
             if why := declined(house, sent, settings, journal):
                 put({"declined": why})
                 return
-            with house.answering(stop) as number:
-                put({"accepted": number})
-                _answer(house, sent, settings, journal, put, stop)
+            put({"accepted": number})
+            _answer(house, sent, settings, journal, put, stop)
     except ShammahError as error:
         put(as_event(error))
     except Exception as error:

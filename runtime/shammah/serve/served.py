@@ -1,0 +1,159 @@
+"""The model that is served, and its change for another one: whoever has begun on the old one ends on it."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from shammah import bases, config, embedding, hardware, memory
+from shammah.admission import Go, Wish
+from shammah.assembly import DEFAULT_CONTEXT_TOKENS
+from shammah.config import Settings
+from shammah.errors import ServeError, ShammahError
+from shammah.journal import Journal
+from shammah.records import Base
+from shammah.serve.remote import Engine
+
+OpenEngine = Callable[[Settings, Base], Engine]
+Load = Callable[[], Settings]
+LOOK_SECONDS = 0.1
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A model that is open."""
+
+    base: Base
+    engine: Engine
+
+
+class Served:
+    """The model that is open now.
+
+    Attributes:
+        settings: By which it was opened.
+    """
+
+    def __init__(self, settings: Settings, open_engine: OpenEngine, load: Load | None = None) -> None:
+        """Take the settings, and what reads them again; nothing is opened yet."""
+        self.settings = settings
+        self._open_engine = open_engine
+        self._load = load or (lambda: settings)
+        self._opened: Opened | None = None
+        self._users: dict[Opened, int] = {}
+        self._lock = threading.Lock()
+        self._stamp = self._now()
+        self._is_renewing = threading.Lock()
+
+    @property
+    def opened(self) -> Opened | None:
+        """The model; None while one is being loaded."""
+        return self._opened
+
+    def open(self) -> None:
+        """Open the model that the settings name.
+
+        Raises:
+            ShammahError: It cannot be.
+        """
+        self._opened = self._open(self.settings)
+
+    def close(self) -> None:
+        """Give back the model."""
+        with self._is_renewing:
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.engine.stop()
+
+    @contextlib.contextmanager
+    def used(self) -> Iterator[None]:
+        """Keep what is open now open, until this is left."""
+        with self._lock:
+            opened = self._opened
+            if opened is not None:
+                self._users[opened] = self._users.get(opened, 0) + 1
+        try:
+            yield
+        finally:
+            if opened is not None:
+                with self._lock:
+                    self._users[opened] -= 1
+                    if not self._users[opened]:
+                        del self._users[opened]
+
+    def look(self) -> None:
+        """Go over to another model in the background, where the settings name one by now, or an embedder has come."""
+        if self._opened is None or self._now() == self._stamp or not self._is_renewing.acquire(blocking=False):
+            return
+        threading.Thread(target=self._renew, name="renewing", daemon=True).start()
+
+    def _renew(self) -> None:
+        """Read the settings, and open what they want in the place of what is open; where that fails, all stays."""
+        try:
+            self._stamp = self._now()
+            settings = self._load()
+            if self._is_due(settings):
+                self._replace(settings)
+            self.settings = settings
+        except ShammahError as error:
+            _log.warning("the model stays as it is: %s", error)
+        finally:
+            self._is_renewing.release()
+
+    def _is_due(self, settings: Settings) -> bool:
+        opened = self._opened
+        assert opened is not None, "only what is open is renewed"
+        wanted = str(bases.resolve(settings.model.path))
+        has_embedder = bool(opened.engine.setup.embedder)
+        return (
+            wanted != opened.base.path
+            or settings.model != self.settings.model
+            or (not has_embedder and embedding.ready(settings.home) is not None)
+        )
+
+    def _replace(self, settings: Settings) -> None:
+        old = self._opened
+        assert old is not None, "only what is open is renewed"
+        if hardware.ram_available_bytes() < 2 * old.base.size:  # both would not fit beside each other
+            self._opened = None
+            self._retire(old)
+            try:
+                self._opened = self._open(settings)
+            except ShammahError:
+                self._opened = self._open(self.settings)
+                raise
+        else:
+            self._opened = self._open(settings)
+            self._retire(old)
+        _log.info("%s is served now", self._opened.base.name)
+
+    def _retire(self, old: Opened) -> None:
+        """Close a model once nobody uses it."""
+        while self._is_used(old):
+            time.sleep(LOOK_SECONDS)
+        old.engine.stop()
+
+    def _is_used(self, old: Opened) -> bool:
+        with self._lock:  # whoever took it just before it was replaced has counted by now
+            return self._users.get(old, 0) > 0
+
+    def _open(self, settings: Settings) -> Opened:
+        with Journal(settings.home) as journal:
+            base = bases.identify(journal, bases.resolve(settings.model.path))
+            limit = settings.model.context_tokens or DEFAULT_CONTEXT_TOKENS
+            wish = Wish("answering", memory.model_bytes(base, limit))
+            if not isinstance(memory.decide(settings.home, journal, wish), Go):
+                raise ServeError("the model does not fit into memory beside the training that runs")
+        return Opened(base, self._open_engine(settings, base))
+
+    def _now(self) -> tuple[int, bool]:
+        """What changes where another model may be wanted."""
+        try:
+            written = config.file_of(self.settings.home).stat().st_mtime_ns
+        except OSError:
+            written = 0
+        return written, embedding.ready(self.settings.home) is not None

@@ -1,0 +1,169 @@
+"""The daemon's port: what programs get there, and what keeps others out."""
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from shammah import config
+from shammah.errors import ConfigError, ServeError
+from shammah.serve import connection, doors
+from shammah.serve.place import TOKEN, socket_of
+from shammah.serve.token import token_of
+from tests.serving import Serving
+from tests.whole.command import Home
+
+QUIET = {"SHAMMAH_WORKER_ENABLED": "false"}
+MOST = 4
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    before = connection.Connection.head_seconds
+    connection.Connection.head_seconds = 0.3
+    home = Home.used(tmp_path_factory.mktemp("home"), QUIET)
+    try:
+        with Serving(home, serve__connections=MOST, serve__max_body_mb=1) as running:
+            yield running
+    finally:
+        connection.Connection.head_seconds = before
+
+
+def test_socket_and_token_are_their_users_alone(serving: Serving) -> None:
+    home = serving.home.path
+    assert [file.stat().st_mode & 0o777 for file in (socket_of(home), home / TOKEN)] == [0o600, 0o600]
+
+
+def test_health_tells_everybody_nothing_else(serving: Serving) -> None:
+    assert serving.http("GET", "/health", headers={"Authorization": ""})[:2] == (200, {"status": "ok"})
+    assert serving.http("GET", "/stats", headers={"Authorization": ""})[0] == 401
+
+
+def test_the_figures_are_those_of_the_commands(serving: Serving) -> None:
+    serving.home.ask("list files")
+    assert serving.http("GET", "/stats")[1] == json.loads(serving.home.run("stats", "--json").stdout)
+    assert serving.http("GET", "/adapters")[1] == json.loads(serving.home.run("adapters", "list", "--json").stdout)
+
+
+def test_a_rating_is_taken_as_the_command_takes_it(serving: Serving) -> None:
+    id = serving.home.ask("how do i show free disk space")["id"]
+    body = {"id": id, "rating": "critical", "note": "human units", "answer": "df -h"}
+    status, said, _ = serving.http("POST", "/feedback", body)
+    assert (status, said["weight"], said["is_learnt"]) == (200, 10.0, True)
+    with serving.home.journal() as journal:
+        assert [(kept.completion[0].content, kept.weight) for kept in journal.examples.live()] == [("df -h", 10.0)]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"rating": "splendid"}, "no rating"),
+        ({"rating": "good", "id": "zzz"}, "no one question"),
+        ({"rating": "good", "colour": "red"}, "'colour' is unknown"),
+        ([1], "no object of texts"),
+        (b"{", "no JSON"),
+    ],
+)
+def test_what_is_no_rating_is_answered_with_what_is(serving: Serving, body: object, words: str) -> None:
+    status, said, _ = serving.http("POST", "/feedback", body)
+    assert status == 400
+    assert words in said["error"]["message"]
+
+
+def test_a_training_without_anything_to_learn_is_refused(tmp_path: Path) -> None:
+    with Serving(Home.used(tmp_path, QUIET)) as serving:
+        status, said, _ = serving.http("POST", "/train", {})
+    assert status == 409
+    assert "nothing to learn yet" in said["error"]["message"]
+
+
+def test_the_metrics_count_answers(serving: Serving) -> None:
+    serving.home.ask("list files")
+    status, text, _ = serving.http("GET", "/metrics")
+    assert status == 200
+    assert 'shammah_answers_total{side="local",finish="stop"}' in text
+    assert "shammah_ready 1\n" in text
+    assert serving.http("GET", "/nowhere/at/all")[0] == 404
+    assert 'shammah_requests_total{path="other",status="404"}' in serving.http("GET", "/metrics")[1]
+
+
+def test_no_answer_opens_the_door_to_pages(serving: Serving) -> None:
+    preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    for status, _, headers in (serving.http("OPTIONS", "/stats", headers=preflight), serving.http("GET", "/stats")):
+        assert not [name for name in headers if name.lower().startswith("access-control")]
+        assert status in (200, 403)
+
+
+def test_a_large_body_is_not_read(serving: Serving) -> None:
+    assert serving.http("POST", "/feedback", b" " * (2**20 + 1))[0] == 413
+
+
+def test_the_commands_routes_are_not_at_the_port(serving: Serving) -> None:
+    assert serving.http("GET", "/private/status")[0] == 404
+    assert serving.http("POST", "/private/stop", {})[0] == 404
+
+
+def test_whoever_sends_no_whole_head_is_hung_up_on(serving: Serving) -> None:
+    with opened(serving) as slow:
+        slow.sendall(b"GET /health HTTP/1.1\r\nHost: local")
+        assert slow.recv(100) == b""
+
+
+def test_beyond_the_bound_a_connection_is_refused_and_later_ones_are_not(serving: Serving) -> None:
+    held = [opened(serving) for _ in range(MOST)]
+    try:
+        with opened(serving) as one_more:
+            assert one_more.recv(12) == b"HTTP/1.1 503"
+    finally:
+        for each in held:
+            each.close()
+    deadline = time.monotonic() + 10
+    while serving.http("GET", "/health")[0] != 200:
+        assert time.monotonic() < deadline
+
+
+def test_a_connection_is_kept_for_the_next_request(serving: Serving) -> None:
+    address = urlsplit(serving.house.url)
+    kept = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    for _ in range(2):
+        kept.request("GET", "/health")
+        assert kept.getresponse().read() == b'{"status":"ok"}'
+    kept.close()
+
+
+def opened(serving: Serving) -> socket.socket:
+    address = urlsplit(serving.house.url)
+    return socket.create_connection((address.hostname or "", address.port or 0), timeout=10)
+
+
+def test_a_second_daemon_of_a_home_is_refused(serving: Serving) -> None:
+    with pytest.raises(ServeError, match="serves this home already"), Serving(serving.home):
+        pass
+
+
+def test_a_port_that_is_taken_is_said(serving: Serving, tmp_path: Path) -> None:
+    port = urlsplit(serving.house.url).port
+    taken = Serving(Home.used(tmp_path, QUIET), serve__port=port)
+    with pytest.raises(ServeError, match=f"port {port} of 127.0.0.1 cannot be opened"), taken:
+        pass
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "shammah.lan"])
+def test_an_address_that_others_reach_takes_a_token(tmp_path: Path, host: str) -> None:
+    settings = config.load({config.HOME_VARIABLE: str(tmp_path)}, serve__host=host, serve__any_key=True)
+    with pytest.raises(ConfigError, match="lets in whoever comes"):
+        doors.check(settings)
+    doors.check(config.load({config.HOME_VARIABLE: str(tmp_path)}, serve__host=host))
+    doors.check(config.load({config.HOME_VARIABLE: str(tmp_path)}, serve__any_key=True))
+
+
+def test_a_token_that_others_could_read_is_made_the_users_own(tmp_path: Path) -> None:
+    token = token_of(tmp_path)
+    (tmp_path / TOKEN).chmod(0o644)
+    assert token_of(tmp_path) == token
+    assert (tmp_path / TOKEN).stat().st_mode & 0o777 == 0o600
