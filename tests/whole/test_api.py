@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.lora_files import make_lora
 from tests.serving import Serving
 from tests.whole.command import Home
 
+ROOT = Path(__file__).parents[2]
 UNDO = "how do I undo the last commit but keep the changes"
 SAID = "git reset --soft HEAD~1"
 QUESTION: Any = [{"role": "user", "content": UNDO}]
@@ -203,8 +205,10 @@ def test_whoever_leaves_stops_the_answer(serving: Serving) -> None:
 
 
 def test_llm_talks_to_it(serving: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = f"- model_id: shammah\n  model_name: 'shammah:local'\n  api_base: {serving.house.url}/v1\n"
-    (tmp_path / "extra-openai-models.yaml").write_text(model)
+    ours = re.search(r"```yaml\n(.*?)```", (ROOT / "docs" / "api.md").read_text("utf-8"), re.DOTALL)
+    assert ours is not None
+    text = ours[1].replace("http://127.0.0.1:11435", serving.house.url)
+    (tmp_path / "extra-openai-models.yaml").write_text(text)
     monkeypatch.setenv("LLM_USER_PATH", str(tmp_path))
     done = CliRunner().invoke(llm, ["-m", "shammah", "--key", token_of(serving.home.path), UNDO])
     assert done.output.startswith(SAID), done.output

@@ -181,3 +181,16 @@ def test_a_stream_that_cannot_be_taken_back_ends_with_an_error(desk: Desk) -> No
     asked = desk.anthropic.messages.stream(model="shammah", max_tokens=100, messages=QUESTION)
     with asked as stream, pytest.raises(anthropic.APIStatusError, match="broke off"):
         stream.get_final_text()
+
+
+def test_a_daemon_is_another_ones_teacher(
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, url = Home.used(tmp_path_factory.mktemp("pupil")), desk.serving.house.url
+    monkeypatch.setenv("ANTHROPIC_API_KEY", token_of(desk.serving.home.path))
+    flags = {"teacher__base_url": url, "teacher__model": "shammah:local", "worker__enabled": False}
+    with Serving(home, **flags) as pupil:
+        body = {"model": "shammah", "messages": QUESTION}
+        status, reply, headers = pupil.http("POST", "/v1/chat/completions", body)
+    assert (status, headers["x-shammah-route"]) == (200, "teacher")
+    assert reply["choices"][0]["message"]["content"].startswith(SAID)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
@@ -50,9 +51,17 @@ def test_every_route_is_in_the_document(serving: Serving) -> None:
     assert paths - {"/openapi.json"} == set(document()["paths"])
 
 
+@pytest.fixture(scope="module")
+def session(serving: Serving) -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {token_of(serving.home.path)}"
+        yield session
+
+
 @pytest.mark.parametrize("label", sorted(set(OPERATIONS) - {"POST /train"}))
-def test_answers_are_as_the_document_says(serving: Serving, label: str) -> None:
-    headers = {"Authorization": f"Bearer {token_of(serving.home.path)}"}
+def test_answers_are_as_the_document_says(serving: Serving, session: requests.Session, label: str) -> None:
+    # This home has no embedder: the document says 503 of that.
+    checks = [check for check in CHECKS if check is not not_a_server_error or "embeddings" not in label]
 
     @settings(
         max_examples=8,
@@ -69,8 +78,8 @@ def test_answers_are_as_the_document_says(serving: Serving, label: str) -> None:
             bounds = {"max_tokens", "max_completion_tokens"} & case.body.keys() or {"max_tokens"}
             if "count_tokens" not in label and "embeddings" not in label:
                 case.body |= dict.fromkeys(bounds, 4)
-        response = case.call(base_url=serving.house.url, headers=headers)
-        case.validate_response(response, checks=CHECKS)
+        response = case.call(base_url=serving.house.url, session=session)
+        case.validate_response(response, checks=checks)
 
     check()
 
@@ -83,6 +92,8 @@ def test_the_snippets_run(serving: Serving, language: str, snippet: str, monkeyp
         done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, timeout=60, check=True)
         said.write(done.stdout)
     else:
+        names: dict[str, Any] = {}
         with contextlib.redirect_stdout(said):
-            exec(compile(text, "docs/api.md", "exec"), {})
+            exec(compile(text, "docs/api.md", "exec"), names)
+        names["client"].close()
     assert "ls -a" in said.getvalue().lower() or "httpx.post" in text

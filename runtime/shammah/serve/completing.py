@@ -66,24 +66,29 @@ class Completing:
             put({"failed": ShammahError(f"the daemon failed: {error!r}", hint="Its log is serve.log in SHAMMAH_HOME.")})
 
     def _answer(self, put: Put, stop: threading.Event) -> Whole:
-        house, settings = self._house, self._house.settings
-        with Journal(settings.home) as journal, house.answering(stop), Precedence(settings.home, journal) as precedence:
-            parts = house.parts(settings, journal, _log.info, stop.is_set, os.environ, self._most(settings))
-            local = before_trainings(self._local(parts, journal), precedence)
-
-            def send(text: str, side: Side) -> None:
-                put({"text": text, "side": side, "adapters": _applied(parts) if side is Side.LOCAL else ()})
-
-            hold = Hold(send)
-            parts.adopt()
-            outcome = answering.assistant(parts, local).ask(
-                self._request(settings), hold, lambda: stop.is_set() or self._is_lost(hold)
-            )
-            if self._is_lost(hold):
-                raise TeacherError("Claude's answer broke off, and a part of it was sent already")
+        house = self._house
+        with house.answering(stop), Journal(house.settings.home) as journal:
+            with Precedence(house.settings.home, journal) as precedence:
+                outcome = self._outcome(journal, precedence, put, stop)
             house.counters.answered(outcome.answer.side, outcome.answer.finish)
-            answering.follow_up(outcome.answer.side, parts)
         return _whole(self._wanted, self._head, outcome)
+
+    def _outcome(self, journal: Journal, precedence: Precedence, put: Put, stop: threading.Event) -> Outcome:
+        settings = self._house.settings
+        parts = self._house.parts(settings, journal, _log.info, stop.is_set, os.environ, self._most(settings))
+        local = before_trainings(self._local(parts, journal), precedence)
+
+        def send(text: str, side: Side) -> None:
+            put({"text": text, "side": side, "adapters": _applied(parts) if side is Side.LOCAL else ()})
+
+        hold = Hold(send)
+        parts.adopt()
+        request, stops = self._request(settings), lambda: stop.is_set() or self._is_lost(hold)
+        outcome = answering.assistant(parts, local).ask(request, hold, stops)
+        if self._is_lost(hold):
+            raise TeacherError("Claude's answer broke off, and a part of it was sent already")
+        answering.follow_up(outcome.answer.side, parts)
+        return outcome
 
     def _is_lost(self, hold: Hold) -> bool:
         """Whether a client has read what does not stand; one that reads no stream is told the answer alone."""

@@ -37,11 +37,16 @@ def _at(work: Work, form: Callable[[Failure], Object], house: House) -> Callable
         try:
             body, headers = await body_of(request), dict(request.headers)
             loop = asyncio.get_running_loop()
-            return JSONResponse(await loop.run_in_executor(house.pool, work, house, body, headers))
+            return JSONResponse(await loop.run_in_executor(house.pool, _done, work, house, body, headers))
         except ShammahError as error:
             return refusal(error, form)
 
     return answer
+
+
+def _done(work: Work, house: House, body: Object, headers: Mapping[str, str]) -> Object:
+    with house.answering(threading.Event()):  # the model stays open meanwhile
+        return work(house, body, headers)
 
 
 def _embed(house: House, body: Object, headers: Mapping[str, str]) -> Object:

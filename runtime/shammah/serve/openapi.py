@@ -9,10 +9,13 @@ from starlette.routing import Route
 from shammah import __version__
 from shammah.serve import openapi_own
 from shammah.serve.document import SHAPES
-from shammah.serve.shaping import TEXT, Drawn, ref
+from shammah.serve.shaping import TEXT, Drawn, record, ref, told
 from shammah.serve.wanted import Object
 
 JSON, EVENTS = "application/json", "text/event-stream"
+_EVENT = told(
+    record({"event": TEXT, "data": TEXT}, ("data",), is_closed=False), "One of the events, as the API has them."
+)
 _FAULTS: Mapping[int, str] = {
     400: "The request cannot be meant so; `param` names the field",
     401: "The token is missing or wrong",
@@ -95,7 +98,7 @@ def posted(summary: str, takes: str, gives: str, fault: str) -> Drawn:
 def _answered(summary: str, takes: str, gives: str, fault: str = "OpenAIError") -> Drawn:
     """An operation whose answer may be streamed."""
     drawn = posted(summary, takes, gives, fault)
-    answer = _response("The answer, or its events where `stream` is true", {JSON: ref(gives), EVENTS: TEXT})
+    answer = _response("The answer, or its events where `stream` is true", {JSON: ref(gives), EVENTS: _EVENT})
     return drawn | {"responses": drawn["responses"] | {"200": answer | {"headers": _HEADERS}}}
 
 
