@@ -178,6 +178,11 @@ class Parts:
             return None
         return Paraphraser(self.journal, self.teacher()) if may_ask else None
 
+    @property
+    def is_warm(self) -> bool:
+        """Whether somebody keeps the model open, for others too."""
+        return self._warm is not None
+
     @cached_property
     def embed(self) -> Embed | None:
         """The embedder, opened by its first text; None where its file is not there yet."""

@@ -77,6 +77,15 @@ class Precedence:
 
         return replace(local, open=open_model)
 
+    def before(self, local: LocalSide) -> LocalSide:
+        """The local side of a model that is open already, with a training made to stand still before it is asked."""
+
+        def open_model() -> LocalGenerator:
+            self.stand()
+            return local.open()
+
+        return replace(local, open=open_model)
+
     def take(self, base: Base, context_tokens: int | None) -> None:
         """Make a training that works stand still; asked again, nothing is decided anew."""
         if self._is_taken:

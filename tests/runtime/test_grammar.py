@@ -11,8 +11,10 @@ from shammah import bases
 from shammah.errors import BadGrammar
 from shammah.generation import Completion, Finish, Sampling, collect
 from shammah.local import BatchedModel, LocalModel
-from shammah.local.grammar import Grammar
+from shammah.local.grammar import Grammar, of_schema
 from shammah.sampler import NEXT_BEST, NumpyPowers, Sampler
+from shammah.serve.grammars import of_call
+from shammah.tool_text import Tool, read_said
 from shammah_convert.chat import Message
 
 QUESTION = [Message("user", "how do i undo the last commit but keep the changes")]
@@ -82,6 +84,49 @@ def test_a_grammar_that_is_none_is_named(model: Model, grammar: str) -> None:
 def test_a_schema_that_makes_no_grammar_is_named(model: Model, schema: Mapping[str, object]) -> None:
     with pytest.raises(BadGrammar, match="schema"):
         model.stream(QUESTION, Sampling(20, schema=schema))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "array", "items": {"type": "string"}, "maxItems": 10**12},
+        {"type": "object", "properties": {"a": {"anyOf": [{"type": "string", "minLength": 10**12}]}}},
+        {"type": "string", "pattern": "^((a{999}){999}){999}$"},
+    ],
+)
+def test_a_schema_that_counts_too_far_is_named_before_it_fills_the_memory(schema: Mapping[str, object]) -> None:
+    with pytest.raises(BadGrammar, match="counts to"):
+        of_schema(schema)
+
+
+SOME: dict[str, object] = {
+    "type": "object",
+    "properties": {
+        "path": {"enum": ["a", "b"]},
+        "flags": {"type": "array", "items": {"enum": [1, 2]}},
+        "more": {"type": "object", "properties": {"deep": {"type": "boolean"}, "wide": {"type": "boolean"}}},
+    },
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize("required", [[], ["more"], ["path", "flags"]])
+def test_a_call_has_arguments_of_its_schema(model: Model, required: list[str]) -> None:
+    schema = SOME | {"required": required}
+    drawn = [Sampling(400, 1.0, seed, grammar=of_call([Tool("look", "", schema)])) for seed in range(4)]
+    said = [answer(model, sampling) for sampling in drawn]
+    calls = [call for done in said if done.end.finish is Finish.STOP for call in read_said(done.text, {"look"})[1]]
+    assert calls, "none ended"
+    for call in calls:
+        jsonschema.validate(call.arguments, schema)
+
+
+def test_a_call_of_many_fields_within_fields_has_a_small_grammar() -> None:
+    schema: dict[str, object] = {"type": "string"}
+    for _ in range(8):
+        fields = {f"field{number}": {"type": "string"} for number in range(20)}
+        schema = {"type": "object", "properties": {**fields, "inner": schema}}
+    assert len(of_call([Tool("look", "", schema)])) < 40_000
 
 
 def test_an_answer_ends_before_a_stop_text(model: Model) -> None:

@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import resource
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -63,9 +65,12 @@ def test_a_rating_is_taken_as_the_command_takes_it(serving: Serving) -> None:
     ("body", "words"),
     [
         ({"rating": "splendid"}, "no rating"),
-        ({"rating": "good", "id": "zzz"}, "no one question"),
+        ({"rating": "good", "id": "zzz"}, "has the id 'zzz'"),
         ({"rating": "good", "colour": "red"}, "'colour' is unknown"),
-        ([1], "no object of texts"),
+        ([1], "to be a JSON object"),
+        ({"note": 1}, "no object of texts"),
+        (b'{"id":' + b"[" * 200_000, "no JSON"),
+        ({"id": "\ud800"}, "no JSON"),
         (b"{", "no JSON"),
     ],
 )
@@ -88,7 +93,8 @@ def test_the_metrics_count_answers(serving: Serving) -> None:
     assert status == 200
     assert 'shammah_answers_total{side="local",finish="stop"}' in text
     assert "shammah_ready 1\n" in text
-    assert serving.http("GET", "/nowhere/at/all")[0] == 404
+    status, said, _ = serving.http("GET", "/nowhere/at/all")
+    assert (status, said["error"]["type"]) == (404, "not_found_error")
     assert 'shammah_requests_total{path="other",status="404"}' in serving.http("GET", "/metrics")[1]
 
 
@@ -160,6 +166,19 @@ def test_an_address_that_others_reach_takes_a_token(tmp_path: Path, host: str) -
         doors.check(settings)
     doors.check(config.load({config.HOME_VARIABLE: str(tmp_path)}, serve__host=host))
     doors.check(config.load({config.HOME_VARIABLE: str(tmp_path)}, serve__any_key=True))
+
+
+def test_a_token_that_found_no_room_is_not_in_the_way_of_the_next_one(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))  # stands for a full disk
+    try:
+        with pytest.raises(ServeError, match="cannot be used"):
+            token_of(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert len(token_of(tmp_path)) == 43
 
 
 def test_a_token_that_others_could_read_is_made_the_users_own(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import re
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,10 @@ from shammah.local.native import native_errors
 ROOT = b"root"
 # The native parser goes down with each bracket, and would leave the stack.
 MOST_BYTES, MOST_DEPTH = 2**18, 256
+# The converter writes out what is counted, and would fill the memory before its grammar was found too large.
+MOST_COUNTED = 2**16
+_COUNTS = ("minItems", "maxItems", "minLength", "maxLength")
+_REPEATED = re.compile(r"\{\s*(\d*)\s*,?\s*(\d*)\s*\}")
 # The converter lets control characters into strings, which no JSON has; llama.cpp's own does not.
 _CHARACTER = (r'char ::= [^"\\]', r'char ::= [^"\\\x7F\x00-\x1F]')
 # struct llama_token_data of llama.h: the token, its logit, its probability.
@@ -71,11 +76,39 @@ def of_schema(schema: Mapping[str, object]) -> str:
     Raises:
         BadGrammar: It is no schema, or one that llama.cpp's converter does not know.
     """
+    _check_counts(schema)
     try:
         return str(json_schema_to_gbnf(json.dumps(schema))).replace(*_CHARACTER)
     # It reads the schema as it goes: what is wrong shows as whatever Python says of it.
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError, RecursionError) as error:
         raise BadGrammar(f"the JSON schema makes no grammar: {error or type(error).__name__}") from error
+
+
+def _check_counts(schema: object) -> None:
+    left, counted = [schema], 0
+    while left:
+        found = left.pop()
+        if isinstance(found, Mapping):
+            counted += sum(size for size in map(found.get, _COUNTS) if isinstance(size, int))
+            counted += _repeated(found.get("pattern"))
+            left.extend(found.values())
+        elif isinstance(found, list):
+            left.extend(found)
+    if counted > MOST_COUNTED:
+        raise BadGrammar(f"the JSON schema counts to {counted:,}; {MOST_COUNTED:,} is the most that is forced")
+
+
+def _repeated(pattern: object) -> int:
+    """How often a pattern may repeat something, groups within groups."""
+    if not isinstance(pattern, str):
+        return 0
+    bounds = (bound for pair in _REPEATED.findall(pattern) for bound in pair if bound)
+    product = 1
+    for bound in bounds:
+        product *= max(1, int(bound[:9]))
+        if product > MOST_COUNTED:
+            break
+    return product
 
 
 def _check_size(text: str) -> None:

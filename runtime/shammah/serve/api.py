@@ -14,13 +14,11 @@ from shammah.serve.anthropic_replies import Messages
 from shammah.serve.body import body_of
 from shammah.serve.completing import Completing, defaults_of, session_of
 from shammah.serve.failures import Failure, of_error
-from shammah.serve.flow import ClientLeft, Speech, first_of, headers_of, while_there, whole_of
+from shammah.serve.flow import CLIENT_LEFT, ClientLeft, Speech, first_of, headers_of, while_there, whole_of
 from shammah.serve.house import House
 from shammah.serve.openai_replies import Chat, Text
 from shammah.serve.spoken import Dialect, Head
 from shammah.serve.wanted import Defaults, Object, Wanted
-
-CLIENT_LEFT = 499
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from shammah_convert.job import AdapterFile
 class Bound:
     """A view of the engine's model, for one request; what is applied to it is asked of the engine with each answer."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, stop: Stop) -> None:
         self._model = engine.model
+        self._stop = stop
 
     @property
     def applied(self) -> tuple[AdapterFile, ...]:
@@ -37,8 +38,8 @@ class Bound:
     def stream(
         self, messages: Sequence[Message], sampling: Sampling, stop: Stop = never, limit_tokens: int | None = None
     ) -> Iterator[Chunk]:
-        """Complete a conversation."""
-        return self._model.stream(messages, sampling, stop, limit_tokens)
+        """Complete a conversation, as long as both whoever asks and the request as a whole want it."""
+        return self._model.stream(messages, sampling, lambda: stop() or self._stop(), limit_tokens)
 
     @property
     def facts(self) -> Facts:
@@ -67,9 +68,11 @@ class Bound:
 class Kept:
     """The engine, as the parts of a request see it: a model and an embedder that are open."""
 
-    def __init__(self, engine: Engine, base: Base) -> None:
+    def __init__(self, engine: Engine, base: Base, stop: Stop = never) -> None:
+        """Take who has it open, which base that is, and whether nobody waits for the request any more."""
         self._engine = engine
         self._base = base
+        self._stop = stop
 
     def model(self, base: Base) -> Bound:
         """A view of the model, with adapters of its own.
@@ -79,7 +82,7 @@ class Kept:
         """
         if base.sha256 != self._base.sha256:
             raise BadModel(f"the daemon has {self._base.name} open, not {base.name}")
-        return Bound(self._engine)
+        return Bound(self._engine, self._stop)
 
     @property
     def embed(self) -> Embed | None:

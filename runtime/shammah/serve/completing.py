@@ -17,7 +17,7 @@ from shammah.memory import Precedence
 from shammah.policy import Side
 from shammah.serve import spans
 from shammah.serve.holding import Hold
-from shammah.serve.house import House, before_trainings
+from shammah.serve.house import House
 from shammah.serve.spoken import Head, Whole, at_once
 from shammah.serve.stream import Put
 from shammah.serve.wanted import Defaults, Refused, Wanted
@@ -76,7 +76,7 @@ class Completing:
     def _outcome(self, journal: Journal, precedence: Precedence, put: Put, stop: threading.Event) -> Outcome:
         settings = self._house.settings
         parts = self._house.parts(settings, journal, _log.info, stop.is_set, os.environ, self._most(settings))
-        local = before_trainings(self._local(parts, journal), precedence)
+        local = precedence.before(self._local(parts, journal))
 
         def send(text: str, side: Side) -> None:
             put({"text": text, "side": side, "adapters": _applied(parts) if side is Side.LOCAL else ()})

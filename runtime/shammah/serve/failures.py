@@ -12,9 +12,11 @@ from shammah.errors import (
     EngineError,
     KeyMissing,
     ModelMissing,
+    NothingVerified,
     ServeError,
     ShammahError,
     TeacherError,
+    TrainingError,
     UsageError,
 )
 from shammah.serve.wanted import Object, Refused
@@ -52,6 +54,11 @@ class Failure:
             "error": {"message": self.message, "type": kind, "param": self.param or None, "code": self.code or None}
         }
 
+    def as_own(self) -> Object:
+        """In a form that clients of both read."""
+        told = {"type": self.kind, "message": self.message, "param": self.param or None, "code": self.code or None}
+        return {"type": "error", "error": told}
+
     def as_anthropic(self) -> Object:
         """In Anthropic's form."""
         return {"type": "error", "error": {"type": self.kind, "message": self.message}}
@@ -70,6 +77,8 @@ _KINDS: tuple[tuple[type[ShammahError], int, str, str], ...] = (
     (KeyMissing, 403, "permission_error", "teacher_key_missing"),
     (BudgetReached, 429, "billing_error", "insufficient_quota"),
     (TeacherError, 502, "api_error", "teacher_failed"),
+    (TrainingError, 409, "invalid_request_error", "no_training"),
+    (NothingVerified, 422, "api_error", "nothing_verified"),
     (AdapterError, 409, "invalid_request_error", "adapter_unusable"),
     (EngineError, 503, "overloaded_error", "engine_failed"),
     (ServeError, 503, "overloaded_error", "model_not_ready"),

@@ -15,6 +15,8 @@ from shammah.serve.wanted import Wanted
 from shammah.tool_text import Call, Splitter
 
 Value = TypeVar("Value")
+CLIENT_LEFT = 499
+"""The status of an answer that nobody waits for; it is seen in the metrics alone."""
 
 
 class ClientLeft(Exception):

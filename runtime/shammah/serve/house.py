@@ -4,8 +4,6 @@ import contextlib
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,14 +15,13 @@ from shammah.generation import Stop
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.locks import background
-from shammah.memory import Precedence
 from shammah.serve.bound import Kept
 from shammah.serve.counters import Counters
 from shammah.serve.served import Load, Opened, OpenEngine, Served
-from shammah.sides import LocalGenerator, LocalSide
+from shammah.serve.threads import Threads
 
-# Threads wait for tokens most of the time; more requests than these wait for a thread.
-MOST_AT_ONCE = 16
+# Threads wait for tokens most of the time; more requests than these wait for one, and the rest is to come again.
+MOST_AT_ONCE, MOST_WAITING = 16, 32
 State = Literal["loading", "ready"]
 
 
@@ -39,7 +36,7 @@ class House:
 
     def __init__(self, settings: Settings, open_engine: OpenEngine, load: Load | None = None) -> None:
         self.counters = Counters()
-        self.pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="answer")
+        self.pool = Threads(MOST_AT_ONCE, MOST_WAITING)
         self.url = ""
         self._served = Served(settings, open_engine, load)
         self._meter = BusyMeter(background(settings.home))
@@ -115,7 +112,7 @@ class House:
             ServeError: It is not.
         """
         opened = self.opened
-        warm = Kept(opened.engine, opened.base)
+        warm = Kept(opened.engine, opened.base, stop)
         return Parts(settings, journal, self._meter, say, stop, max_teacher_tokens, environ, warm)
 
     def close(self) -> None:
@@ -124,16 +121,6 @@ class House:
             stop.set()
         self.pool.shutdown()
         self._served.close()
-
-
-def before_trainings(local: LocalSide, precedence: Precedence) -> LocalSide:
-    """The local side, for whose answers a training stands still."""
-
-    def open_model() -> LocalGenerator:
-        precedence.stand()
-        return local.open()
-
-    return replace(local, open=open_model)
 
 
 def refusal(opened: Opened, ours: Settings, theirs: Settings, journal: Journal) -> str:

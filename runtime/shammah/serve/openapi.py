@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shammah import __version__
-from shammah.serve import openapi_own
+from shammah.serve import openapi_own, openapi_tools
 from shammah.serve.document import SHAPES
 from shammah.serve.shaping import TEXT, Drawn, record, ref, told
 from shammah.serve.wanted import Object
@@ -56,9 +56,9 @@ def document() -> Object:
             "description": "A local model that learns, and Claude behind it, by the APIs of OpenAI and Anthropic.",
         },
         "security": [{"token": []}, {"key": []}],
-        "paths": _paths() | openapi_own.paths(),
+        "paths": _paths() | openapi_own.paths() | openapi_tools.paths(),
         "components": {
-            "schemas": {**SHAPES, **openapi_own.SHAPES},
+            "schemas": {**SHAPES, **openapi_own.SHAPES, **openapi_tools.shapes()},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},

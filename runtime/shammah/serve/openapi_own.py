@@ -35,33 +35,36 @@ JSON = "application/json"
 
 def paths() -> Drawn:
     """Every path with its operations."""
-    rate = _taking("Rate an answer", "Feedback", {"200": _gives("Rated", ref("Rated"))})
-    health = _giving("Whether questions are answered; takes no token", ref("Health"))
-    health["responses"]["503"] = _gives("The model is being loaded", ref("Health"))
+    rate = _taking("Rate an answer", "Feedback", {"200": gives("Rated", ref("Rated"))})
+    health = giving("Whether questions are answered; takes no token", ref("Health"))
+    health["responses"]["503"] = gives("The model is being loaded", ref("Health"))
     return {
         "/health": {"get": health | {"security": []}},
-        "/metrics": {"get": _giving("For Prometheus", TEXT, "text/plain")},
-        "/stats": {"get": _giving("As `shammah stats --json`: docs/stats.schema.json", FREE)},
-        "/adapters": {"get": _giving("As `shammah adapters list --json`", list_of(FREE))},
+        "/metrics": {"get": giving("For Prometheus", TEXT, "text/plain")},
+        "/stats": {"get": giving("As `shammah stats --json`: docs/stats.schema.json", FREE)},
+        "/adapters": {"get": giving("As `shammah adapters list --json`", list_of(FREE))},
         "/feedback": {"post": rate},
         "/v1/feedback": {"post": rate},
-        "/train": {"post": _taking("Begin a training", "Nothing", {"202": _gives("Queued", ref("Queued"))})},
+        "/train": {"post": _taking("Begin a training", "Nothing", {"202": gives("Queued", ref("Queued"))})},
     }
 
 
-def _giving(summary: str, shape: Drawn, kind: str = JSON) -> Drawn:
-    return {"summary": summary, "responses": {"200": _gives("Here", shape, kind)} | _faults(401, 503)}
+def giving(summary: str, shape: Drawn, kind: str = JSON) -> Drawn:
+    """An operation that takes nothing."""
+    return {"summary": summary, "responses": {"200": gives("Here", shape, kind)} | faults(401, 503)}
 
 
 def _taking(summary: str, shape: str, responses: Drawn) -> Drawn:
     body = {"required": True, "content": {JSON: {"schema": ref(shape)}}}
-    faults = _faults(400, 401, 409, 413, 415, 500, 503)
-    return {"summary": summary, "requestBody": body, "responses": responses | faults}
+    found = responses | faults(400, 401, 409, 413, 415, 500, 503)
+    return {"summary": summary, "requestBody": body, "responses": found}
 
 
-def _faults(*statuses: int) -> Drawn:
-    return {str(status): _gives("It says why", ref("OwnError")) for status in statuses}
+def faults(*statuses: int) -> Drawn:
+    """Errors in our own form."""
+    return {str(status): gives("It says why", ref("OwnError")) for status in statuses}
 
 
-def _gives(description: str, shape: Drawn, kind: str = JSON) -> Drawn:
+def gives(description: str, shape: Drawn, kind: str = JSON) -> Drawn:
+    """A response."""
     return {"description": description, "content": {kind: {"schema": shape}}}

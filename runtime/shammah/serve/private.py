@@ -19,7 +19,7 @@ from shammah.journal import Journal
 from shammah.memory import Precedence
 from shammah.serve import call, stream
 from shammah.serve.call import Call
-from shammah.serve.house import House, before_trainings, refusal
+from shammah.serve.house import House, refusal
 from shammah.serve.stream import Event, Put, Wire
 
 _log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ def _answer(house: House, sent: Call, settings: Settings, journal: Journal, put:
             say(line)
 
     with Precedence(settings.home, journal, say) as precedence:
-        local = before_trainings(parts.local(), precedence)
+        local = precedence.before(parts.local())
         told = answering.answer(asked, parts, local, Wire(put, forwarding), say, stop.is_set)
     house.counters.answered(told.side, str(told.outcome["finish_reason"]))
     put({"told": told.as_row()})

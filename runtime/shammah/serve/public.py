@@ -18,6 +18,7 @@ from shammah.feedback import Feedback
 from shammah.journal import Journal
 from shammah.journal.counted import Scope
 from shammah.serve import metrics
+from shammah.serve.body import body_of
 from shammah.serve.house import House
 from shammah.stats import figures
 from shammah.teacher import Access
@@ -134,11 +135,8 @@ def _has_teacher(settings: Settings) -> bool:
 
 async def _object(request: Request, names: tuple[str, ...]) -> dict[str, str]:
     """A request's body: an object of texts, with no other names than these."""
-    try:
-        body = await request.json()
-    except ValueError as error:
-        raise UsageError(f"the body is no JSON: {error}", hint="Send an object.") from error
-    if not isinstance(body, dict) or not all(isinstance(value, str) for value in body.values()):
+    body = await body_of(request)
+    if not all(isinstance(value, str) for value in body.values()):
         raise UsageError("the body is no object of texts", hint=f"It may have {', '.join(names) or 'nothing'}.")
     if unknown := set(body) - set(names):
         raise UsageError(f"{min(unknown)!r} is unknown", hint=f"It may have {', '.join(names) or 'nothing'}.")

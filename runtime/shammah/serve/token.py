@@ -20,9 +20,7 @@ def token_of(home: Path) -> str:
     file = home / TOKEN
     try:
         with contextlib.suppress(FileExistsError):
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as stream:
-                stream.write(secrets.token_urlsafe(TOKEN_BYTES) + "\n")
+            _make(file)
         if file.stat().st_mode & 0o077:
             file.chmod(0o600)
         token = file.read_text("ascii").strip()
@@ -33,3 +31,13 @@ def token_of(home: Path) -> str:
     if not token:
         raise ServeError(f"{file} is empty", hint="Delete it: a new token is made at the next start.")
     return token
+
+
+def _make(file: Path) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(secrets.token_urlsafe(TOKEN_BYTES) + "\n")
+    except OSError:  # an empty one would be in the way once the disk has room again
+        file.unlink()
+        raise

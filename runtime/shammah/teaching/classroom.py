@@ -35,6 +35,7 @@ class Classroom:
         author: Who calls them, as far as that is known.
         trainer: Gives whoever trains; the local model gives its memory back first where both do not fit.
         reload: Gives the open model the adapters that are active now; False where none is open.
+        is_kept: Somebody keeps the local model open for many; trainings are left to the background.
         batches: Of all that came in by this classroom, oldest first.
         heard: Which test questions were answered right, by what was active: an answer is greedy, and the same again.
     """
@@ -51,6 +52,7 @@ class Classroom:
     trainer: Callable[[], Trainer]
     reload: Callable[[], bool]
     say: Callable[[str], None] = lambda _: None
+    is_kept: bool = False
     batches: list[str] = field(default_factory=list)
     heard: dict[tuple[str, str], bool] = field(default_factory=dict)
 
@@ -58,7 +60,7 @@ class Classroom:
     def answering(self) -> Iterator[LocalSide]:
         """The local side, for as long as it answers: a training stands still meanwhile."""
         with Precedence(self.settings.home, self.journal, self.say) as precedence:
-            yield precedence.around(self.local, self.base)
+            yield precedence.before(self.local) if self.is_kept else precedence.around(self.local, self.base)
 
 
 def of_parts(
@@ -97,4 +99,5 @@ def of_parts(
         trainer=trainer,
         reload=reload,
         say=say,
+        is_kept=parts.is_warm,
     )

@@ -69,4 +69,4 @@ class AnalyzeModel:
 class Train:
     """Train the local model on all that it is to learn; a better adapter answers from then on, without a restart."""
 
-    wait: bool = about("Wait for the end, with all figures; otherwise it runs in the background.", True)
+    wait: bool = about("Wait for the end, with all figures (not over HTTP); else it runs in the background.", True)

@@ -70,7 +70,7 @@ def _fields(record: type) -> tuple["Field[Any]", ...]:
 
 
 def _facts(one: "Field[Any]") -> dict[str, Any]:
-    default = {} if one.default in (MISSING, None, ()) else {"default": one.default}
+    default = {} if one.default in (MISSING, None, ()) else {"default": as_object(one.default)}
     return dict(one.metadata) | default
 
 

@@ -25,7 +25,7 @@ def train(room: Classroom, asked: Train) -> Trained:
         ShammahError: The model that is to learn is not there.
     """
     _check(room)
-    if not asked.wait:
+    if room.is_kept or not asked.wait:
         return _queued(room)
     before = analyze(room, AnalyzeModel()).success
     ended = room.trainer().start(room.base, is_forced=False)
