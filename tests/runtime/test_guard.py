@@ -36,6 +36,8 @@ def status(
         ("localhost.evil.example", 421),
         ("192.168.1.7:11435", 421),
         ("user@localhost.evil", 421),
+        ("evil.example@localhost", 421),
+        ("localhost/evil.example", 421),
         ("[::1", 421),
         ("", 421),
     ],

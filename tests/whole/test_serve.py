@@ -266,6 +266,15 @@ def test_a_model_that_is_chosen_is_served_from_then_on(tmp_path: Path) -> None:
         assert answered(serving) == before + 1
 
 
+def test_whoever_goes_offline_is_offline_at_once_whatever_becomes_of_the_model(tmp_path: Path) -> None:
+    body = {"model": "shammah:teacher", "messages": [{"role": "user", "content": "hello"}]}
+    with Serving(Home.used(tmp_path, QUIET)) as serving:
+        assert serving.http("POST", "/v1/chat/completions", body)[0] == 403, "there is no key"
+        (tmp_path / "config.toml").write_text('offline = true\n[model]\npath = "/nowhere.gguf"\n')
+        status, said, _ = serving.http("POST", "/v1/chat/completions", body)
+        assert (status, "offline" in said["error"]["message"]) == (400, True), said
+
+
 def test_what_is_in_flight_is_finished_before_the_daemon_ends(tmp_path: Path) -> None:
     hold = threading.Event()
     with AnthropicServer([Answer("a whole answer", hold=hold)]) as server, ThreadPoolExecutor(1) as pool:

@@ -105,8 +105,9 @@ def test_no_answer_opens_the_door_to_pages(serving: Serving) -> None:
         assert status in (200, 403)
 
 
-def test_a_large_body_is_not_read(serving: Serving) -> None:
-    assert serving.http("POST", "/feedback", b" " * (2**20 + 1))[0] == 413
+@pytest.mark.parametrize("size", [2**20 + 1, 6 * 2**20])
+def test_a_large_body_is_refused_so_that_its_sender_hears_it(serving: Serving, size: int) -> None:
+    assert serving.http("POST", "/feedback", b" " * size)[0] == 413
 
 
 def test_the_commands_routes_are_not_at_the_port(serving: Serving) -> None:

@@ -5,6 +5,7 @@ rebinding): hence Host, Origin and the token. No answer ever has a CORS header.
 """
 
 import asyncio
+import contextlib
 import hmac
 import ipaddress
 import json
@@ -17,6 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 OPEN_PATHS = frozenset({"/health"})
 BODY_SECONDS = 30.0
+TOO_LARGE, DRAINED = 413, 8
+_NOT_IN_A_HOST = frozenset("/@?#\\")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -74,10 +77,12 @@ def _body_refusal(method: str, found: Mapping[str, str], rules: Rules) -> Refusa
 
 
 def _too_large(rules: Rules) -> Refusal:
-    return Refusal(413, "request_too_large", f"the body may have {rules.max_body_bytes:,} bytes (serve.max_body_mb)")
+    return Refusal(TOO_LARGE, "request_too_large", f"the body may have {rules.max_body_bytes:,} bytes (serve.max_body_mb)")
 
 
 def _is_ours(host: str, rules: Rules) -> bool:
+    if not _NOT_IN_A_HOST.isdisjoint(host):  # what a URL may have beside its host
+        return False
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:  # an open bracket
@@ -122,6 +127,8 @@ class Guard:
         """Refuse a request, or pass it on."""
         refused = refusal(scope["method"], scope["path"], scope["headers"], self._rules)
         if refused is not None:
+            if refused.status == TOO_LARGE:
+                await self._drain(receive)
             await refuse(send, refused)
             return
         body = await self._body(receive)
@@ -129,6 +136,17 @@ class Guard:
             await refuse(send, body)
         elif body is not None:
             await self._app(scope, _replayed(body, receive), send)
+
+    async def _drain(self, receive: Receive) -> None:
+        """Drop a body that is too large, as far as that is no burden: who still sends would not read the refusal."""
+        size = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._rules.body_seconds):
+                while size < DRAINED * self._rules.max_body_bytes:
+                    message = await receive()
+                    size += len(message.get("body", b""))
+                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                        return
 
     async def _body(self, receive: Receive) -> bytes | Refusal | None:
         """The whole body in time; None where its sender went away."""

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shammah import bases, config, embedding, hardware, memory
 from shammah.admission import Go, Wish
@@ -86,23 +86,29 @@ class Served:
                         del self._users[opened]
 
     def look(self) -> None:
-        """Go over to another model in the background, where the settings name one by now, or an embedder has come."""
-        if self._opened is None or self._now() == self._stamp or not self._is_renewing.acquire(blocking=False):
-            return
-        threading.Thread(target=self._renew, name="renewing", daemon=True).start()
-
-    def _renew(self) -> None:
-        """Read the settings, and open what they want in the place of what is open; where that fails, all stays."""
+        """Go by the settings as they are now; another model, or an embedder that came, is opened in the background."""
+        with self._lock:
+            if self._opened is None or (now := self._now()) == self._stamp:
+                return
+            self._stamp = now
         try:
-            self._stamp = self._now()
             settings = self._load()
-            if self._is_due(settings):
-                self._replace(settings)
-            self.settings = settings
         except ShammahError as error:
-            _log.warning("the model stays as it is: %s", error)
-        finally:
-            self._is_renewing.release()
+            _log.warning("the settings stay as they are: %s", error)
+            return
+        # Whoever goes offline, or spends less, does so from the next answer on, whatever becomes of the model.
+        self.settings = replace(settings, model=self.settings.model)
+        threading.Thread(target=self._renew, args=(settings,), name="renewing", daemon=True).start()
+
+    def _renew(self, settings: Settings) -> None:
+        """Open what the settings want in the place of what is open; where that fails, it stays."""
+        with self._is_renewing:
+            try:
+                if self._opened is not None and self._is_due(settings):
+                    self._replace(settings)
+                self.settings = replace(self.settings, model=settings.model)
+            except ShammahError as error:
+                _log.warning("the model stays as it is: %s", error)
 
     def _is_due(self, settings: Settings) -> bool:
         opened = self._opened
