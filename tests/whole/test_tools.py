@@ -58,6 +58,7 @@ def test_the_model_that_is_open_answers(serving: Serving) -> None:
         ("query_local_model", {"qestion": UNDO}, 400, "Did you mean question?"),
         ("query_local_model", {"question": "a " * 9000}, 400, "raise `model.context_tokens`"),
         ("query_local_model", b"{", 400, "no JSON"),
+        ("query_local_model", {}, 400, "question is missing"),
         ("compare_responses", {"question": UNDO}, 403, "there is no key"),
         ("drop_tables", {}, 404, "there is no tool 'drop_tables'"),
     ],

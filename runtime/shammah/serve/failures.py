@@ -20,6 +20,7 @@ from shammah.errors import (
     UsageError,
 )
 from shammah.serve.wanted import Object, Refused
+from shammah.teaching.schema import BadArgument
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +107,6 @@ def of_error(error: ShammahError) -> Failure:
 def _in_words(error: ShammahError) -> str:
     """The error with what to do next."""
     text = f"{error}"
+    if isinstance(error, BadArgument):  # begins with an argument's name, which is small
+        return f"{text}. {error.hint}"
     return f"{text[:1].upper()}{text[1:]}. {error.hint}".strip() if error.hint else text

@@ -77,7 +77,9 @@ def _body_refusal(method: str, found: Mapping[str, str], rules: Rules) -> Refusa
 
 
 def _too_large(rules: Rules) -> Refusal:
-    return Refusal(TOO_LARGE, "request_too_large", f"the body may have {rules.max_body_bytes:,} bytes (serve.max_body_mb)")
+    return Refusal(
+        TOO_LARGE, "request_too_large", f"the body may have {rules.max_body_bytes:,} bytes (serve.max_body_mb)"
+    )
 
 
 def _is_ours(host: str, rules: Rules) -> bool:
