@@ -86,6 +86,15 @@ def test_a_schema_that_makes_no_grammar_is_named(model: Model, schema: Mapping[s
         model.stream(QUESTION, Sampling(20, schema=schema))
 
 
+def test_bounds_are_kept_however_wide_they_are(model: Model) -> None:
+    numbers = {"type": "array", "items": {"enum": [1, 2]}, "minItems": 298, "maxItems": 300}
+    words = {"type": "string", "minLength": 398, "maxLength": 400}
+    schema = {"type": "object", "properties": {"a": numbers, "b": words}, "required": ["a", "b"]}
+    done = answer(model, Sampling(900, 1.0, 1, schema=schema))
+    assert done.end.finish is Finish.STOP
+    jsonschema.validate(json.loads(done.text), schema)
+
+
 @pytest.mark.parametrize(
     "schema",
     [

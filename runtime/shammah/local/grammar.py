@@ -25,6 +25,9 @@ _COUNTS = ("minItems", "maxItems", "minLength", "maxLength")
 _REPEATED = re.compile(r"\{\s*(\d*)\s*,?\s*(\d*)\s*\}")
 # The converter lets control characters into strings, which no JSON has; llama.cpp's own does not.
 _CHARACTER = (r'char ::= [^"\\]', r'char ::= [^"\\\x7F\x00-\x1F]')
+# It writes "500 at most" as brackets 500 deep; 15 digits are left as they are.
+_END = ")?"
+_NESTED = re.compile(r'(?:\((?P<what>"," space [\w-]+|char) )(?:\((?P=what) ?){15,}(?P<ends>(?:\)\?)+)')
 # struct llama_token_data of llama.h: the token, its logit, its probability.
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
@@ -78,10 +81,17 @@ def of_schema(schema: Mapping[str, object]) -> str:
     """
     _check_counts(schema)
     try:
-        return str(json_schema_to_gbnf(json.dumps(schema))).replace(*_CHARACTER)
+        return _NESTED.sub(_folded, str(json_schema_to_gbnf(json.dumps(schema)))).replace(*_CHARACTER)
     # It reads the schema as it goes: what is wrong shows as whatever Python says of it.
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError, RecursionError) as error:
         raise BadGrammar(f"the JSON schema makes no grammar: {error or type(error).__name__}") from error
+
+
+def _folded(nested: re.Match[str]) -> str:
+    """At most so many of something, said in one bracket."""
+    what, ends = nested["what"], nested["ends"]
+    count = nested[0].count(f"({what}")
+    return f"({what}){{0,{count}}}{ends[count * len(_END) :]}"
 
 
 def _check_counts(schema: object) -> None:
