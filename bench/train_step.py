@@ -48,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _import_as_the_trainer() -> None:
     """What `python -m shammah_trainer` imports, and how."""
-    from shammah_convert.collector import resting
+    from shammah_trainer.importing import lean
 
-    with resting():
+    with lean():
         from shammah_trainer import fit, progress, session  # noqa: F401
 
 

@@ -12,7 +12,6 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -100,27 +99,26 @@ class Side:
 
 
 def measure(name: str, file: Path, work: Work, workspace: int = 0) -> Iterator[Row]:
-    """Every figure of one file, beside each peer."""
-    tokens, rounds, threads = work.tokens, work.rounds, work.threads
-    with watching() as others, ExitStack() as stack:  # children count as ours once they have ended
-        sides = {"packed": stack.enter_context(Side("packed", file, tokens, threads, "--workspace", str(workspace)))}
-        for peer in PEERS:
-            kind, *without = peer.split(" without ")
-            options = [f"--no-{name}" for name in without]
-            sides[peer] = stack.enter_context(Side(kind, file, tokens, threads, *options))
-        turns = [{who: side.step() for who, side in sides.items()} for _ in range(rounds)]
-        last = {who: turn["peak_bytes"] for who, turn in turns[-1].items()}
+    """Every figure of one file, beside each peer; one after the other, so that memory is there for both."""
     for peer, aims in PEERS.items():
-        times = [(turn["packed"]["seconds"], turn[peer]["seconds"]) for turn in turns]
-        yield _speed(f"train, {name}, tokens/s by {peer}", times, tokens, aims.speed, others.cores)
+        kind, *without = peer.split(" without ")
+        options = [f"--no-{part}" for part in without]
+        with (
+            watching() as others,  # children count as ours once they have ended
+            Side("packed", file, work.tokens, work.threads, "--workspace", str(workspace)) as ours,
+            Side(kind, file, work.tokens, work.threads, *options) as theirs,
+        ):
+            turns = [(ours.step(), theirs.step()) for _ in range(work.rounds)]
+        times = [(our["seconds"], their["seconds"]) for our, their in turns]
+        yield _speed(f"train, {name}, tokens/s by {peer}", times, work.tokens, aims.speed, others.cores)
+        peak, their_peak = (turn["peak_bytes"] for turn in turns[-1])
         if aims.memory:
-            yield _at_most(f"train, {name}, peak by {peer}", last["packed"], last[peer], aims.memory, others.cores)
-    first = {who: side.first["seconds"] for who, side in sides.items()}
-    yield _at_most(f"train, {name}, start by bf16", first["packed"], first["bf16"], None, others.cores, "s")
-    ready = {who: side.first["ready_seconds"] for who, side in sides.items()}
-    yield _at_most(f"train, {name}, opened by bf16", ready["packed"], ready["bf16"], None, others.cores, "s")
+            yield _at_most(f"train, {name}, peak by {peer}", peak, their_peak, aims.memory, others.cores)
+        if peer == "bf16":
+            first, their_first = ours.first["ready_seconds"], theirs.first["ready_seconds"]
+            yield _at_most(f"train, {name}, opened by bf16", first, their_first, None, others.cores, "s")
+            yield _spare(name, file, peak, others.cores)
     yield _opened(name, file, work)
-    yield _spare(name, file, last["packed"], others.cores)
 
 
 def _opened(name: str, file: Path, work: Work) -> Row:

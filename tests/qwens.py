@@ -25,10 +25,16 @@ _SPOKEN = ("list all the files, please", "what's new here?", "find . -name '*.tx
 
 
 @cache
+def tokenizer_json() -> str:
+    """The tokenizer, as Hugging Face keeps it."""
+    tokenizer = bpe.train([Intent("x", "x", "ls -la\nLists files.", (), _SPOKEN)], ["list", "files", "think"], 400)
+    return str(tokenizer.to_str())
+
+
+@cache
 def vocabulary(architecture: str = "qwen2") -> Vocabulary:
     """Some 400 tokens; Qwen3's has marks that are matched in every text."""
-    tokenizer = bpe.train([Intent("x", "x", "ls -la\nLists files.", (), _SPOKEN)], ["list", "files", "think"], 400)
-    plain = Vocabulary.from_tokenizer_json(tokenizer.to_str())
+    plain = Vocabulary.from_tokenizer_json(tokenizer_json())
     if architecture == "qwen2":
         return plain
     return replace(plain, tokens=(*plain.tokens, *DEFINED), defined=frozenset(DEFINED))

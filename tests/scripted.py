@@ -77,7 +77,7 @@ class Recorder:
         self.discarded.append((self.text, why))
         self.text = ""
 
-    def forwarding(self) -> None:
+    def forwarding(self, worst_usd: float) -> None:
         """The teacher is asked."""
         self.forwards += 1
 

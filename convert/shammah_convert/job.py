@@ -59,7 +59,7 @@ class Plan:
     learning_rate: float = 0.0
     batch_rows: int = 12
     replay_rows: int = 24
-    replay_weight: float = 40.0
+    replay_weight: float = 48.0
     most_epochs: int = 40
     most_tokens: int = 2048
     most_memory_bytes: int = 0

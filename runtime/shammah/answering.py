@@ -13,7 +13,7 @@ from shammah.journal import Journal
 from shammah.policy import Side
 from shammah.records import Answer, Question
 from shammah.sides import LocalSide
-from shammah.turn import Request, Screen
+from shammah.turn import Request, Screen, is_private
 from shammah_convert.chat import Message, Role
 
 _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
@@ -53,8 +53,9 @@ def request(asked: Asked, parts: Parts, say: Say) -> Request:
     """
     settings, last = parts.settings, _last(parts.journal, asked.session) if asked.goes_on else None
     forced = Side(asked.forced) if asked.forced else None
+    keeps = last is not None and is_private(last[1])
     stays = last is not None and not last[0].may_go_online and forced is not Side.TEACHER
-    if stays and not settings.offline:
+    if stays and not keeps and not settings.offline:
         say("This conversation stays on this machine, as it began; --teacher would forward all of it.")
     before = tuple(Message(_ROLES[role], content) for role, content in asked.history)
     return Request(
@@ -65,6 +66,7 @@ def request(asked: Asked, parts: Parts, say: Say) -> Request:
         forced=forced,
         wants_verified=asked.wants_verified,
         is_offline=settings.offline or stays,
+        is_private=keeps,
         sampling=Sampling(settings.answer.max_tokens, settings.answer.temperature, asked.seed),
     )
 

@@ -166,7 +166,8 @@ class Parts:
         price = catalog.price_of(settings.model)
         generator = teacher.Teacher(self.access, settings, price) if self.access else None
         most = self._max_teacher_tokens or settings.max_tokens
-        return TeacherSide(generator, price, most, settings.max_usd_per_day, settings.max_usd_per_month)
+        forbidden = self.settings.privacy.never_forward
+        return TeacherSide(generator, price, most, settings.max_usd_per_day, settings.max_usd_per_month, forbidden)
 
     def paraphraser(self) -> Paraphraser | None:
         """Who says corrections in other words; None offline, without a key, or where the teacher cannot be reached."""

@@ -85,6 +85,7 @@ class Assistant:
         redactor = Redactor()
         context = redactor.redact_all(request.context)
         lineage = self._local.lineage if self._local else ""
+        request = request.heeding(self._teacher.stays_here, context)
         question = self._journal.begin(
             request.session, lineage, context, redactor.count, may_go_online=request.may_go_online, id=request.id
         )
@@ -96,6 +97,7 @@ class Assistant:
             local_is_ready=self._local is not None,
             wants_verified=request.wants_verified,
             is_stand_in=self._local is not None and self._local.is_stand_in,
+            is_private=request.is_private,
         )
         count = self._journal.count(lineage)
         settled = self._contract.thresholds(count) if self._contract else policy.FIXED
@@ -225,7 +227,7 @@ class Assistant:
 
     def _forward(self, turn: Turn, route: Forward, screen: Screen, stop: Stop) -> None:
         """Let the teacher answer, or the local model in its place when the teacher fails."""
-        screen.forwarding()
+        screen.forwarding(self._teacher.worst_cost_usd(turn.question.context))
         try:
             with turn.timed("teacher"):
                 completion = self._ask_teacher(turn, screen, stop)

@@ -11,6 +11,7 @@ from shammah.amounts import Memory
 from shammah.errors import ConfigError
 from shammah.given import HOME_VARIABLE as HOME_VARIABLE
 from shammah.given import Given, in_environment, in_flags, in_table, read
+from shammah.patterns import Patterns
 from shammah.sampling import SamplingRates
 from shammah.serving import ServeSettings
 from shammah.values import convert
@@ -58,6 +59,17 @@ class TeacherSettings:
     max_usd_per_day: float = 1.0
     max_usd_per_month: float = 20.0
     deadline_seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacySettings:
+    """What never leaves this machine.
+
+    Attributes:
+        never_forward: Regular expressions; a conversation in which one of them matches is answered here.
+    """
+
+    never_forward: Patterns = field(default_factory=Patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +175,7 @@ class Settings:
     model: ModelSettings = field(default_factory=ModelSettings)
     answer: AnswerSettings = field(default_factory=AnswerSettings)
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
     heads: HeadSettings = field(default_factory=HeadSettings)
     quality: QualitySettings = field(default_factory=QualitySettings)
     sampling: SamplingRates = field(default_factory=SamplingRates)

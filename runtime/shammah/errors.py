@@ -4,7 +4,7 @@
 class ShammahError(Exception):
     """Something that a person should read."""
 
-    hint = "Run the command again with --why to see more."
+    hint = "`shammah doctor` looks for what is wrong."
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -15,7 +15,7 @@ class ShammahError(Exception):
 class UsageError(ShammahError):
     """The command cannot be meant so."""
 
-    hint = "See `shammah ask --help`."
+    hint = "Add --help to the command to see what it takes."
 
 
 class ContextTooLong(UsageError):
@@ -92,6 +92,12 @@ class NothingVerified(ShammahError):
     """No answer can be had that the validator or the teacher stands behind."""
 
     hint = "Set ANTHROPIC_API_KEY so that Claude may answer, or leave out --verified."
+
+
+class StaysHere(UsageError):
+    """`privacy.never_forward` keeps a question on this machine."""
+
+    hint = "Leave out --teacher; `shammah config show privacy.never_forward` has the patterns."
 
 
 class BudgetReached(ShammahError):

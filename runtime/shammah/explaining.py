@@ -25,6 +25,7 @@ WORDS = {
     Reason.OFFLINE: "nothing may leave the machine",
     Reason.NO_KEY: "Claude has no key here",
     Reason.BUDGET: "the day's budget for Claude did not cover it",
+    Reason.PRIVATE: "`privacy.never_forward` keeps the conversation on this machine",
     Reason.MODEL_NOT_READY: "there was no local model",
     Reason.CONTEXT_TOO_LONG: "the question did not fit the local model's context",
     Reason.TEACHER_FAILED: "Claude failed, and the local answer stands in",

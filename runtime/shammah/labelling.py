@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from shammah import watching
 from shammah.divergence import Divergence, Embed, Wish, equality, measure
-from shammah.errors import BudgetReached, ContextTooLong
+from shammah.errors import BudgetReached, ContextTooLong, StaysHere
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal
 from shammah.judging import Judge
@@ -114,10 +114,10 @@ def _judged(comparison: Comparison, question: Question, answer: NewAnswer) -> Ne
 
 
 def _ask_teacher(comparison: Comparison, question: Question) -> Answer | None:
-    """The teacher's answer, made for the label; None where the budget is used up."""
+    """The teacher's answer, made for the label; None where the budget is used up, or the question stays here by now."""
     try:
         completion = comparison.teacher.complete(comparison.journal, question, lambda _: None)
-    except BudgetReached:
+    except (BudgetReached, StaysHere):
         return None
     answer = comparison.teacher.answer(completion, Reason.SAMPLED, {})
     saved = comparison.journal.save(question, [_redacted(answer)])[0]

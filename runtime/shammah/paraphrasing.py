@@ -53,8 +53,9 @@ class Paraphraser:
 
     def _askable(self, example: Example) -> Question | None:
         question = self.journal.examples.question(example.id)
-        may_go = question is not None and question.may_go_online and len(question.text) <= LONGEST_QUESTION
-        return question if may_go else None
+        if question is None or not question.may_go_online or len(question.text) > LONGEST_QUESTION:
+            return None
+        return None if self.teacher.keeps(question.context) else question
 
     def _ask(self, questions: Sequence[Question], stop: Stop) -> str:
         teacher = replace(self.teacher, max_tokens=min(MOST_TOKENS, self.teacher.max_tokens))

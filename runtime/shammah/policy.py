@@ -10,6 +10,7 @@ from shammah.errors import (
     ModelMissing,
     NothingVerified,
     ShammahError,
+    StaysHere,
     UsageError,
 )
 
@@ -29,6 +30,7 @@ class Reason(StrEnum):
     REJECTED_DRAFT = "rejected_draft"
     SAMPLED = "sampled"
     FORCED = "forced"
+    PRIVATE = "private"
     OFFLINE = "offline"
     NO_KEY = "no_key"
     BUDGET = "budget"
@@ -106,6 +108,7 @@ class Limits:
         forced: The side that the user asked for.
         prompt_fits: Whether the question fits the local context; True where the model is not ready.
         is_stand_in: The built-in model answers, until the one that is wanted has been fetched.
+        is_private: `privacy.never_forward` keeps the conversation here.
     """
 
     forced: Side | None = None
@@ -116,10 +119,13 @@ class Limits:
     prompt_fits: bool = True
     wants_verified: bool = False
     is_stand_in: bool = False
+    is_private: bool = False
 
     @property
     def no_teacher(self) -> Reason | None:
         """Why the teacher cannot be asked; None where it can."""
+        if self.is_private:  # before all else: what goes on from the answer reads it there
+            return Reason.PRIVATE
         if self.forced is Side.LOCAL:
             return Reason.FORCED
         if self.is_offline:
@@ -183,6 +189,8 @@ def check_teacher(limits: Limits) -> None:
     Raises:
         UsageError, KeyMissing, BudgetReached: By what stands in the way.
     """
+    if limits.is_private:
+        raise StaysHere("this conversation stays on this machine: something in it matches `privacy.never_forward`")
     if limits.is_offline:
         raise UsageError("--teacher cannot be reached in offline mode", hint="Leave out one of the two.")
     if not limits.has_key:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from shammah.divergence import Embed, measure
-from shammah.errors import BudgetReached, ContextTooLong, KeyMissing, TeacherError
+from shammah.errors import BudgetReached, ContextTooLong, KeyMissing, StaysHere, TeacherError
 from shammah.generation import Completion, Finish, Sampling
 from shammah.journal import Journal
 from shammah.privacy import Redactor, says_the_same
@@ -58,7 +58,7 @@ class TargetFinder:
             completion = self.teacher.complete(
                 self.journal, correction.question, lambda _: None, messages=for_teacher(correction)
             )
-        except KeyMissing:
+        except (KeyMissing, StaysHere):
             return None
         except BudgetReached:
             if correction.note or self.is_last:

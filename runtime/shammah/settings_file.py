@@ -9,6 +9,7 @@ from shammah import config, locks, toml_text
 from shammah.amounts import Memory
 from shammah.errors import ConfigError
 from shammah.given import variable_of
+from shammah.patterns import Patterns
 from shammah.values import convert
 from shammah_convert.files import write_private
 
@@ -26,8 +27,14 @@ def set_value(home: Path, name: str, text: str) -> None:
     words = f"the value for `{name}`"
     config.check_known(name, f"`{name}`")
     value = convert(text, config.known_names()[name], words)
-    given = text if isinstance(value, Memory) else value
-    _change(home, lambda before: toml_text.set_key(before, tuple(name.split(".")), given))
+    _change(home, lambda before: toml_text.set_key(before, tuple(name.split(".")), _written(value, text)))
+
+
+def _written(value: object, text: str) -> object:
+    """A value as TOML can hold it."""
+    if isinstance(value, Patterns):
+        return list(value.texts)
+    return text if isinstance(value, Memory) else value
 
 
 def unset(home: Path, name: str) -> None:

@@ -3,16 +3,17 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
 from shammah import features
 from shammah.catalog import Price, dearest_price
 from shammah.early import Early, Verdict
-from shammah.errors import BudgetReached, KeyMissing, TeacherError
+from shammah.errors import BudgetReached, KeyMissing, StaysHere, TeacherError
 from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, Toolbox, collect, never
 from shammah.journal import Journal
 from shammah.journal.spending import Bound
+from shammah.patterns import Patterns
 from shammah.policy import Reason, Side
 from shammah.records import NewAnswer, Question
 from shammah.teacher import most_tokens
@@ -101,13 +102,18 @@ class LocalSide:
 
 @dataclass(frozen=True, slots=True)
 class TeacherSide:
-    """The teacher's side; `generator` is None without a key."""
+    """The teacher's side; `generator` is None without a key; whoever asks sends nothing that `stays_here` matches."""
 
     generator: TeacherGenerator | None
     price: Price | None
     max_tokens: int
     max_usd_per_day: float
     max_usd_per_month: float = math.inf
+    stays_here: Patterns = field(default_factory=Patterns)
+
+    def keeps(self, messages: Sequence[Message]) -> bool:
+        """Whether something in a conversation never leaves this machine."""
+        return self.stays_here.meet(message.content for message in messages)
 
     def passed(self, journal: Journal, messages: Sequence[Message]) -> Bound | None:
         """Which budget does not cover the worst case of a call; None where it may be made."""
@@ -148,11 +154,14 @@ class TeacherSide:
             sampling: What else is wanted of the answer, with a schema of its own; how long it may be is settled here.
 
         Raises:
+            StaysHere: `privacy.never_forward` matches what would be sent.
             KeyMissing: There is no key, or it is refused.
             BudgetReached: What is left of the day's budget, or of the month's, does not cover the worst case.
             TeacherError: No whole answer came.
         """
         messages = messages or (question.context if question else ())
+        if self.keeps(messages):
+            raise StaysHere("something in this conversation matches `privacy.never_forward`")
         wanted = replace(sampling or Sampling(schema=schema, toolbox=toolbox), max_tokens=self.max_tokens)
         worst = self.worst_cost_usd(sent(messages, wanted.schema, wanted.toolbox))
         reservation = journal.spending.reserve(worst, self.max_usd_per_day, question, self.max_usd_per_month)

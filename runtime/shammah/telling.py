@@ -3,11 +3,11 @@
 from typing import Any
 
 from shammah import catalog, policy, quality
-from shammah.asked import Told
+from shammah.asked import Asked, Told
 from shammah.assembly import Parts
 from shammah.generation import Finish
 from shammah.policy import Side
-from shammah.turn import Outcome
+from shammah.turn import Outcome, is_private
 
 
 def told(outcome: Outcome, parts: Parts, with_reasons: bool) -> Told:
@@ -32,6 +32,24 @@ def announcement(parts: Parts) -> str:
         f"This question goes to {settings.model} ({cost}; ${settings.max_usd_per_day:g} a day at most,"
         f" ${settings.max_usd_per_month:g} a month: teacher.max_usd_per_day, teacher.max_usd_per_month)."
         " --local keeps a question here, --offline everything."
+    )
+
+
+def before_forward(asked: Asked, parts: Parts, worst_usd: float) -> list[str]:
+    """What is said before a question goes to the teacher, where somebody hears it or wants to know."""
+    first = announcement(parts) if asked.hears_price else ""
+    return [*([first] if first else ()), *([worst_case(parts, worst_usd)] if asked.tells_why else ())]
+
+
+def worst_case(parts: Parts, worst_usd: float) -> str:
+    """What a forward costs at most, and what is left of the budgets."""
+    most, spending = parts.settings.teacher, parts.journal.spending
+    left_today = max(0.0, most.max_usd_per_day - spending.usd_today())
+    left_this_month = max(0.0, most.max_usd_per_month - spending.usd_this_month())
+    reckoned = "" if catalog.price_of(most.model) else " (its price is unknown: reckoned at the dearest that is known)"
+    return (
+        f"cost: at most ${worst_usd:.4f}{reckoned}; left today: ${left_today:.4f} of ${most.max_usd_per_day:g},"
+        f" this month: ${left_this_month:.4f} of ${most.max_usd_per_month:g}"
     )
 
 
@@ -71,6 +89,8 @@ def notes(outcome: Outcome) -> list[str]:
     shown, lines = outcome.answer, list[str]()
     if outcome.redactions and shown.side == Side.TEACHER:
         lines.append(f"{outcome.redactions} secret{'s' * (outcome.redactions > 1)} stayed on this machine.")
+    if is_private(shown):
+        lines.append("This conversation stays on this machine: `privacy.never_forward`.")
     if shown.finish == Finish.REFUSAL:
         lines.append("Claude declined to answer this as it stands.")
     if shown.finish == Finish.LENGTH:

@@ -1,13 +1,14 @@
 """One question on its way: what was asked, where it shows, what came of it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from shammah.generation import Sampling
-from shammah.policy import FIXED, Limits, Side, Thresholds
+from shammah.patterns import Patterns
+from shammah.policy import FIXED, Limits, Reason, Side, Thresholds
 from shammah.privacy import Redactor
 from shammah.records import Answer, NewAnswer, Question
 from shammah_convert.chat import Message
@@ -32,8 +33,8 @@ class Screen(Protocol):
         """Take back all that was shown of the answer so far."""
         ...
 
-    def forwarding(self) -> None:
-        """Say, where nobody has heard it, that the question goes to the teacher, and what that costs."""
+    def forwarding(self, worst_usd: float) -> None:
+        """Say, where nobody has heard it, that the question goes to the teacher, and what that costs at most."""
         ...
 
 
@@ -44,6 +45,7 @@ class Request:
     Attributes:
         history: The turns before, as the journal keeps them.
         is_offline: Nothing may leave the machine for it.
+        is_private: `privacy.never_forward` keeps the conversation on this machine, whatever is asked for.
         id: Under which it is recorded, where somebody has to name it before; empty takes a new one.
     """
 
@@ -54,6 +56,7 @@ class Request:
     forced: Side | None = None
     wants_verified: bool = False
     is_offline: bool = False
+    is_private: bool = False
     sampling: Sampling = field(default_factory=Sampling)
     id: str = ""
 
@@ -67,7 +70,12 @@ class Request:
     @property
     def may_go_online(self) -> bool:
         """Whether the question, and what follows it in the conversation, may ever leave the machine."""
-        return not self.is_offline and self.forced is not Side.LOCAL
+        return not (self.is_offline or self.is_private) and self.forced is not Side.LOCAL
+
+    def heeding(self, never: Patterns, redacted: Sequence[Message]) -> "Request":
+        """The request, private where something in it never leaves; a secret hides no match, and no placeholder does."""
+        is_private = self.is_private or never.meet(message.content for message in [*self.context, *redacted])
+        return replace(self, is_private=is_private)
 
     @property
     def earlier_turns(self) -> int:
@@ -91,6 +99,11 @@ class Outcome:
     redactions: int
     seconds: dict[str, float]
     validator_probability: float | None
+
+
+def is_private(answer: Answer) -> bool:
+    """Whether what goes on from an answer stays here: its record says so, also where what matched was replaced."""
+    return answer.reason == Reason.PRIVATE
 
 
 @dataclass(slots=True)

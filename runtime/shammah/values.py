@@ -5,6 +5,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from shammah.amounts import Memory
 from shammah.errors import ConfigError
+from shammah.patterns import Patterns
 
 _BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 _WORDS = {
@@ -13,6 +14,7 @@ _WORDS = {
     float: "a number",
     str: "a text",
     Memory: 'an amount of memory, such as "3GB", "2500MB" or "3GiB"',
+    Patterns: 'a list of regular expressions, such as ["acme", "project [xyz]"]',
 }
 
 
@@ -24,7 +26,7 @@ def convert(value: Any, wanted: Any, origin: str) -> Any:
     """
     for kind in get_args(wanted) if _is_union(wanted) else (wanted,):
         try:
-            return _convert_one(value, kind)
+            return Patterns.read(value, origin) if kind is Patterns else _convert_one(value, kind)
         except (ValueError, TypeError, KeyError, OverflowError):
             continue
     raise ConfigError(f"{origin} is {value!r}", hint=f"It takes {in_words(wanted)}.")

@@ -34,7 +34,7 @@ def test_a_line_is_a_message_or_a_command(line: str, typed: Call | str) -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "right"),
-    [("critcal", "critical"), ("crit", "critical"), ("adapter", "adapters"), ("tain", "train"), ("teach", "teacher")],
+    [("critcal", "critical"), ("crit", "critical"), ("adapter", "adapters"), ("tain", "train"), ("teache", "teacher")],
 )
 def test_an_unknown_command_names_the_nearest(wrong: str, right: str) -> None:
     assert nearest(wrong) == right

@@ -29,7 +29,7 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def live(terminal: Terminal) -> Live:
-    return Live(lambda: None, terminal)  # type: ignore[arg-type]  # a terminal is all of a stream that it uses
+    return Live(lambda _: None, terminal)  # type: ignore[arg-type]  # a terminal is all of a stream that it uses
 
 
 def pieces(text: str, seed: int) -> list[str]:

@@ -72,6 +72,7 @@ def test_every_setting_can_be_set_by_its_variable(home: Path) -> None:
 
 
 TEXTS = {
+    "privacy.never_forward",
     "model.path",
     "answer.system",
     "teacher.model",
@@ -307,9 +308,9 @@ def test_a_sampling_rate_is_a_share(value: str, home: Path) -> None:
     assert hint == "It takes a number from 0 to 1."
 
 
-def test_the_readme_names_every_setting_with_its_default(home: Path) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    block = next(part for part in readme.split("```")[1::2] if part.startswith("toml\n") and "offline = " in part)
+def test_the_guide_names_every_setting_with_its_default(home: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guide.md").read_text("utf-8")
+    block = next(part for part in guide.split("```")[1::2] if part.startswith("toml\n") and "offline = " in part)
     write(home, block.removeprefix("toml\n"))
     assert load(home) == config.Settings(home=home)
     assert {row.name for row in config.in_file(home)} == set(config.known_names())

@@ -22,7 +22,7 @@ def test_a_draft_that_is_replaced_is_never_sent() -> None:
     hold, sent = held()
     hold.draft("git reset")
     hold.discard("the validator does not vouch for it")
-    hold.forwarding()
+    hold.forwarding(0.0)
     hold.final("git revert")
     hold.accept()
     assert sent == [("git revert", Side.TEACHER)]
@@ -38,7 +38,7 @@ def test_what_is_final_is_sent_at_once() -> None:
 
 def test_the_local_model_steps_in_where_the_teacher_said_nothing() -> None:
     hold, sent = held()
-    hold.forwarding()
+    hold.forwarding(0.0)
     hold.discard("Claude failed")
     hold.final("git reset")
     assert sent == [("git reset", Side.LOCAL)]
@@ -47,7 +47,7 @@ def test_the_local_model_steps_in_where_the_teacher_said_nothing() -> None:
 
 def test_what_was_sent_and_does_not_stand_breaks_the_answer() -> None:
     hold, sent = held()
-    hold.forwarding()
+    hold.forwarding(0.0)
     hold.final("git ")
     hold.discard("Claude failed")
     hold.final("another answer")

@@ -37,7 +37,9 @@ ROUTES: list[tuple[float, int, Limits, Route]] = [
     (0.5, 200, READY, Local(Reason.LOCAL_CONFIDENT)),
     (0.4999, 200, READY, Forward(Reason.LOW_CONFIDENCE)),
     (0.5, 1_000_000, READY, Local(Reason.LOCAL_CONFIDENT)),
-    # What a user forces comes before all else.
+    # What never leaves comes before all else, then what a user forces.
+    (UNSURE, 0, Limits(has_key=True, is_private=True), Local(Reason.PRIVATE)),
+    (SURE, 1000, Limits(forced=Side.LOCAL, is_offline=True, is_private=True), Local(Reason.PRIVATE)),
     (UNSURE, 0, FORCED_LOCAL, Local(Reason.FORCED)),
     (UNSURE, 1000, FORCED_LOCAL, Local(Reason.FORCED)),
     (SURE, 0, FORCED_TEACHER, Forward(Reason.FORCED)),

@@ -48,20 +48,26 @@ def test_the_table_says_all_that_was_measured() -> None:
         "corrections-v3: promoted",
         "56 steps, 7 epochs, 42 s: every correction is learnt, 1 too long to learn",
         "",
-        "                                before         after  change, or 95% interval",
-        "corrections, loss                10.50        0.0277  -10.47 (-11.60 to -9.50)",
-        "  exact                         0 of 3        3 of 3  0% to 56% -> 44% to 100%",
-        "  confirmed by llama.cpp                      2 of 3",
-        "the same in other words   not measured  not measured",
-        "general questions, loss         0.0139        0.0155  +0.0016 (-0.0014 to +0.0045)",
-        "  exact                       48 of 48      47 of 48  93% to 100% -> 89% to 100%",
-        "  moved, nats a token           0.0000        0.0014  0.0006 to 0.0022",
-        "held-out answers          not measured  not measured",
-        "weight norm                     0.0000         14.90",
+        "                            before         after  change, or 95% interval",
+        "corrections, loss            10.50        0.0277  -10.47 (-11.60 to -9.50)",
+        "  exact                     0 of 3        3 of 3  0% to 56% -> 44% to 100%",
+        "  confirmed by llama.cpp                  2 of 3",
+        "the same in other words             not measured",
+        "general questions, loss     0.0139        0.0155  +0.0016 (-0.0014 to +0.0045)",
+        "  exact                   48 of 48      47 of 48  93% to 100% -> 89% to 100%",
+        "  moved, nats a token       0.0000        0.0014  0.0006 to 0.0022",
+        "held-out answers                    not measured",
+        "weight norm                 0.0000         14.90",
         "",
         "+ it learnt",
         '- it is <worse> & "odd"',
     ]
+
+
+def test_on_a_narrow_screen_notes_stand_below_their_rows() -> None:
+    lines = table(FILED, 60).splitlines()
+    assert max(map(len, lines[2:])) <= 60
+    assert lines[lines.index("  exact                     0 of 3        3 of 3") + 1] == "    0% to 56% -> 44% to 100%"
 
 
 def test_nothing_is_said_of_what_was_not_measured() -> None:

@@ -29,7 +29,7 @@ def test_sampling_falls_with_the_count_and_rises_with_the_topic(
     assert rates == pytest.approx([general, architecture, security])
 
 
-@pytest.mark.parametrize("topic", set(Topic) - {Topic.ARCHITECTURE, Topic.SECURITY})
+@pytest.mark.parametrize("topic", [topic for topic in Topic if topic not in (Topic.ARCHITECTURE, Topic.SECURITY)])
 def test_only_architecture_and_security_are_asked_about_more(topic: Topic) -> None:
     assert DEFAULT_RATES.at(600, topic) == 0.1
 

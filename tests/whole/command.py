@@ -12,7 +12,7 @@ from shammah.journal import Journal
 from tests.known import record_seedling
 from tests.whole import forked
 
-OWN_VARIABLES = ("ANTHROPIC_", "SHAMMAH_", "HF_")
+OWN_VARIABLES = ("ANTHROPIC_", "SHAMMAH_", "HF_", "COLUMNS", "LINES")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,13 @@ class Home:
         data = stdin.encode() if isinstance(stdin, str) else stdin or b""
         code, out, err = forked.run(arguments, self.environment(), data)
         return subprocess.CompletedProcess(arguments, code, out.decode(), err.decode())
+
+    def show(self, *arguments: str, columns: int = 80, **variables: str) -> str:
+        """Run a command that succeeds on a terminal: what it wrote there."""
+        environment = self.environment() | {"TERM": "xterm"} | variables
+        code, said = forked.run_on_terminal(arguments, environment, columns)
+        assert code == 0, said
+        return said.replace("\r\n", "\n")
 
     def ask(self, *arguments: str, stdin: str | None = None) -> dict[str, Any]:
         """Ask with --json and read the object."""

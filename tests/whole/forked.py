@@ -9,9 +9,11 @@ import atexit
 import gc
 import json
 import os
+import pty
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
@@ -26,12 +28,16 @@ FILES = ("stdin", "stdout", "stderr")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A command: its arguments, environment and working folder, and a folder with what it reads and says."""
+    """A command: its arguments, environment and working folder, and what it reads from and says to.
+
+    Attributes:
+        files: Its stdin, stdout and stderr.
+    """
 
     arguments: tuple[str, ...]
     environment: dict[str, str]
     cwd: str
-    folder: str
+    files: tuple[str, ...]
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str], stdin: bytes) -> tuple[int, bytes, bytes]:
@@ -39,8 +45,34 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], stdin: bytes) 
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / name for name in FILES]
         files[0].write_bytes(stdin)
-        code = _server().ask(Request(tuple(arguments), dict(environment), os.fspath(Path.cwd()), folder))
+        code = _server().ask(_request(arguments, environment, tuple(map(os.fspath, files))))
         return code, files[1].read_bytes(), files[2].read_bytes()
+
+
+def run_on_terminal(arguments: Sequence[str], environment: Mapping[str, str], columns: int) -> tuple[int, str]:
+    """Run a command that asks nothing on a terminal so wide: its exit code, and what it wrote there."""
+    ours, its = pty.openpty()
+    termios.tcsetwinsize(its, (24, columns))
+    said: list[bytes] = []
+    reader = threading.Thread(target=lambda: said.extend(iter(lambda: _read(ours), b"")))
+    reader.start()
+    code = _server().ask(_request(arguments, environment, (os.ttyname(its),) * len(FILES)))
+    os.close(its)
+    reader.join()
+    os.close(ours)
+    return code, b"".join(said).decode()
+
+
+def _request(arguments: Sequence[str], environment: Mapping[str, str], files: tuple[str, ...]) -> Request:
+    return Request(tuple(arguments), dict(environment), os.fspath(Path.cwd()), files)
+
+
+def _read(terminal: int) -> bytes:
+    """What comes next; nothing once nobody has the other end open."""
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""
 
 
 class _Server:
@@ -87,9 +119,12 @@ def serve(requests: TextIO, codes: TextIO) -> None:
 
 def _become(request: Request) -> None:
     """Be the process of a command, from its beginning to its end."""
-    for descriptor, name in enumerate(FILES):
-        flags = os.O_RDONLY if name == "stdin" else os.O_WRONLY | os.O_CREAT
-        os.dup2(os.open(os.path.join(request.folder, name), flags), descriptor)  # noqa: PTH118
+    for descriptor, file in enumerate(request.files):
+        flags = os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT
+        os.dup2(os.open(file, flags | os.O_NOCTTY), descriptor)
+    if os.isatty(1):  # the streams that there are may have been a file's, which can be sought in
+        for descriptor, name in enumerate(FILES):
+            setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w", closefd=False))
     os.chdir(request.cwd)
     os.environ.clear()
     os.environ.update(request.environment)

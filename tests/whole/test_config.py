@@ -56,3 +56,16 @@ def test_an_editor_changes_the_file_and_what_it_breaks_is_kept_aside(home: Home)
     assert broken.returncode == 3
     assert "config.rejected.toml" in broken.stderr
     assert home.run("config", "show", "offline").stdout == "offline = true\n"
+
+
+def test_a_list_of_patterns_is_set_shown_and_checked(home: Home) -> None:
+    done = home.run("config", "set", "privacy.never_forward", '["acme", "project \\\\d"]')
+    assert done.returncode == 0, done.stderr
+    assert home.run("config", "show", "privacy").stdout == '[privacy]\nnever_forward = ["acme", "project \\\\d"]\n'
+    shown = json.loads(home.run("config", "show", "privacy", "--json").stdout)
+    assert shown["privacy.never_forward"]["value"] == ["acme", "project \\d"]
+    wrong = home.run("config", "set", "privacy.never_forward", "(acme")
+    assert wrong.returncode == 3
+    assert "`privacy.never_forward` has '(acme', which is no regular expression" in wrong.stderr
+    assert home.run("config", "set", "privacy.never_forward", "acme").returncode == 0
+    assert home.run("config", "show", "privacy").stdout == '[privacy]\nnever_forward = ["acme"]\n'

@@ -139,10 +139,10 @@ def test_a_correction_that_was_acknowledged_survives_kill_9(home: Home) -> None:
     home.ask("how do i list hidden files")
     code = (
         "import os, signal, sys\n"
-        "from shammah.cli import screen, feedback\n"
+        "from shammah.cli import screen\n"
         "def write(text):\n"
         "    sys.stdout.write(text); sys.stdout.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
-        "feedback.write = write\n"
+        "screen.write = write\n"
         "sys.argv = ['shammah', 'feedback', 'critical', '--answer', 'ls -la']\n"
         "from shammah.cli import main; main()\n"
     )

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -162,7 +163,7 @@ class Shown:
     def discard(self, _: str) -> None:
         self.text = ""
 
-    def forwarding(self) -> None:
+    def forwarding(self, worst_usd: float) -> None:
         """Nobody reads it."""
 
 
@@ -263,3 +264,14 @@ def test_a_model_that_is_chosen_is_served_from_then_on(tmp_path: Path) -> None:
         before = answered(serving)
         assert home.run("ask", QUESTION).stdout.startswith("git reset")
         assert answered(serving) == before + 1
+
+
+def test_what_is_in_flight_is_finished_before_the_daemon_ends(tmp_path: Path) -> None:
+    hold = threading.Event()
+    with AnthropicServer([Answer("a whole answer", hold=hold)]) as server, ThreadPoolExecutor(1) as pool:
+        key = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": server.url}
+        with Serving(Home.used(tmp_path, QUIET)) as serving:
+            asking = pool.submit(asked, serving, "tell me", variables=key, forced="teacher")
+            wait_for(lambda: bool(server.requests))
+            threading.Timer(0.5, hold.set).start()  # by then it has been told to end
+        assert asking.result().text == "a whole answer"

@@ -144,12 +144,14 @@ def test_a_line_is_as_wide_as_the_terminal_draws_it(text: str, columns: int) -> 
 
 def test_a_long_line_is_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
-    text = "a line that is too long for it\n  and an indented one, too\nshort\n" + "x" * 30
+    text = "a line that is too long for it\n  and an indented one, too\n+ and one of a list of them\nshort\n" + "x" * 30
     assert folded(text).split("\n") == [
         "a line that is too",
         "long for it",
         "  and an indented",
         "  one, too",
+        "+ and one of a list",
+        "  of them",
         "short",
         "x" * 30,
     ]

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from shammah_convert.collector import resting
 from shammah_convert.files import is_full
 from shammah_convert.job import CANCELLED, DISK_FULL
+from shammah_trainer.importing import lean
 
 if TYPE_CHECKING:
     from shammah_trainer.alarm import Alarm, ExitFile, Word
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(folder: Path, is_launched: bool) -> int:
     # The rooms below take seconds to import; the parent is watched before that.
-    with resting():
+    with lean():
         from shammah_trainer.alarm import Alarm, ExitFile
         from shammah_trainer.progress import Progress
         from shammah_trainer.session import train

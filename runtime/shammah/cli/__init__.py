@@ -26,6 +26,7 @@ from shammah.cli import serve as serve_command
 from shammah.cli import stats as stats_command
 from shammah.cli import teach as teach_command
 from shammah.cli import train as train_command
+from shammah.cli.screen import say
 from shammah.errors import (
     BadModel,
     BudgetReached,
@@ -113,13 +114,18 @@ def main() -> None:
         app(prog_name="shammah")  # also for `python -m shammah`: the completion's variable is named after it
     except ShammahError as error:
         sys.exit(_report(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        hint = "Check its rights and the free space; `shammah doctor` looks for what is wrong."
+        sys.exit(_report(ShammahError(f"{error.filename} cannot be used: {error.strerror}", hint=hint)))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 
 
 def _report(error: ShammahError) -> int:
     if not isinstance(error, Interrupted):
-        typer.echo(f"shammah: {error}", err=True)
+        say(f"shammah: {error}")
         if error.hint:
-            typer.echo(f"  {error.hint}", err=True)
+            say(f"  {error.hint}")
     return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), 1)

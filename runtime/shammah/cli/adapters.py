@@ -10,7 +10,7 @@ from shammah import adapter_facts, config
 from shammah.cli import complete, domains, exchange, lineage
 from shammah.cli import report as report_command
 from shammah.cli.log import shorten
-from shammah.cli.screen import harmless, say, write
+from shammah.cli.screen import say, tell, write
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +63,10 @@ def show(name: Name, as_json: AsJson = False) -> None:
     with Journal(config.load().home) as journal:
         adapter = adapters.find(journal, name)
         row = adapter_facts.as_object(journal, adapter)
-        write(json.dumps(row) if as_json else harmless("\n".join(_described(journal, adapter))))
+        if as_json:
+            write(json.dumps(row))
+        else:
+            tell("\n".join(_described(journal, adapter)))
 
 
 def _described(journal: "Journal", adapter: "Adapter") -> list[str]:

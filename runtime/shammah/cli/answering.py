@@ -26,7 +26,12 @@ def answer(asked: Asked, settings: Settings, meter: BusyMeter, manner: Manner) -
         bootstrap.offer(settings, journal)
         parts = Parts(settings, journal, meter, say, stop, asked.max_teacher_tokens)
         local = precedence.around(parts.local(), parts.base)
-        screen = manner.screen(lambda: announce(parts, asked.hears_price))
+
+        def forwarding(worst_usd: float) -> None:
+            for line in telling.before_forward(asked, parts, worst_usd):
+                say(line)
+
+        screen = manner.screen(forwarding)
         with stop:
             told = answering.answer(asked, parts, local, screen, say, stop)
         tell(told, manner)

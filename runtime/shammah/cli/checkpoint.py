@@ -7,7 +7,7 @@ import typer
 
 from shammah import config
 from shammah.cli import complete
-from shammah.cli.screen import harmless, say, write
+from shammah.cli.screen import say, tell, write
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def list_checkpoints(as_json: AsJson = False) -> None:
         elif not found:
             say("There are no checkpoints yet: one is made every 100 questions, and before every promotion.")
         else:
-            write(harmless("\n".join(_line(journal, checkpoint) for checkpoint in found)))
+            tell("\n".join(_line(journal, checkpoint) for checkpoint in found))
 
 
 @app.command()
@@ -52,7 +52,10 @@ def show(number: Number, as_json: AsJson = False) -> None:
             "metrics": contents.metrics,
             "bytes": checkpoints.size_bytes(checkpoint),
         }
-        write(json.dumps(row) if as_json else harmless("\n".join(f"{key:<10} {_words(row[key])}" for key in row)))
+        if as_json:
+            write(json.dumps(row))
+        else:
+            tell("\n".join(_lines(row)))
 
 
 @app.command()
@@ -104,6 +107,17 @@ def _line(journal: "Journal", checkpoint: "Checkpoint") -> str:
 def _base(journal: "Journal", checkpoint: "Checkpoint") -> str:
     base = journal.base(checkpoint.lineage)
     return base.name if base else checkpoint.lineage[:12]
+
+
+def _lines(row: dict[str, Any]) -> list[str]:
+    """A row as lines; what is within a value stands below its name."""
+    lines: list[str] = []
+    for key, value in row.items():
+        if isinstance(value, dict):
+            lines += [key, *(f"  {name:<25} {_words(inner)}" for name, inner in value.items())]
+        else:
+            lines.append(f"{key:<10} {_words(value)}")
+    return lines
 
 
 def _words(value: object) -> str:

@@ -13,6 +13,7 @@ from shammah.amounts import Memory
 from shammah.cli.screen import harmless, say, write
 from shammah.cli.typed import clean
 from shammah.errors import UsageError
+from shammah.patterns import Patterns
 from shammah.values import choices
 
 DEFAULT = "default"
@@ -110,6 +111,8 @@ def _value(settings: config.Settings, name: str) -> Any:
     found: Any = settings
     for key in name.split("."):
         found = getattr(found, key)
+    if isinstance(found, Patterns):
+        return list(found.texts)
     return str(found) if isinstance(found, Memory) else found
 
 

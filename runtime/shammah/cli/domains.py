@@ -7,7 +7,7 @@ import typer
 
 from shammah import config
 from shammah.cli import complete
-from shammah.cli.screen import harmless, say, write
+from shammah.cli.screen import say, tell
 from shammah.cli.typed import clean, read_stdin
 from shammah.errors import UsageError
 
@@ -61,7 +61,7 @@ def domains(question: Question = None, model: Model = None) -> None:
         if not found:
             say("No adapter has a domain; `shammah adapters domain NAME` gives it that of its examples.")
         elif question is None:
-            write(harmless("\n".join(f"{_head(one, found)}  {facts(one)}" for one in found)))
+            tell("\n".join(f"{_head(one, found)}  {facts(one)}" for one in found))
         else:
             _tell(settings, journal, clean(question))
         if found and settings.adapters.domains == "off":
@@ -78,7 +78,7 @@ def _tell(settings: "Settings", journal: "Journal", question: str) -> None:
     embed = _embedder(settings, journal)
     found, vector = journal.domains.all(base), embed(question)
     for one in found:
-        write(harmless(f"{_head(one, found)}  {float(one.centroid @ vector):.2f}, {facts(one)}"))
+        tell(f"{_head(one, found)}  {float(one.centroid @ vector):.2f}, {facts(one)}")
     way = settings.adapters.domains
     chosen = Tailor(journal, base, "nearest" if way == "off" else way, embed).suiting([Message("user", question)])
     words = ", ".join(f"{name}:{scale:g}" for name, scale in chosen or journal.adapters.active(base))

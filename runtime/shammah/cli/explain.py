@@ -8,7 +8,7 @@ import typer
 from shammah import config
 from shammah.cli import complete, session
 from shammah.cli.log import shorten
-from shammah.cli.screen import harmless, say, write
+from shammah.cli.screen import say, tell, write
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ def explain(id: Id = None, as_json: AsJson = False) -> None:
         found = explaining.explain(journal, heads, question, shown, embed)
         held = quality.of_base(settings, journal, question.lineage)
         promise = quality.promise(held, journal.count(question.lineage))
-        write(json.dumps(as_object(found, promise)) if as_json else harmless("\n".join(lines(found, promise))))
+        if as_json:
+            write(json.dumps(as_object(found, promise)))
+        else:
+            tell("\n".join(lines(found, promise)))
 
 
 def _find(journal: "Journal", id: str | None) -> "tuple[Question, Answer]":

@@ -1,14 +1,13 @@
 """`shammah feedback`: what you think of an answer, so that the next one is better."""
 
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shammah import config
 from shammah.cli import complete
-from shammah.cli.screen import folded, harmless, say, write
+from shammah.cli.screen import harmless, say, tell
 from shammah.cli.session import current as current_session
 from shammah.cli.typed import clean, read_stdin
 from shammah.errors import ConfigError, UsageError
@@ -60,10 +59,11 @@ def give(said: "Feedback", question: "Question", journal: "Journal", settings: c
     from shammah import schedule
 
     needs_target = said.rating.is_rejection and not said.target
-    new = path.rate(journal, question, said, needs_target and _has_teacher(settings))
+    may_ask = needs_target and _may_hear(said, question, settings) and _has_teacher(settings)
+    new = path.rate(journal, question, said, may_ask)
     due = schedule.consider(journal, settings)
     summary = _summary(new, question, journal, settings)
-    write(folded(summary) if sys.stdout.isatty() else summary)
+    tell(summary)
     if due:
         say(due)
     if settings.worker.enabled and journal.jobs.waiting():
@@ -97,6 +97,12 @@ def _question(journal: "Journal", id: str | None) -> "Question":
     if question is None:
         raise UsageError("there is no answer to rate", hint='Ask first: shammah ask "..."')
     return question
+
+
+def _may_hear(said: "Feedback", question: "Question", settings: config.Settings) -> bool:
+    """Whether Claude may be told of the conversation, and of the note."""
+    texts = [message.content for message in question.context]
+    return not settings.privacy.never_forward.meet([*texts, said.note])
 
 
 def _has_teacher(settings: config.Settings) -> bool:

@@ -10,8 +10,8 @@ import typer
 
 from shammah import config
 from shammah.cli import complete
-from shammah.cli.screen import say, write
-from shammah.errors import NothingLearnt, OnnxMissing
+from shammah.cli.screen import say, tell, write
+from shammah.errors import NothingLearnt, OnnxMissing, UsageError
 
 if TYPE_CHECKING:
     from shammah.assembly import Parts
@@ -44,7 +44,7 @@ def show(model: Model = None, as_json: AsJson = False) -> None:
         if as_json:
             write(json.dumps({"base": parts.base.name, "lineage": parts.base.sha256} | facts))
             return
-        write("\n\n".join([f"base {parts.base.name} ({parts.base.sha256[:12]})", *map(_paragraph, facts.values())]))
+        tell("\n\n".join([f"base {parts.base.name} ({parts.base.sha256[:12]})", *map(_paragraph, facts.values())]))
 
 
 @app.command()
@@ -59,7 +59,7 @@ def refit(which: Which = None, all_lessons: All = False, model: Model = None, as
         if as_json:
             write(json.dumps({name: _fit(fit) for name, fit in fits.items()}))
             return
-        write("\n".join(f"{name:<10} {_fit_in_words(fit)}" for name, fit in fits.items()))
+        tell("\n".join(f"{name:<10} {_fit_in_words(fit)}" for name, fit in fits.items()))
 
 
 @app.command()
@@ -84,7 +84,10 @@ def export(onnx: OnnxFile, head: One = "router", model: Model = None) -> None:
         opened = parts.heads.look(head)
         if not opened.lessons:
             raise NothingLearnt(f"the {head} has taken in no lesson yet")
-        head_graph.write(opened, head, onnx.expanduser())
+        try:
+            head_graph.write(opened, head, onnx.expanduser())
+        except OSError as error:
+            raise UsageError(f"{onnx} cannot be written: {error.strerror}", hint="Give another file.") from error
         say(f"The {head}, after {_lessons(opened.lessons)}, is in {onnx}.")
 
 

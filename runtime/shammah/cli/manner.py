@@ -21,8 +21,8 @@ class Manner:
         """Whether it shows as it comes."""
         return sys.stdout.isatty() and not self.as_json
 
-    def screen(self, announce: Callable[[], None]) -> Silent | Terminal:
-        """Where it shows while it is made; `announce` is called before the question goes to the teacher."""
+    def screen(self, announce: Callable[[float], None]) -> Silent | Terminal:
+        """Where it shows while it is made; `announce` hears the worst cost before it goes to the teacher."""
         return (Terminal if self.is_live else Silent)(announce)
 
 

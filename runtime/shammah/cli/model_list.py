@@ -8,7 +8,7 @@ import typer
 
 from shammah import config
 from shammah.cli import complete
-from shammah.cli.screen import harmless, say, write
+from shammah.cli.screen import say, tell, write
 
 if TYPE_CHECKING:
     from shammah.fitting import Machine, Need
@@ -48,7 +48,7 @@ def list_models(context: Context = None, as_json: AsJson = False) -> None:
     if any(row.mark != " " for row in [*official, *others]):
         lines += ["", "* answers   + is here"]
     is_here = any(row.mark != " " for row in official if row.name == proposed)
-    write(harmless("\n".join([*lines, "", *model_table.of_proposal(proposal, sight, is_here)])))
+    tell("\n".join([*lines, "", *model_table.of_proposal(proposal, sight, is_here)]))
 
 
 def show(name: Name = "", context: Context = None) -> None:
@@ -75,7 +75,7 @@ def show(name: Name = "", context: Context = None) -> None:
         with Journal(settings.home) as journal:
             lines += [f"file     {path}", *_of_base(journal, path)]
     lines += [*model_table.of_machine(here), "", *model_table.sum_of(need), f"  {fitting.verdict(need, here)}"]
-    write(harmless("\n".join(lines)))
+    tell("\n".join(lines))
 
 
 def machine() -> "Machine":

@@ -9,7 +9,7 @@ import typer
 
 from shammah import config
 from shammah.cli import complete
-from shammah.cli.screen import harmless, say, write
+from shammah.cli.screen import say, table_columns, tell, write
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,8 +41,10 @@ def report(name: Name = None, as_json: AsJson = False, html: Html = None) -> Non
             filed = replace(filed, job=replace(filed.job, name=training.adapter))
     if html is not None:
         _write_page(filed, html)
+    elif as_json:
+        write(json.dumps(as_object(filed), ensure_ascii=False))
     else:
-        write(json.dumps(as_object(filed), ensure_ascii=False) if as_json else harmless(table(filed)))
+        tell(table(filed, table_columns()))
 
 
 def _training(journal: "Journal", name: str | None) -> int:

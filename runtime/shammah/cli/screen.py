@@ -10,6 +10,8 @@ from typing import TextIO
 
 # What a model or a teacher writes is text: C0 and C1 controls but tab and newline would steer the terminal.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_BEGINNING = re.compile(r" *(?:[+-] )?")
+WIDE = 100
 _DIM, _PLAIN = "\x1b[2m", "\x1b[22m"
 
 
@@ -27,6 +29,17 @@ def write(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def tell(text: str) -> None:
+    """Write what people read: harmless, and on a terminal with its lines broken between words."""
+    text = harmless(text)
+    write(folded(text) if sys.stdout.isatty() else text)
+
+
+def table_columns() -> int:
+    """How wide a table may be: as the terminal, or as `WIDE` elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
+
+
 def say(line: str) -> None:
     """One line beside the answer."""
     text = harmless(line)
@@ -41,22 +54,22 @@ def folded(text: str) -> str:
     parts = (
         [line]
         if width(line) <= columns
-        else wrap(
-            line,
-            columns,
-            subsequent_indent=line[: len(line) - len(line.lstrip())],
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        else wrap(line, columns, subsequent_indent=_indent(line), break_long_words=False, break_on_hyphens=False)
         for line in text.split("\n")
     )
     return "\n".join(row for part in parts for row in part)
 
 
+def _indent(line: str) -> str:
+    """What a line begins with, as blanks: its own, and those below the sign of a list."""
+    found = _BEGINNING.match(line)
+    return " " * len(found[0]) if found else ""
+
+
 class Silent:
     """Shows nothing until the answer is final: for pipes and JSON."""
 
-    def __init__(self, announce: Callable[[], None]) -> None:
+    def __init__(self, announce: Callable[[float], None]) -> None:
         self.forwarding = announce
 
     def draft(self, text: str) -> None:
@@ -76,7 +89,7 @@ class Silent:
 class Terminal:
     """Streams to a terminal; a draft is dim, and visibly replaced when it is discarded."""
 
-    def __init__(self, announce: Callable[[], None], stream: TextIO = sys.stdout) -> None:
+    def __init__(self, announce: Callable[[float], None], stream: TextIO = sys.stdout) -> None:
         self.forwarding = announce
         self._stream = stream
         self._is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"

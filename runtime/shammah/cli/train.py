@@ -12,7 +12,7 @@ import typer
 
 from shammah import config
 from shammah.cli import complete
-from shammah.cli.screen import harmless, say, write
+from shammah.cli.screen import say, table_columns, tell, write
 from shammah.errors import TooLittleMemory, TrainingRuns, UsageError
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def _show_report(ended: "Training", home: Path) -> None:
 
     if ended.state in ("promoted", "refused"):
         with contextlib.suppress(UsageError):  # whoever deleted it does not want it
-            write(f"\n{harmless(table(read(home, ended.number)))}\n")
+            tell(f"\n{table(read(home, ended.number), table_columns())}\n")
 
 
 def _finish(ended: "Training", home: Path) -> None:
@@ -275,7 +275,7 @@ def _finish(ended: "Training", home: Path) -> None:
     line = outcome(home, ended)
     if sys.stdout.isatty():
         _show_report(ended, home)
-        write(line)
+        tell(line)
     else:
         result: dict[str, Any] = {"event": ended.state, "training": ended.number, "adapter": ended.adapter}
         write(json.dumps(result | {"reason": ended.reason}, ensure_ascii=False))

@@ -25,7 +25,7 @@ def answer(asked: Asked, settings: Settings, manner: Manner) -> bool:
     if place is None:
         return False
     stop = Interrupt()
-    ear = client.Ear(manner.screen(lambda: None), say, lambda told: tell(told, manner), stop)
+    ear = client.Ear(manner.screen(lambda _: None), say, lambda told: tell(told, manner), stop)
     try:
         with stop:
             told = client.ask(place, call(asked, settings).as_row(), ear)

@@ -10,7 +10,7 @@ from shammah import adapters, comparing, naming, schedule
 from shammah.cli.answering import announce
 from shammah.cli.screen import harmless, say, write
 from shammah.comparing import Contender, Pair
-from shammah.errors import Interrupted, KeyMissing, ShammahError, UsageError
+from shammah.errors import Interrupted, KeyMissing, ShammahError, StaysHere, UsageError
 from shammah.generation import Completion, Finish, collect
 from shammah.journal.comparisons import Pick
 from shammah.policy import Reason
@@ -39,6 +39,7 @@ def compare(desk: Desk, rest: str) -> None:
     request = _request(desk, text)
     redactor = Redactor()
     context = redactor.redact_all(request.context)
+    request = request.heeding(desk.settings.privacy.never_forward, context)
     with desk.at_work() as local:
         if names is None:
             _check_teacher(desk, request, context)
@@ -55,8 +56,9 @@ def compare(desk: Desk, rest: str) -> None:
             question = begin()
             one = Contender(TEACHER, _by_teacher(desk, question))
         else:
+            reason = Reason.PRIVATE if request.is_private else Reason.SAMPLED
             one, other = (
-                Contender(name, _by_adapter(desk, local, context, name, files))
+                Contender(name, _by_adapter(desk, local, context, name, files, reason))
                 for name, files in zip(names, sets, strict=True)
             )
             question = begin()
@@ -115,6 +117,9 @@ def _check_teacher(desk: Desk, request: Request, context: Sequence[Message]) -> 
     Raises:
         ShammahError: Not so: offline, without a key, or beyond a budget.
     """
+    if request.is_private:
+        hint = "Compare two adapters: /compare NAME none QUESTION"
+        raise StaysHere("something in this conversation matches `privacy.never_forward`", hint=hint)
     if not request.may_go_online:
         raise UsageError("nothing leaves this machine", hint="Compare two adapters: /compare NAME none QUESTION")
     side = desk.parts.teacher()
@@ -138,7 +143,7 @@ def _by_local(desk: Desk, local: LocalSide, context: Sequence[Message]) -> NewAn
 
 
 def _by_adapter(
-    desk: Desk, local: LocalSide, context: Sequence[Message], name: str, files: Sequence[AdapterFile]
+    desk: Desk, local: LocalSide, context: Sequence[Message], name: str, files: Sequence[AdapterFile], reason: Reason
 ) -> NewAnswer:
     """An answer with one adapter alone; what is active is applied again before the next answer."""
     local.open()
@@ -147,7 +152,7 @@ def _by_adapter(
     model.apply(files)
     sampling = following("", None, desk.settings, desk.session).sampling
     completion = collect(model.stream(context, sampling, desk.stop, local.limit_tokens))
-    return with_features(local.answer(_whole(completion, name), Reason.SAMPLED, {}), context[-1].content, completion)
+    return with_features(local.answer(_whole(completion, name), reason, {}), context[-1].content, completion)
 
 
 def _files(desk: Desk, local: LocalSide, word: str) -> list[AdapterFile]:

@@ -6,7 +6,7 @@ from shammah.config import Settings
 from shammah.errors import UsageError
 from shammah.generation import Sampling
 from shammah.policy import Side
-from shammah.turn import Outcome, Request
+from shammah.turn import Outcome, Request, is_private
 from shammah_convert.chat import Message
 
 
@@ -31,6 +31,7 @@ def following(text: str, last: Spoken | None, settings: Settings, session: str) 
         history=last.context if last else (),
         system=settings.answer.system,
         is_offline=settings.offline,
+        is_private=last is not None and is_private(last.outcome.answer),
         sampling=Sampling(settings.answer.max_tokens, settings.answer.temperature),
     )
 

@@ -222,7 +222,7 @@ class Desk:
         finally:
             screen.leave()
 
-    def _announce(self) -> None:
+    def _announce(self, _worst_usd: float) -> None:
         announce(self.parts, sys.stderr.isatty())
 
     def _new_parts(self) -> Parts:

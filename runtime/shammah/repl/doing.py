@@ -13,7 +13,7 @@ from shammah.admission import Refuse, Wish
 from shammah.amounts import gigabytes
 from shammah.cli import explain, stats
 from shammah.cli.feedback import give
-from shammah.cli.screen import folded, harmless, say, write
+from shammah.cli.screen import say, tell, write
 from shammah.cli.typed import edited
 from shammah.errors import ShammahError, UsageError
 from shammah.feedback import Feedback
@@ -99,7 +99,7 @@ def _why(desk: Desk, _: str) -> None:
     found = explaining.explain(desk.journal, heads, question, shown, desk.parts.embed)
     held = quality.of_base(desk.settings, desk.journal, question.lineage)
     promise = quality.promise(held, desk.journal.count(question.lineage))
-    _show([*reasons(spoken.outcome, desk.parts), "", *explain.lines(found, promise)])
+    tell("\n".join([*reasons(spoken.outcome, desk.parts), "", *explain.lines(found, promise)]))
 
 
 def _train(desk: Desk, rest: str) -> None:
@@ -155,7 +155,7 @@ def _model(desk: Desk, rest: str) -> None:
             f" context of {min(facts.context_tokens, desk.parts.limit_tokens):,} tokens"
         )
     active = ", ".join(f"{name}:{scale:g}" for name, scale in desk.journal.adapters.active(base.sha256))
-    _show([*lines, f"adapters: {active or 'none'}"])
+    tell("\n".join([*lines, f"adapters: {active or 'none'}"]))
 
 
 def _stats(desk: Desk, _: str) -> None:
@@ -174,11 +174,6 @@ def _save(desk: Desk, rest: str) -> None:
 
 def _help(_desk: Desk, _: str) -> None:
     write("\n".join(help_lines(shutil.get_terminal_size().columns)))
-
-
-def _show(lines: Sequence[str]) -> None:
-    text = harmless("\n".join(lines))
-    write(folded(text) if sys.stdout.isatty() else text)
 
 
 def _last(desk: Desk) -> Spoken:

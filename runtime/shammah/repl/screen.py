@@ -16,7 +16,7 @@ SHORTEST_PAUSE_SECONDS, REST = 0.05, 9
 class Live:
     """Draws an answer on a terminal, and again what has changed of it."""
 
-    def __init__(self, announce: Callable[[], None], stream: TextIO = sys.stdout) -> None:
+    def __init__(self, announce: Callable[[float], None], stream: TextIO = sys.stdout) -> None:
         self.forwarding = announce
         self._stream = stream
         self._hides_drafts = view.is_plain()  # without styles a draft looks like an answer

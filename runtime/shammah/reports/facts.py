@@ -88,21 +88,29 @@ def _form(value: float) -> str:
     return ".4f" if abs(value) < 10 else ".2f"
 
 
-def table(filed: Filed) -> str:
-    """The whole report as plain text, at most 100 columns wide but for its reasons."""
+def table(filed: Filed, columns: int = 100) -> str:
+    """The whole report as plain text, so wide but for its reasons; on a narrow screen notes stand below their rows."""
     report = filed.report
-    rows = [HEADINGS, *((fact.name, fact.before, fact.after, fact.note) for fact in facts(report))]
+    rows = [HEADINGS, *map(_cells, facts(report))]
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEADINGS))]
+    is_narrow = sum(widths) + len(GAP) * (len(HEADINGS) - 1) > columns
     lines = [filed.heading, summary(report), ""]
-    lines += [_line(row, widths) for row in rows]
+    lines += [line for row in rows for line in _lines(row, widths, is_narrow)]
     reasons = [*(f"+ {reason}" for reason in report.merits), *(f"- {reason}" for reason in report.reasons)]
     return "\n".join([*lines, *([""] if reasons else []), *reasons])
 
 
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
+def _cells(fact: Fact) -> tuple[str, ...]:
+    """A row of the table; that nothing was measured is said once."""
+    return fact.name, "" if fact.before == fact.after == NOT_MEASURED else fact.before, fact.after, fact.note
+
+
+def _lines(row: tuple[str, ...], widths: list[int], is_narrow: bool) -> list[str]:
     name, before, after, note = row
-    cells = [name.ljust(widths[0]), before.rjust(widths[1]), after.rjust(widths[2]), note]
-    return GAP.join(cells).rstrip()
+    cells = [name.ljust(widths[0]), before.rjust(widths[1]), after.rjust(widths[2])]
+    if is_narrow:
+        return [GAP.join(cells).rstrip(), *([GAP * 2 + note] if note else [])]
+    return [GAP.join([*cells, note]).rstrip()]
 
 
 def summary(report: Report) -> str:

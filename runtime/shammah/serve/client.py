@@ -135,8 +135,8 @@ class _Answer:
                 self._number = number
             case {"declined": why}:
                 raise Declined(why)
-            case {"error": {"kind": "EngineDied"}}:
-                raise self._lost("the daemon's engine ended")
+            case {"error": {"kind": "EngineDied" | "EngineBusy", "message": why}}:
+                raise self._lost(why)
             case {"error": error}:
                 raise error_of(error)
             case {"say": line}:

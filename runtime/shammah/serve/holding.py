@@ -44,7 +44,7 @@ class Hold:
         self.side = Side.LOCAL
         self.is_broken = self._has_sent
 
-    def forwarding(self) -> None:
+    def forwarding(self, worst_usd: float) -> None:
         """The teacher is asked."""
         self.side = Side.TEACHER
 

@@ -115,13 +115,13 @@ def _answer(house: House, sent: Call, settings: Settings, journal: Journal, put:
         fetching.see_to(settings.home, journal, environ)
     parts = house.parts(settings, journal, say, stop.is_set, environ, asked.max_teacher_tokens)
 
-    def announce() -> None:
-        if asked.hears_price and (line := telling.announcement(parts)):
+    def forwarding(worst_usd: float) -> None:
+        for line in telling.before_forward(asked, parts, worst_usd):
             say(line)
 
     with Precedence(settings.home, journal, say) as precedence:
         local = before_trainings(parts.local(), precedence)
-        told = answering.answer(asked, parts, local, Wire(put, announce), say, stop.is_set)
+        told = answering.answer(asked, parts, local, Wire(put, forwarding), say, stop.is_set)
     house.counters.answered(told.side, str(told.outcome["finish_reason"]))
     put({"told": told.as_row()})
     if line := answering.follow_up(told.side, parts, environ):

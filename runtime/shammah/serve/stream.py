@@ -48,7 +48,7 @@ async def as_lines(found: AsyncIterator[Event]) -> AsyncIterator[bytes]:
 class Wire:
     """A screen whose pieces become events."""
 
-    def __init__(self, put: Put, forwarding: Callable[[], None]) -> None:
+    def __init__(self, put: Put, forwarding: Callable[[float], None]) -> None:
         self._put = put
         self.forwarding = forwarding
 

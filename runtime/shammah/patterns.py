@@ -1,0 +1,62 @@
+"""Regular expressions that a user sets: checked when they are read, blind to upper and lower case."""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from shammah.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """Some regular expressions, as they were typed."""
+
+    texts: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, value: Any, origin: str) -> "Patterns":
+        """From a list; a text by itself is a list as TOML writes it, or has a pattern on each line.
+
+        Raises:
+            TypeError: It is something else.
+            ConfigError: One of them is no regular expression; the text begins with its origin.
+        """
+        if isinstance(value, str):
+            listed = _listed(value)
+            lines = [line.strip() for line in value.splitlines() if line.strip()]
+            value = lines if listed is None else listed
+        if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+            raise TypeError
+        for text in value:
+            _check(text, origin)
+        return cls(tuple(value))
+
+    def match(self, *texts: str) -> str | None:
+        """The first pattern that is found in one of the texts; None where none is."""
+        found = (one for one in self.texts for text in texts if re.search(one, text, re.IGNORECASE))
+        return next(found, None)
+
+    def meet(self, texts: Iterable[str]) -> bool:
+        """Whether one of them is found in one of the texts."""
+        return bool(self.texts) and self.match(*texts) is not None
+
+
+def _check(text: str, origin: str) -> None:
+    if not text.strip():
+        raise ConfigError(f"{origin} has an empty pattern", hint="It matches everything, as `offline = true` does.")
+    try:
+        re.compile(text, re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError) as error:
+        hint = "It takes regular expressions as Python has them; put a backslash before a sign that means itself."
+        raise ConfigError(f"{origin} has {text!r}, which is no regular expression: {error}", hint=hint) from error
+
+
+def _listed(text: str) -> list[str] | None:
+    """What a text says as a list of TOML; None where it is none."""
+    try:
+        found = tomllib.loads(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        return None
+    return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else None
