@@ -135,6 +135,16 @@ def test_what_came_of_a_tool_reaches_the_teacher(desk: Desk) -> None:
     assert (asked["content"][0]["name"], came["content"][0]["content"]) == ("weather", "dry")
 
 
+def test_an_answer_may_be_sent_back_as_it_came(desk: Desk) -> None:
+    desk.answer = CALL
+    message = desk.asks("shammah:teacher", tools=[WEATHER])
+    result = {"type": "tool_result", "tool_use_id": message.content[1].id, "content": "dry"}
+    turns: Any = [*QUESTION, {"role": "assistant", "content": message.content}, {"role": "user", "content": [result]}]
+    desk.answer = Answer("It is dry.")
+    assert desk.asks("shammah:teacher", tools=[WEATHER], messages=turns).content[0].text == "It is dry."
+    assert [block["type"] for block in desk.heard["messages"][1]["content"]] == ["text", "tool_use"]
+
+
 def test_a_call_of_the_teacher_streams_to_openais_client(desk: Desk) -> None:
     desk.answer = CALL
     function: Any = {"type": "function", "function": {"name": "weather", "parameters": CITY}}
