@@ -119,6 +119,7 @@ class Sampling:
         max_tokens: At most so many completion tokens.
         temperature: 0 is greedy.
         seed: Makes a draw above temperature 0 repeatable; None takes a fresh one.
+        top_p: A draw is from the likeliest tokens that together have this probability.
         schema: The answer is JSON of this JSON schema.
         grammar: The answer is of this GBNF grammar, whose first rule is `root`; the local model alone obeys it, and it
             goes before a schema.
@@ -135,6 +136,7 @@ class Sampling:
     grammar: str = ""
     stop: tuple[str, ...] = ()
     tool: str = ""
+    top_p: float = 1.0
     toolbox: Toolbox | None = None
 
 
