@@ -131,7 +131,7 @@ def test_an_answer_may_be_sent_back_as_it_came(client: openai.OpenAI) -> None:
         model="shammah:local", messages=QUESTION, tools=[WEATHER], tool_choice="required"
     )
     said: Any = reply.choices[0].message
-    result = {"role": "tool", "tool_call_id": said.tool_calls[0].id, "content": "dry"}
+    result: Any = {"role": "tool", "tool_call_id": said.tool_calls[0].id, "content": "dry"}
     again = client.chat.completions.create(
         model="shammah:local", messages=[*QUESTION, said, result], tools=[WEATHER], max_tokens=5
     )
