@@ -10,6 +10,9 @@ import pytest
 
 from shammah.serve.token import token_of
 from tests.anthropic_server import Answer, AnthropicServer, Behaviour, CutClean, Status
+from tests.asked import Asked, judge
+from tests.known import record_seedling
+from tests.many import ask_again
 from tests.serving import Serving
 from tests.whole.command import Home
 
@@ -194,3 +197,23 @@ def test_a_daemon_is_another_ones_teacher(
         status, reply, headers = pupil.http("POST", "/v1/chat/completions", body)
     assert (status, headers["x-shammah-route"]) == (200, "teacher")
     assert reply["choices"][0]["message"]["content"].startswith(SAID)
+
+
+def test_a_draft_that_could_be_replaced_comes_when_it_is_accepted(
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = Home.used(tmp_path_factory.mktemp("learnt"))
+    with home.journal() as journal:
+        lineage = record_seedling(journal).sha256
+        for _ in range(40):
+            question, _ = judge(journal, Asked(lineage=lineage), is_good=True)
+        ask_again(journal, question, 200)
+    before = len(desk.teacher.requests)
+    with Serving(home, worker__enabled=False, quality__max_bad_rate="off") as serving:
+        body = {"model": "shammah", "messages": QUESTION, "stream": True}
+        status, text, headers = serving.http("POST", "/v1/chat/completions", body)
+    chunks = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
+    assert (status, headers["x-shammah-route"], len(desk.teacher.requests)) == (200, "local", before)
+    pieces = [chunk["choices"][0]["delta"].get("content") for chunk in chunks]
+    assert [piece for piece in pieces if piece] == [chunks[-1]["shammah"]["answer"]]
+    assert chunks[-1]["shammah"]["reason"] == "local_confident"
