@@ -114,4 +114,4 @@ def test_clients_try_again_where_that_may_help_alone() -> None:
 
 
 def test_an_error_says_what_to_do_next() -> None:
-    assert of_error(KeyMissing("the teacher has no key")).message.startswith("The teacher has no key. Set ANTHROPIC")
+    assert of_error(KeyMissing("the teacher has no key")).message.startswith("the teacher has no key. Set ANTHROPIC")

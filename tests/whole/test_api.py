@@ -197,6 +197,14 @@ def test_a_body_that_is_no_object_is_refused(serving: Serving, body: bytes) -> N
     assert (status, reply["error"]["code"]) == (400, "invalid_json")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/v1/files", 404), ("GET", "/v1/chat/completions", 405)]
+)
+def test_what_is_not_served_says_so(serving: Serving, method: str, path: str, status: int) -> None:
+    found, reply, _ = serving.http(method, path)
+    assert (found, f"{method} {path} is not served here" in reply["error"]["message"]) == (status, True)
+
+
 def test_without_a_key_the_teacher_does_not_answer(client: openai.OpenAI) -> None:
     with pytest.raises(openai.PermissionDeniedError) as caught:
         client.chat.completions.create(model="shammah:teacher", messages=QUESTION)

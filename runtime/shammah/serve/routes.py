@@ -1,36 +1,17 @@
 """The table of what programs may ask at the port; whoever adds an API adds its routes here."""
 
-from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from shammah.errors import (
-    BudgetReached,
-    ConfigError,
-    KeyMissing,
-    NothingVerified,
-    ServeError,
-    ShammahError,
-    TeacherError,
-    TrainingError,
-    UsageError,
-)
+from shammah.errors import ShammahError
 from shammah.serve import api, measuring, models, openapi, public
+from shammah.serve.failures import Failure, of_error
 from shammah.serve.house import House
-
-_STATUSES: Mapping[type[ShammahError], tuple[int, str]] = {
-    UsageError: (400, "invalid_request_error"),
-    ConfigError: (500, "api_error"),
-    ServeError: (503, "overloaded_error"),
-    TrainingError: (409, "invalid_request_error"),
-    KeyMissing: (503, "api_error"),
-    TeacherError: (502, "api_error"),
-    NothingVerified: (422, "api_error"),
-    BudgetReached: (429, "rate_limit_error"),
-}
 
 
 def table(house: House) -> list[Route]:
@@ -45,17 +26,23 @@ def table(house: House) -> list[Route]:
 
 
 def handlers() -> dict[Any, Any]:
-    """How our errors are answered."""
-    return {ShammahError: _answer}
+    """How errors are answered that no route has answered in the words of its own API."""
+    return {ShammahError: _ours, HTTPException: _of_http}
 
 
-def status_of(error: ShammahError) -> tuple[int, str]:
-    """The status of an error, and the kind that API clients know it by."""
-    return next((known for kind, known in _STATUSES.items() if isinstance(error, kind)), (500, "api_error"))
-
-
-async def _answer(_: Request, error: Exception) -> Response:
+async def _ours(_: Request, error: Exception) -> Response:
     assert isinstance(error, ShammahError), "no others are handled here"
-    status, kind = status_of(error)
-    told = {"type": kind, "message": f"{error}. {error.hint}".strip(), "param": None, "code": None}
-    return JSONResponse({"type": "error", "error": told}, status)
+    return _told(of_error(error))
+
+
+async def _of_http(request: Request, error: Exception) -> Response:
+    """No such path, or no such method of it."""
+    assert isinstance(error, HTTPException), "no others are handled here"
+    is_missing = error.status_code == HTTPStatus.NOT_FOUND
+    kind = "not_found_error" if is_missing else "invalid_request_error"
+    why = f"{request.method} {request.url.path} is not served here; GET /openapi.json says what is"
+    return _told(Failure(error.status_code, kind, why), error.headers)
+
+
+def _told(failure: Failure, headers: Any = None) -> Response:
+    return JSONResponse(failure.as_both(), failure.status, failure.headers | dict(headers or {}))
