@@ -42,6 +42,7 @@ class End:
     Attributes:
         cost_usd: None where no price is known, and for the local model.
         adapters: What was applied to the local model.
+        stop_text: The one of the wanted stop texts that it ended before; empty for none.
     """
 
     finish: Finish
@@ -49,6 +50,7 @@ class End:
     completion_tokens: int
     cost_usd: float | None = None
     adapters: ActiveSet = ()
+    stop_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

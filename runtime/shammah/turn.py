@@ -90,6 +90,7 @@ class Outcome:
     Attributes:
         text: For the eyes of the one who asked; the record beside it is redacted.
         seconds: By stage.
+        stop_text: The one of the wanted stop texts that it ended before; empty for none.
     """
 
     text: str
@@ -99,6 +100,7 @@ class Outcome:
     redactions: int
     seconds: dict[str, float]
     validator_probability: float | None
+    stop_text: str = ""
 
 
 def is_private(answer: Answer) -> bool:
@@ -119,6 +121,7 @@ class Turn:
     seconds: dict[str, float] = field(default_factory=dict)
     answers: list[NewAnswer] = field(default_factory=list)
     text: str = ""
+    stop_text: str = ""
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

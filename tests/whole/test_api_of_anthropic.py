@@ -85,6 +85,12 @@ def test_a_stream_says_the_same_piece_by_piece(desk: Desk) -> None:
     assert final.usage.output_tokens == whole.usage.output_tokens
 
 
+def test_it_is_said_which_stop_sequence_came(desk: Desk) -> None:
+    message = desk.asks("shammah:local", stop_sequences=["nothing", " --soft"])
+    assert (message.content[0].text, message.stop_reason) == ("git reset", "stop_sequence")
+    assert message.stop_sequence == " --soft"
+
+
 def test_a_call_is_forced(desk: Desk) -> None:
     message = desk.asks("shammah:local", tools=[WEATHER], tool_choice={"type": "any"})
     (block,) = message.content

@@ -138,6 +138,7 @@ def _whole(wanted: Wanted, head: Head, outcome: Outcome) -> Whole:
         prompt_tokens=shown.prompt_tokens,
         completion_tokens=shown.completion_tokens,
         told=telling.as_object(outcome),
+        stop_text=outcome.stop_text,
     )
 
 
