@@ -1,5 +1,6 @@
 """What a generator is, whoever it is: chunks of text that end in one record of how they ended."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -140,6 +141,15 @@ class Sampling:
     tool: str = ""
     top_p: float = 1.0
     toolbox: Toolbox | None = None
+
+
+def beside(wanted: Sampling) -> Iterator[str]:
+    """The texts that go to the teacher beside a conversation; what it wrote itself is none of ours."""
+    yield from wanted.stop
+    if wanted.schema is not None:
+        yield json.dumps(wanted.schema)
+    if wanted.toolbox is not None:
+        yield from (result for exchange in wanted.toolbox.exchanges for result in exchange.results)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from shammah import features
 from shammah.catalog import Price, dearest_price
 from shammah.early import Early, Verdict
 from shammah.errors import BudgetReached, KeyMissing, StaysHere, TeacherError
-from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, Toolbox, collect, never
+from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, Toolbox, beside, collect, never
 from shammah.journal import Journal
 from shammah.journal.spending import Bound
 from shammah.patterns import Patterns
@@ -160,9 +160,9 @@ class TeacherSide:
             TeacherError: No whole answer came.
         """
         messages = messages or (question.context if question else ())
-        if self.keeps(messages):
-            raise StaysHere("something in this conversation matches `privacy.never_forward`")
         wanted = replace(sampling or Sampling(schema=schema, toolbox=toolbox), max_tokens=self.max_tokens)
+        if self.keeps(messages) or self.stays_here.meet(beside(wanted)):
+            raise StaysHere("something in this conversation matches `privacy.never_forward`")
         worst = self.worst_cost_usd(sent(messages, wanted.schema, wanted.toolbox))
         reservation = journal.spending.reserve(worst, self.max_usd_per_day, question, self.max_usd_per_month)
         if reservation is None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from shammah.generation import Sampling
+from shammah.generation import Sampling, beside
 from shammah.patterns import Patterns
 from shammah.policy import FIXED, Limits, Reason, Side, Thresholds
 from shammah.privacy import Redactor
@@ -74,7 +74,8 @@ class Request:
 
     def heeding(self, never: Patterns, redacted: Sequence[Message]) -> "Request":
         """The request, private where something in it never leaves; a secret hides no match, and no placeholder does."""
-        is_private = self.is_private or never.meet(message.content for message in [*self.context, *redacted])
+        texts = (message.content for message in [*self.context, *redacted])
+        is_private = self.is_private or never.meet([*texts, *beside(self.sampling)])
         return replace(self, is_private=is_private)
 
     @property
