@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shammah import bases, config, embedding, hardware, memory
 from shammah.admission import Go, Wish
@@ -85,6 +85,14 @@ class Served:
                     if not self._users[opened]:
                         del self._users[opened]
 
+    def now(self) -> Settings:
+        """The settings as they are at this moment, but for the model: that is the one which is open.
+
+        Raises:
+            ConfigError: Somebody wrote what is no setting; what it was to be, a private pattern for one, nobody knows.
+        """
+        return replace(self._load(), model=self.settings.model)
+
     def look(self) -> None:
         """Go over to another model in the background, where the settings name one by now, or an embedder has come."""
         if self._opened is None or self._now() == self._stamp or not self._is_renewing.acquire(blocking=False):
@@ -127,8 +135,8 @@ class Served:
                 self._opened = self._open(self.settings)
                 raise
         else:
-            self._opened = self._open(settings)
-            self._retire(old)
+            self._opened, self.settings = self._open(settings), settings
+            self._retire(old)  # those that come meanwhile are the new one's
         _log.info("%s is served now", self._opened.base.name)
 
     def _retire(self, old: Opened) -> None:
