@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shammah.errors import BudgetReached, KeyMissing, ShammahError, StaysHere
-from shammah.generation import Completion, Finish, Stop, Toolbox, never
+from shammah.generation import Completion, Finish, Sampling, Stop, Toolbox, never
 from shammah.journal import Journal
 from shammah.privacy import Redactor
 from shammah.sides import TeacherSide, sent
@@ -84,7 +84,12 @@ class Claude:
         self.spent_usd += worst
         try:
             completion = side.complete(
-                self.journal, None, lambda _: None, self.stop, messages=messages, schema=schema, toolbox=toolbox
+                self.journal,
+                None,
+                lambda _: None,
+                self.stop,
+                messages=messages,
+                sampling=Sampling(schema=schema, toolbox=toolbox),
             )
         except ShammahError as error:
             if isinstance(error, BudgetReached) or getattr(error, "is_free", False):
