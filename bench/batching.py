@@ -92,7 +92,8 @@ class Server:
         options = [word for name, number in numbers.items() for word in (f"--{name}", str(number))]
         command = [sys.executable, "-m", "llama_cpp.server", "--model", os.fspath(path), *options]
         self._process = subprocess.Popen(
-            [*command, "--chat_format", "chatml", "--verbose", "False"],
+            # By default a new request cuts off the one that is streamed.
+            [*command, "--chat_format", "chatml", "--verbose", "False", "--interrupt_requests", "False"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

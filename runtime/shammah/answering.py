@@ -66,7 +66,7 @@ def request(asked: Asked, parts: Parts, say: Say) -> Request:
         forced=forced,
         wants_verified=asked.wants_verified,
         is_offline=settings.offline or stays,
-        is_private=keeps,
+        is_private=keeps or asked.is_private,
         sampling=Sampling(settings.answer.max_tokens, settings.answer.temperature, asked.seed),
     )
 

@@ -17,6 +17,7 @@ class Asked:
         forced: The side that is to answer, whatever the router thinks; empty leaves it to that.
         goes_on: From the last answer of this terminal.
         history: The turns before, role and content, where the command knows them.
+        is_private: What it goes on from stays on this machine, though the history does not show why.
         max_teacher_tokens: Bounds the teacher's answer.
         tells_why: The decision is wanted too.
         hears_price: Somebody would read what the first forward costs.
@@ -28,6 +29,7 @@ class Asked:
     wants_verified: bool = False
     goes_on: bool = False
     history: tuple[tuple[str, str], ...] = ()
+    is_private: bool = False
     seed: int | None = None
     max_teacher_tokens: int | None = None
     tells_why: bool = False

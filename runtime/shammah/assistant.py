@@ -206,6 +206,7 @@ class Assistant:
 
     def _local_answer(self, turn: Turn, completion: Completion, reason: Reason) -> NewAnswer:
         assert self._local is not None, "a local answer has a local model"
+        turn.stop_text = completion.end.stop_text
         answer = self._local.answer(completion, reason, turn.seconds)
         answer = with_features(answer, turn.request.text, completion)
         return replace(answer, text=turn.redactor.redact(completion.text))
@@ -236,6 +237,7 @@ class Assistant:
                 raise
             self._degrade(turn, error, screen, stop)
             return
+        turn.stop_text = completion.end.stop_text
         answer = self._teacher.answer(completion, route.reason, turn.seconds)
         answer = replace(answer, text=turn.redactor.redact(completion.text))
         if turn.limits.wants_verified and completion.end.finish in (Finish.LENGTH, Finish.REFUSAL):
@@ -246,8 +248,9 @@ class Assistant:
 
     def _ask_teacher(self, turn: Turn, screen: Screen, stop: Stop) -> Completion:
         restore = turn.redactor.restore_stream
+        sampling = turn.redactor.redact_sampling(turn.request.sampling)
         completion = self._teacher.complete(
-            self._journal, turn.question, screen.final, stop, restore, sampling=turn.request.sampling
+            self._journal, turn.question, screen.final, stop, restore, sampling=sampling
         )
         is_empty = not completion.text and completion.end.finish is not Finish.INTERRUPTED
         if completion.end.finish is Finish.CUT or is_empty:
@@ -301,7 +304,16 @@ class Assistant:
         if self._local and question.is_counted and (turn.count + 1) % CHECKPOINT_QUESTIONS == 0:
             self._journal.jobs.enqueue(CHECKPOINT_JOB, {"lineage": question.lineage})
         p_good = next((a.validator_probability for a in turn.answers if a.validator_probability is not None), None)
-        return Outcome(turn.text, question, saved[-1], turn.count, turn.redactor.count, turn.seconds, p_good)
+        return Outcome(
+            turn.text,
+            question,
+            saved[-1],
+            turn.count,
+            turn.redactor.count,
+            turn.seconds,
+            p_good,
+            turn.stop_text,
+        )
 
     def _sample(self, turn: Turn, shown: NewAnswer) -> tuple[bool, float | None]:
         """Whether the worker compares both sides, and the probability with which it was chosen.

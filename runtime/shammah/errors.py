@@ -97,7 +97,7 @@ class NothingVerified(ShammahError):
 class StaysHere(UsageError):
     """`privacy.never_forward` keeps a question on this machine."""
 
-    hint = "Leave out --teacher; `shammah config show privacy.never_forward` has the patterns."
+    hint = "Ask without --teacher or shammah:teacher; `shammah config show privacy.never_forward` has the patterns."
 
 
 class BudgetReached(ShammahError):

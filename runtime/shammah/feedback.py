@@ -7,6 +7,7 @@ from shammah import features, watching
 from shammah.errors import UsageError
 from shammah.generation import Finish
 from shammah.journal import Journal
+from shammah.patterns import Patterns
 from shammah.privacy import Redactor, says_the_same
 from shammah.records import Answer, NewExample, NewRating, Question, Rating
 from shammah.verdicts import verdict
@@ -67,6 +68,11 @@ def _seen(journal: Journal, question: Question) -> Question:
         return question
     earlier = sum(message.role == "user" for message in question.context) - 1
     return journal.note_features(question, features.of_question(question.text, earlier))
+
+
+def may_hear(said: Feedback, question: Question, never: Patterns) -> bool:
+    """Whether Claude may be told of a conversation, and of the note as it was given."""
+    return not never.meet([*(message.content for message in question.context), said.note])
 
 
 def follow(

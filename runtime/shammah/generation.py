@@ -1,5 +1,6 @@
 """What a generator is, whoever it is: chunks of text that end in one record of how they ended."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -42,6 +43,7 @@ class End:
     Attributes:
         cost_usd: None where no price is known, and for the local model.
         adapters: What was applied to the local model.
+        stop_text: The one of the wanted stop texts that it ended before; empty for none.
     """
 
     finish: Finish
@@ -49,6 +51,7 @@ class End:
     completion_tokens: int
     cost_usd: float | None = None
     adapters: ActiveSet = ()
+    stop_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ class Sampling:
         max_tokens: At most so many completion tokens.
         temperature: 0 is greedy.
         seed: Makes a draw above temperature 0 repeatable; None takes a fresh one.
+        top_p: A draw is from the likeliest tokens that together have this probability.
         schema: The answer is JSON of this JSON schema.
         grammar: The answer is of this GBNF grammar, whose first rule is `root`; the local model alone obeys it, and it
             goes before a schema.
@@ -135,7 +139,17 @@ class Sampling:
     grammar: str = ""
     stop: tuple[str, ...] = ()
     tool: str = ""
+    top_p: float = 1.0
     toolbox: Toolbox | None = None
+
+
+def beside(wanted: Sampling) -> Iterator[str]:
+    """The texts that go to the teacher beside a conversation; what it wrote itself is none of ours."""
+    yield from wanted.stop
+    if wanted.schema is not None:
+        yield json.dumps(wanted.schema)
+    if wanted.toolbox is not None:
+        yield from (result for exchange in wanted.toolbox.exchanges for result in exchange.results)
 
 
 @dataclass(frozen=True, slots=True)

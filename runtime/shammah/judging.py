@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from shammah import categories
 from shammah.divergence import Divergence, Method
 from shammah.errors import ShammahError
-from shammah.generation import Finish
+from shammah.generation import Finish, Sampling
 from shammah.journal import Journal
 from shammah.privacy import Redactor
 from shammah.records import Answer, Judgement, Question
@@ -76,7 +76,11 @@ class Judge:
         texts = [local.text, teacher.text] if local_is_first else [teacher.text, local.text]
         side = replace(self.teacher, max_tokens=min(MOST_TOKENS, self.teacher.max_tokens))
         completion = side.complete(
-            self.journal, question, lambda _: None, messages=[Message("user", wish(question, texts))], schema=SCHEMA
+            self.journal,
+            question,
+            lambda _: None,
+            messages=[Message("user", wish(question, texts))],
+            sampling=Sampling(schema=SCHEMA),
         )
         grades = read(completion.text) if completion.end.finish is Finish.STOP else None
         if grades is None or side.generator is None:

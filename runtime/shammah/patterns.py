@@ -2,11 +2,17 @@
 
 import re
 import tomllib
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from shammah.errors import ConfigError
+
+MOST_NESTED = 3
+"""JSON within JSON, as far as anybody looks."""
+_ESCAPE = re.compile(r'\\(?:u([0-9A-Fa-f]{4})|(["\\/bfnrt]))')
+_SIGNS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +40,35 @@ class Patterns:
         return cls(tuple(value))
 
     def match(self, *texts: str) -> str | None:
-        """The first pattern that is found in one of the texts; None where none is."""
-        found = (one for one in self.texts for text in texts if re.search(one, text, re.IGNORECASE))
+        """The first pattern that is found in one of the texts, however it is written there; None where none is."""
+        read = [reading for text in texts for reading in readings(text)] if self.texts else []
+        found = (one for one in self.texts for text in read if re.search(_whole_letters(one), text, re.IGNORECASE))
         return next(found, None)
 
     def meet(self, texts: Iterable[str]) -> bool:
         """Whether one of them is found in one of the texts."""
         return bool(self.texts) and self.match(*texts) is not None
+
+
+def readings(text: str) -> Iterator[str]:
+    """A text as it stands, as what JSON in it says, and with each letter as one character; what differs is given.
+
+    What tools are told and answer is JSON, which may write letters as numbers, and may hold JSON. Names of files have
+    their accents apart on a Mac.
+    """
+    seen = [text]
+    while (plain := _ESCAPE.sub(_unescaped, seen[-1])) != seen[-1] and len(seen) <= MOST_NESTED:
+        seen.append(plain)
+    yield from dict.fromkeys([*seen, *map(_whole_letters, seen)])
+
+
+def _whole_letters(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code, sign = match[1], match[2]
+    return chr(int(code, 16)) if code else _SIGNS.get(sign, sign)
 
 
 def _check(text: str, origin: str) -> None:

@@ -11,6 +11,8 @@ from shammah.generation import Sampling
 
 # Where a grammar refuses the best token, so many of the next best are asked before all are.
 NEXT_BEST = 64
+# A nucleus is looked for among so many of the likeliest tokens before all are sorted.
+LIKELIEST = 512
 
 
 class Powers(Protocol):
@@ -52,6 +54,7 @@ class Sampler:
 
     def __init__(self, sampling: Sampling, powers: Powers, rules: Rules | None = None) -> None:
         self._temperature = sampling.temperature
+        self._top_p = sampling.top_p if rules is None else 1.0  # a grammar narrows the choice enough
         # numpy.random takes 9 ms to import, and greedy answers never need it.
         self._random = np.random.default_rng(sampling.seed) if sampling.temperature > 0 else None
         self._powers = powers
@@ -69,11 +72,27 @@ class Sampler:
         scores: NDArray[np.floating] = logits
         if self._random is not None:
             # Gumbel's trick: the argmax of noisy logits is a draw from their softmax.
-            scores = logits / self._temperature + self._random.gumbel(size=logits.shape)
+            scores = _nucleus(logits / self._temperature, self._top_p) + self._random.gumbel(size=logits.shape)
             token = int(scores.argmax())
         if self._rules is not None:
             token = _best_allowed(scores, token, self._rules)
         return token, float(logits[token]) - log_total
+
+
+def _nucleus(scores: NDArray[np.floating], top_p: float) -> NDArray[np.floating]:
+    """The scores of the likeliest tokens that together have a share of all; minus infinity for the others."""
+    if top_p >= 1:
+        return scores
+    powers = np.exp(scores - scores.max())
+    wanted, count = top_p * float(powers.sum()), min(LIKELIEST, len(scores))
+    likely = np.argpartition(powers, len(scores) - count)[-count:]
+    if float(powers[likely].sum()) < wanted:
+        likely = np.arange(len(scores))
+    likely = likely[np.argsort(-powers[likely])]
+    kept = likely[: int(np.searchsorted(np.cumsum(powers[likely]), wanted)) + 1]
+    narrowed = np.full_like(scores, -np.inf)
+    narrowed[kept] = scores[kept]
+    return narrowed
 
 
 def _best_allowed(scores: NDArray[np.floating], best: int, rules: Rules) -> int:

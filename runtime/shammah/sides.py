@@ -10,7 +10,7 @@ from shammah import features
 from shammah.catalog import Price, dearest_price
 from shammah.early import Early, Verdict
 from shammah.errors import BudgetReached, KeyMissing, StaysHere, TeacherError
-from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, Toolbox, collect, never
+from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, Toolbox, beside, collect, never
 from shammah.journal import Journal
 from shammah.journal.spending import Bound
 from shammah.patterns import Patterns
@@ -20,6 +20,9 @@ from shammah.teacher import most_tokens
 from shammah_convert.chat import Message
 
 Restore = Callable[[Iterator[Chunk]], Iterator[Chunk]]
+
+
+PLAIN = Sampling()
 
 
 class LocalGenerator(Protocol):
@@ -136,9 +139,7 @@ class TeacherSide:
         stop: Stop = never,
         restore: Restore = iter,
         messages: Sequence[Message] | None = None,
-        schema: Mapping[str, object] | None = None,
-        toolbox: Toolbox | None = None,
-        sampling: Sampling | None = None,
+        sampling: Sampling = PLAIN,
     ) -> Completion:
         """Answer a recorded question, redacted as it is, within the budgets of the day and of the month.
 
@@ -149,9 +150,7 @@ class TeacherSide:
             stop: Ends the call early.
             restore: Puts secrets back where placeholders stand; the completion itself keeps the placeholders.
             messages: What is sent in the place of the question's conversation, redacted.
-            schema: The JSON schema that the answer is to follow.
-            toolbox: What may be called meanwhile.
-            sampling: What else is wanted of the answer, with a schema of its own; how long it may be is settled here.
+            sampling: What is wanted of the answer, a schema and tools among it; how long it may be is settled here.
 
         Raises:
             StaysHere: `privacy.never_forward` matches what would be sent.
@@ -160,13 +159,8 @@ class TeacherSide:
             TeacherError: No whole answer came.
         """
         messages = messages or (question.context if question else ())
-        if self.keeps(messages):
-            raise StaysHere("something in this conversation matches `privacy.never_forward`")
-        wanted = replace(sampling or Sampling(schema=schema, toolbox=toolbox), max_tokens=self.max_tokens)
-        worst = self.worst_cost_usd(sent(messages, wanted.schema, wanted.toolbox))
-        reservation = journal.spending.reserve(worst, self.max_usd_per_day, question, self.max_usd_per_month)
-        if reservation is None:
-            raise budget_reached(self.passed(journal, messages))
+        wanted = replace(sampling, max_tokens=self.max_tokens)
+        reservation = self._reserve(journal, question, messages, wanted)
         said: list[Chunk] = []
         try:
             collect(restore(_kept(self._stream(messages, wanted, stop), said)), show)
@@ -179,6 +173,18 @@ class TeacherSide:
         if completion.end.finish is not Finish.INTERRUPTED and completion.end.cost_usd is not None:
             journal.spending.settle(reservation, completion.end.cost_usd)
         return completion
+
+    def _reserve(
+        self, journal: Journal, question: Question | None, messages: Sequence[Message], wanted: Sampling
+    ) -> int:
+        """Set the worst case of a call aside, where nothing in it is to stay here."""
+        if self.keeps(messages) or self.stays_here.meet(beside(wanted)):
+            raise StaysHere("something in this conversation matches `privacy.never_forward`")
+        worst = self.worst_cost_usd(sent(messages, wanted.schema, wanted.toolbox))
+        reservation = journal.spending.reserve(worst, self.max_usd_per_day, question, self.max_usd_per_month)
+        if reservation is None:
+            raise budget_reached(self.passed(journal, messages))
+        return reservation
 
     def _stream(self, messages: Sequence[Message], sampling: Sampling, stop: Stop) -> Iterator[Chunk]:
         if self.generator is None:

@@ -4,22 +4,32 @@ from collections.abc import Sequence
 
 
 class Stops:
-    """Passes text on until a stop text comes; what may be the beginning of one is held back."""
+    """Passes text on until a stop text comes; what may be the beginning of one is held back.
+
+    Attributes:
+        hit: The stop text that came; empty while none has.
+    """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = tuple(text for text in texts if text)
         self._held = ""
-        self.is_hit = False
+        self.hit = ""
+
+    @property
+    def is_hit(self) -> bool:
+        """Whether one came."""
+        return bool(self.hit)
 
     def take(self, piece: str) -> str:
         """What of the text so far can be shown; nothing of a stop text, nor behind it."""
         if not self._texts:
             return piece
         text = self._held + piece
-        found = [place for place in map(text.find, self._texts) if place >= 0]
+        found = [(text.find(stop), stop) for stop in self._texts if stop in text]
         if found:
-            self.is_hit, self._held = True, ""
-            return text[: min(found)]
+            place, self.hit = min(found)
+            self._held = ""
+            return text[:place]
         kept = max(_beginning(text, stop) for stop in self._texts)
         self._held = text[len(text) - kept :]
         return text[: len(text) - kept]

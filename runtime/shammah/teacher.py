@@ -180,6 +180,7 @@ class _Call:
         self._is_abandoned = threading.Event()
         self._stream: anthropic.Stream[anthropic.types.RawMessageStreamEvent] | None = None
         self._prompt_tokens = 0
+        self._stop_text = ""
         self.is_accepted = False
         self._completion_tokens = 0
         threading.Thread(target=self._run, name="teacher", daemon=True).start()
@@ -197,7 +198,7 @@ class _Call:
         cost = None
         if price is not None and finish is not Finish.INTERRUPTED:
             cost = price.cost_usd(self._prompt_tokens, self._completion_tokens)
-        return End(finish, self._prompt_tokens, self._completion_tokens, cost)
+        return End(finish, self._prompt_tokens, self._completion_tokens, cost, stop_text=self._stop_text)
 
     def abandon(self) -> None:
         """Hang up, so that Claude stops writing and the thread ends, however the server drips or stalls."""
@@ -247,6 +248,7 @@ class _Call:
                         self._events.put(said)
                 case "message_delta":
                     stop_reason = event.delta.stop_reason
+                    self._stop_text = event.delta.stop_sequence or ""
                     self._completion_tokens = int(event.usage.output_tokens)
                 case "message_stop":
                     is_complete = True

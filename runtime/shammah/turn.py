@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from shammah.generation import Sampling
+from shammah.generation import Sampling, beside
 from shammah.patterns import Patterns
 from shammah.policy import FIXED, Limits, Reason, Side, Thresholds
 from shammah.privacy import Redactor
@@ -74,7 +74,8 @@ class Request:
 
     def heeding(self, never: Patterns, redacted: Sequence[Message]) -> "Request":
         """The request, private where something in it never leaves; a secret hides no match, and no placeholder does."""
-        is_private = self.is_private or never.meet(message.content for message in [*self.context, *redacted])
+        texts = (message.content for message in [*self.context, *redacted])
+        is_private = self.is_private or never.meet([*texts, *beside(self.sampling)])
         return replace(self, is_private=is_private)
 
     @property
@@ -90,6 +91,7 @@ class Outcome:
     Attributes:
         text: For the eyes of the one who asked; the record beside it is redacted.
         seconds: By stage.
+        stop_text: The one of the wanted stop texts that it ended before; empty for none.
     """
 
     text: str
@@ -99,6 +101,7 @@ class Outcome:
     redactions: int
     seconds: dict[str, float]
     validator_probability: float | None
+    stop_text: str = ""
 
 
 def is_private(answer: Answer) -> bool:
@@ -119,6 +122,7 @@ class Turn:
     seconds: dict[str, float] = field(default_factory=dict)
     answers: list[NewAnswer] = field(default_factory=list)
     text: str = ""
+    stop_text: str = ""
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,15 +59,19 @@ def main() -> int:
                 if lock is None:
                     return 0
                 lock.name(os.getpid())
-                Worker(settings, journal).work()
+                Worker(settings, journal, config.load).work()
     return 0
 
 
 class Worker:
     """Does the jobs of one home, one after the other."""
 
-    def __init__(self, settings: config.Settings, journal: Journal) -> None:
+    def __init__(
+        self, settings: config.Settings, journal: Journal, load: Callable[[], config.Settings] | None = None
+    ) -> None:
+        """Take the settings, and what reads them again before each job: they may say by then that something stays."""
         self._settings = settings
+        self._load = load or (lambda: settings)
         self._journal = journal
         self._parts = Parts(settings, journal, hardware.BusyMeter())
 
@@ -79,6 +83,7 @@ class Worker:
 
     def _do(self, job: Job) -> None:
         try:
+            self._heed(self._load())
             self._start(job)
         except NotNow as reason:
             _log.info("job %s waits: %s", job.id, reason)
@@ -95,6 +100,12 @@ class Worker:
             self._tell(job)
         else:
             self._journal.jobs.finish(job)
+
+    def _heed(self, settings: config.Settings) -> None:
+        """Go on with settings that were changed meanwhile."""
+        if settings != self._settings:
+            self._settings = settings
+            self._use(settings)
 
     def _tell(self, job: Job) -> None:
         """Say that a job has failed for good, where somebody waits for what it should have brought."""

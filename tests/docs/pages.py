@@ -102,7 +102,7 @@ def _commands(block: Block) -> Iterator[Command]:
 def _lines(block: Block) -> Iterator[tuple[str, str]]:
     """What is typed, with what is said to come of it."""
     if block.language == "sh":
-        yield from ((line, "") for line in block.text.splitlines())
+        yield from ((line, "") for line in block.text.replace("\\\n", " ").splitlines())
         return
     for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         line, _, output = part.partition("\n")

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from tests.whole.test_train import shorten_general
 PULLED = "qwen2.5-0.5b"
 HUB_FILE = ("Qwen/Qwen2.5-0.5B-Instruct-GGUF", "qwen2.5-0.5b-instruct-q4_k_m.gguf")
 CORRECTED = ("how do i start our staging server", "how do i stop our staging server", "where is our staging server")
+ATTEMPTS, PAUSE_SECONDS = 20, 0.1
 SESSION = f"none:{os.getsid(0)}"
 """That of commands without a terminal, which the tests run."""
 
@@ -54,7 +56,14 @@ class House:
     def restore(self) -> None:
         """Make home and folder what they were."""
         for path in (self.home.path, self.folder):
-            shutil.rmtree(path)
+            for patience in reversed(range(ATTEMPTS)):
+                try:
+                    shutil.rmtree(path)
+                    break
+                except OSError:  # what a command left behind it ends, and writes a last time
+                    if not patience:
+                        raise
+                    time.sleep(PAUSE_SECONDS)
             shutil.copytree(self.kept / path.name, path, symlinks=True)
 
     def filled(self, words: Sequence[str]) -> list[str]:

@@ -18,6 +18,8 @@ from tests.docs.reference import paths
 COMMANDS = commands()
 OURS = [command for command in COMMANDS if command.is_ours]
 
+CURL = next(command.text for command in COMMANDS if command.text.startswith("curl -s "))
+
 ELSEWHERE = {
     "python3 -m venv .venv": ".ci/run runs it, in a fresh clone",
     "pip install -c constraints.txt .[train]": ".ci/run runs it",
@@ -27,10 +29,27 @@ ELSEWHERE = {
     "pip install --force-reinstall --no-cache-dir --no-deps llama-cpp-python": "compiles llama.cpp for minutes",
     "accelerate launch --multi_gpu --num_machines 2 --num_processes 2 --machine_rank 1 --main_process_ip HOST"
     " --main_process_port 29500 -m shammah_trainer JOB": "the second of two machines",
+    "pip install shammah[mcp]": "from an index",
+    "claude mcp add shammah -- shammah mcp": "Claude Code's; tests/whole/test_mcp.py runs what it starts",
+    CURL: "tests/whole/test_api_schema.py runs it",
+    "ssh -N -L 11436:127.0.0.1:11435 workstation &": "another machine",
+    'curl -H "Authorization: Bearer $(cat ~/.shammah/serve-token)" http://127.0.0.1:11435/stats': "another of its kind",
+    'export "ANTHROPIC_API_KEY=$(ssh workstation cat .shammah/serve-token)"': "another machine's token",
 }
 """What is no command of ours, and where else it is seen to work, or why nowhere."""
 
+TEACHES, SERVES = "tests/whole/test_teach.py runs it", "tests/whole/test_serve_process.py runs it"
+
 PARSED = {
+    "shammah examples purge --source mcp": TEACHES,
+    "shammah mcp": "tests/whole/test_mcp.py runs it",
+    "shammah serve": SERVES,
+    "shammah serve --detach": SERVES,
+    "shammah serve status": SERVES,
+    "shammah serve stop": SERVES,
+    "shammah teach": TEACHES,
+    'shammah teach "our make targets" --budget 0.20': TEACHES,
+    'shammah teach "our make targets" --rounds 5 --budget 0.20 --accept': TEACHES,
     'shammah train --launch "accelerate launch --multi_gpu --num_processes 2"': "tests/whole/test_launch.py runs it",
     'shammah train --launch "accelerate launch --use_fsdp --num_processes 2"': "tests/trainer/test_spread.py runs it",
     'shammah train --launch "accelerate launch --multi_gpu --num_machines 2 --num_processes 2 --machine_rank 0'
@@ -49,7 +68,7 @@ TYPED = {"shammah chat": "list hidden files\n"}
 """What is typed into a command here."""
 
 # Placeholders of the prose, where a command is not run.
-STAND_INS = {"NUMBER": "3", "RATING": "good", "AMOUNT": "3GB"}
+STAND_INS = {"ID": "1", "NUMBER": "3", "RATING": "good", "AMOUNT": "3GB"}
 
 
 def test_what_is_not_run_is_named_with_a_reason_and_nothing_else_is() -> None:

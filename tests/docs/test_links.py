@@ -10,6 +10,9 @@ import pytest
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, links, spans
 
 OWN = re.compile(r"shammah(_convert|_trainer)?(\.\w+)+")
+SPAN_ATTRIBUTES = {"shammah.route", "shammah.reason", "shammah.adapters"}
+"""What OpenTelemetry hears of, by names that look like modules."""
+
 HOUSE = ROOT / "docs" / "house.md"
 ROOMS = ("runtime/shammah", "convert/shammah_convert", "trainer/shammah_trainer")
 
@@ -33,7 +36,7 @@ def test_every_link_within_the_house_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_every_name_of_the_code_is_one(page: Path) -> None:
     for span in spans(page):
-        if OWN.fullmatch(span) and not span.endswith((".db", ".gguf")):
+        if OWN.fullmatch(span) and span not in SPAN_ATTRIBUTES and not span.endswith((".db", ".gguf")):
             found(span)
 
 

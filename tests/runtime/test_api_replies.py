@@ -54,6 +54,12 @@ def test_each_api_has_its_word_for_the_end(finish: Finish, openai: str, anthropi
     assert Messages().whole(whole)["stop_reason"] == anthropic
 
 
+def test_anthropics_clients_hear_which_stop_sequence_came() -> None:
+    whole = replace(WHOLE, stop_text="END")
+    assert [Messages().whole(whole)[name] for name in ("stop_reason", "stop_sequence")] == ["stop_sequence", "END"]
+    assert stream(Messages(), "hello", whole=whole)[-2]["delta"]["stop_sequence"] == "END"
+
+
 def test_a_call_is_a_call_in_both() -> None:
     whole = replace(WHOLE, text="", calls=(ROME,))
     choice = Chat().whole(whole)["choices"][0]
@@ -114,4 +120,4 @@ def test_clients_try_again_where_that_may_help_alone() -> None:
 
 
 def test_an_error_says_what_to_do_next() -> None:
-    assert of_error(KeyMissing("the teacher has no key")).message.startswith("The teacher has no key. Set ANTHROPIC")
+    assert of_error(KeyMissing("the teacher has no key")).message.startswith("the teacher has no key. Set ANTHROPIC")

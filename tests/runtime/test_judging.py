@@ -206,5 +206,5 @@ def test_the_worst_case_of_a_judgement_holds_the_schema_too(journal: Journal) ->
         teacher = side(server)
         bare = replace(teacher, max_usd_per_day=teacher.worst_cost_usd(question.context))
         with pytest.raises(BudgetReached):
-            bare.complete(journal, question, lambda _: None, schema=SCHEMA)
+            bare.complete(journal, question, lambda _: None, sampling=Sampling(schema=SCHEMA))
         assert server.requests == []

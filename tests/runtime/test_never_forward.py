@@ -10,7 +10,7 @@ import pytest
 from shammah import config
 from shammah.assistant import Assistant
 from shammah.errors import ConfigError, StaysHere
-from shammah.feedback import Feedback, rate
+from shammah.feedback import Feedback, may_hear, rate
 from shammah.generation import Sampling
 from shammah.journal import Journal
 from shammah.judging import Judge
@@ -57,6 +57,8 @@ def ask(journal: Journal, teacher: Scripted, text: str, **request: Any) -> Outco
         ("list files", {"system": "You work for Acme."}),
         ("list files at acme", {"forced": Side.LOCAL}),
         ("and why?", {"is_private": True}),
+        ("and why?", {"sampling": Sampling(stop=("Acme",))}),
+        ("and why?", {"sampling": Sampling(schema={"type": "string", "enum": ["acme"]})}),
     ],
 )
 def test_a_conversation_that_matches_is_answered_here_and_never_compared(
@@ -174,3 +176,29 @@ def test_what_is_no_list_of_texts_is_refused(tmp_path: Path, value: str) -> None
     with pytest.raises(ConfigError) as caught:
         settings(tmp_path, f"[privacy]\nnever_forward = {value}\n")
     assert "a list of regular expressions" in caught.value.hint or "is unknown" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'the tool says {"firm": "M\\u00fcller"}',
+        'the tool says {"firm": "M\\\\u00fcller"}',
+        "the file is Mu\u0308ller.txt",
+        '{"path": "m\u00fcller\\/x"}',
+    ],
+)
+def test_a_pattern_is_found_however_a_tool_writes_it(text: str) -> None:
+    assert Patterns(("m\u00fcller",)).match(text)
+    assert Patterns(("mu\u0308ller",)).match(text)
+
+
+def test_a_pattern_is_found_over_the_lines_of_a_tools_argument() -> None:
+    assert Patterns((r"acme\s+corp",)).match('{"text": "about acme\\ncorp"}')
+    assert Patterns((r"c:\\acme",)).match('{"file": "C:\\\\Acme"}')
+
+
+@pytest.mark.parametrize("note", ["ask acme", "as in password=acme2Grow!x"])
+def test_a_note_that_matches_is_not_for_the_teacher(journal: Journal, note: str) -> None:
+    question = known(journal, "list files")
+    assert not may_hear(Feedback(Rating.CRITICAL, note), question, NEVER)
+    assert may_hear(Feedback(Rating.CRITICAL, "be short"), question, NEVER)

@@ -57,6 +57,7 @@ def test_the_client_speaks_louder() -> None:
         messages=[{"role": "developer", "content": "Be long."}, *HELLO],
         max_completion_tokens=7,
         temperature=0,
+        top_p=0.9,
         seed=-1,
         stop="END",
         stream=True,
@@ -64,7 +65,7 @@ def test_the_client_speaks_louder() -> None:
     )
     assert wanted.messages[0].content == "Be long."
     assert (wanted.sampling.max_tokens, wanted.sampling.temperature, wanted.max_tokens) == (7, 0.0, 7)
-    assert wanted.sampling.seed == 2**63 - 1
+    assert (wanted.sampling.seed, wanted.sampling.top_p) == (2**63 - 1, 0.9)
     assert wanted.sampling.stop == ("END",)
     assert wanted.streams
     assert wanted.includes_usage
@@ -133,7 +134,7 @@ def test_any_json_object_is_a_grammar() -> None:
         ({"n": 2}, "n"),
         ({"logprobs": True}, "logprobs"),
         ({"logit_bias": {"5": 1}}, "logit_bias"),
-        ({"top_p": 0.5}, "top_p"),
+        ({"top_p": 1.5}, "top_p"),
         ({"frequency_penalty": 1}, "frequency_penalty"),
         ({"temperature": 3}, "temperature"),
         ({"max_tokens": 0}, "max_tokens"),
@@ -153,7 +154,7 @@ def test_what_cannot_be_done_is_refused_by_its_name(fields: dict[str, Any], para
 
 
 def test_what_decides_nothing_is_let_in() -> None:
-    assert chat(temperature=0, top_p=0.5, n=1, metadata={"a": "b"}, store=False, reasoning_effort="low", logit_bias={})
+    assert chat(n=1, metadata={"a": "b"}, store=False, reasoning_effort="low", logit_bias={})
 
 
 def test_a_prompt_is_a_question() -> None:

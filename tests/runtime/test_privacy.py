@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shammah.generation import Chunk, End, Finish
+from shammah.generation import Chunk, End, Finish, Sampling
 from shammah.privacy import Redactor
+from shammah.tool_text import Call, read_said, said
 from shammah_convert.chat import Message
 
 _RANDOM = random.Random(7)
@@ -334,3 +335,64 @@ def test_whatever_is_redacted_is_restored(pieces: list[str]) -> None:
 def test_no_secret_survives_among_others(secrets: list[str], noise: str) -> None:
     redacted = Redactor().redact("\n".join([noise, *secrets]))
     assert not [secret for secret in secrets if secret in redacted]
+
+
+def test_a_secret_is_replaced_also_before_the_message_that_gives_it_away() -> None:
+    word = "hunter" + "2Xy9"
+    redactor = Redactor()
+    found = redactor.redact_all([Message("user", f"is {word} strong"), Message("user", f"my password: {word}")])
+    assert [message.content for message in found] == ["is <SECRET_1> strong", "my password: <SECRET_1>"]
+
+
+def call(**arguments: object) -> str:
+    return said("I write.", [Call("write", arguments)])
+
+
+@pytest.mark.parametrize("secret", [_PEM, "C:" + "\\\\x" + SECRETS["github"]])
+def test_a_call_with_a_secret_stays_json_and_has_it_back(secret: str) -> None:
+    redactor = Redactor()
+    text = call(file="~/.key", content=f"# mine\n{secret}\n")
+    redacted = redactor.redact(text)
+    (found,) = read_said(redacted)[1]
+    assert secret not in str(found.arguments["content"])
+    assert "SECRET_" in str(found.arguments["content"])
+    assert redactor.restore(redacted) == text
+
+
+def test_a_call_of_the_teacher_with_a_secret_of_many_lines_is_json() -> None:
+    redactor = Redactor()
+    redactor.redact(_PEM)
+    chunks = [Chunk("\n" + call(content="<SECRET_1>")), Chunk(end=End(Finish.STOP, 1, 1))]
+    restored = "".join(chunk.text for chunk in redactor.restore_stream(iter(chunks)))
+    (found,) = read_said(restored)[1]
+    assert found.arguments == {"content": _PEM}
+
+
+def test_a_call_that_comes_in_pieces_is_restored_as_a_whole() -> None:
+    redactor = Redactor()
+    redactor.redact(_PEM)
+    text = "Now:\n" + call(content="<SECRET_1>") + "\nDone."
+    chunks = [*map(Chunk, text), Chunk(end=End(Finish.STOP, 1, 1))]
+    restored = "".join(chunk.text for chunk in redactor.restore_stream(iter(chunks)))
+    assert restored == redactor.restore(text)
+    assert read_said(restored)[1][0].arguments == {"content": _PEM}
+
+
+def test_a_password_in_a_call_is_known_by_its_fields_name() -> None:
+    redacted = Redactor().redact(call(user="me", password=_PASSWORD, deep=[{"api_key": SECRETS["openai"]}]))
+    (found,) = read_said(redacted)[1]
+    assert found.arguments == {"user": "me", "password": "<SECRET_1>", "deep": [{"api_key": "<SECRET_2>"}]}
+
+
+def test_a_call_without_secrets_stays_as_it_was_written() -> None:
+    text = '<tool_call>\n{"name":"ls",  "arguments": {}}\n</tool_call>'
+    assert Redactor().redact(text) == text
+
+
+def test_what_is_wanted_of_an_answer_holds_no_secret() -> None:
+    key = SECRETS["openai"]
+    schema = {"type": "object", "properties": {"key": {"const": key, "maxLength": 3}}}
+    redactor = Redactor()
+    found = redactor.redact_sampling(Sampling(schema=schema, stop=("END", key)))
+    assert found.stop == ("END", "<SECRET_1>")
+    assert found.schema == {"type": "object", "properties": {"key": {"const": "<SECRET_1>", "maxLength": 3}}}

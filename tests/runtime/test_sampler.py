@@ -63,3 +63,19 @@ def test_a_drawn_token_gets_its_own_probability(powers: Powers) -> None:
 
 def test_without_the_kernel_numpy_does_it(tmp_path: Path) -> None:
     assert isinstance(native.powers(VOCABULARY, tmp_path), NumpyPowers)
+
+
+@pytest.mark.parametrize(
+    ("shares", "top_p", "wanted"),
+    [((0.5, 0.3, 0.2), 0.75, {0, 1}), ((0.5, 0.3, 0.2), 0.0, {0}), ((0.5, 0.3, 0.2), 1.0, {0, 1, 2})],
+)
+def test_a_draw_is_from_the_nucleus(shares: tuple[float, ...], top_p: float, wanted: set[int]) -> None:
+    row = np.log(np.array(shares)).astype(np.float32)
+    drawn = {Sampler(Sampling(1, 1.0, seed, top_p=top_p), NumpyPowers(3)).choose(row)[0] for seed in range(60)}
+    assert drawn == wanted
+
+
+def test_a_nucleus_that_is_wide_is_whole(powers: Powers) -> None:
+    row = np.zeros(VOCABULARY, dtype=np.float32)
+    drawn = {Sampler(Sampling(1, 1.0, seed, top_p=0.5), powers).choose(row)[0] for seed in range(40)}
+    assert len(drawn) > 30  # from 6,501 tokens

@@ -21,9 +21,9 @@ WHOLE = Whole(Head("ab12", "shammah"), "another secret", (), Finish.STOP, 12, 3,
 PARENT = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def memory() -> InMemorySpanExporter:
-    """What the process's one provider exports."""
+    """What the process's one provider exports; a second one would hear nothing."""
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
@@ -56,6 +56,14 @@ def test_no_text_is_in_a_span(exporter: InMemorySpanExporter) -> None:
     with spans.span("chat", "shammah", {}, spans.asked(WANTED)) as marks:
         marks.mark(spans.answered(WHOLE))
     assert "secret" not in the_one(exporter)[0].to_json()
+
+
+def test_a_secret_among_the_stop_texts_is_not_in_a_span(exporter: InMemorySpanExporter) -> None:
+    token = "ghp_" + "a1B2c3" * 6
+    wanted = Wanted("shammah", Way(), (), Sampling(stop=("END", token)))
+    with spans.span("chat", "shammah", {}, spans.asked(wanted)):
+        pass
+    assert the_one(exporter)[1]["gen_ai.request.stop_sequences"] == ("END", "<SECRET_1>")
 
 
 def test_it_lies_under_the_clients_own_span(exporter: InMemorySpanExporter) -> None:

@@ -288,3 +288,9 @@ def test_after_a_hundred_questions_there_is_a_checkpoint(journal: Journal, setti
         Worker(settings, journal).work()
     (made,) = journal.checkpoints.all(base.sha256)
     assert (made.questions, made.why) == (CHECKPOINT_QUESTIONS, "100 questions")
+
+
+def test_a_setting_that_was_changed_is_heeded_by_the_next_job(journal: Journal, settings: config.Settings) -> None:
+    forwarded(journal, settings, teacher="")
+    Worker(settings, journal, lambda: replace(settings, offline=True)).work()
+    assert state_of(journal) == [("queued", "offline")]

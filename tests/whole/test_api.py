@@ -126,6 +126,26 @@ def test_a_streamed_call_comes_whole(client: openai.OpenAI) -> None:
     assert not any(delta.content for delta in deltas)
 
 
+def test_an_answer_may_be_sent_back_as_it_came(client: openai.OpenAI) -> None:
+    reply = client.chat.completions.create(
+        model="shammah:local", messages=QUESTION, tools=[WEATHER], tool_choice="required"
+    )
+    said: Any = reply.choices[0].message
+    result: Any = {"role": "tool", "tool_call_id": said.tool_calls[0].id, "content": "dry"}
+    again = client.chat.completions.create(
+        model="shammah:local", messages=[*QUESTION, said, result], tools=[WEATHER], max_tokens=5
+    )
+    assert again.usage is not None
+    assert reply.usage is not None
+    assert again.usage.prompt_tokens > reply.usage.prompt_tokens
+
+
+def test_the_clients_helpers_work(client: openai.OpenAI) -> None:
+    with client.chat.completions.stream(model="shammah:local", messages=QUESTION) as stream:
+        final = stream.get_final_completion()
+    assert (final.choices[0].message.content or "").startswith(SAID)
+
+
 def test_an_answer_is_json_where_that_is_wanted(client: openai.OpenAI) -> None:
     form: Any = {"type": "json_schema", "json_schema": {"name": "place", "schema": CITY}}
     reply = client.chat.completions.create(model="shammah:local", messages=QUESTION, response_format=form)
@@ -175,6 +195,14 @@ def test_the_client_is_told_which_field_is_wrong(client: openai.OpenAI, fields: 
 def test_a_body_that_is_no_object_is_refused(serving: Serving, body: bytes) -> None:
     status, reply, _ = serving.http("POST", "/v1/chat/completions", body)
     assert (status, reply["error"]["code"]) == (400, "invalid_json")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/v1/files", 404), ("GET", "/v1/chat/completions", 405)]
+)
+def test_what_is_not_served_says_so(serving: Serving, method: str, path: str, status: int) -> None:
+    found, reply, _ = serving.http(method, path)
+    assert (found, f"{method} {path} is not served here" in reply["error"]["message"]) == (status, True)
 
 
 def test_without_a_key_the_teacher_does_not_answer(client: openai.OpenAI) -> None:

@@ -10,6 +10,9 @@ import pytest
 
 from shammah.serve.token import token_of
 from tests.anthropic_server import Answer, AnthropicServer, Behaviour, CutClean, Status
+from tests.asked import Asked, judge
+from tests.known import record_seedling
+from tests.many import ask_again
 from tests.serving import Serving
 from tests.whole.command import Home
 
@@ -82,6 +85,12 @@ def test_a_stream_says_the_same_piece_by_piece(desk: Desk) -> None:
     assert final.usage.output_tokens == whole.usage.output_tokens
 
 
+def test_it_is_said_which_stop_sequence_came(desk: Desk) -> None:
+    message = desk.asks("shammah:local", stop_sequences=["nothing", " --soft"])
+    assert (message.content[0].text, message.stop_reason) == ("git reset", "stop_sequence")
+    assert message.stop_sequence == " --soft"
+
+
 def test_a_call_is_forced(desk: Desk) -> None:
     message = desk.asks("shammah:local", tools=[WEATHER], tool_choice={"type": "any"})
     (block,) = message.content
@@ -130,6 +139,16 @@ def test_what_came_of_a_tool_reaches_the_teacher(desk: Desk) -> None:
     assert message.content[0].text == "It is dry."
     asked, came = desk.heard["messages"][1:]
     assert (asked["content"][0]["name"], came["content"][0]["content"]) == ("weather", "dry")
+
+
+def test_an_answer_may_be_sent_back_as_it_came(desk: Desk) -> None:
+    desk.answer = CALL
+    message = desk.asks("shammah:teacher", tools=[WEATHER])
+    result = {"type": "tool_result", "tool_use_id": message.content[1].id, "content": "dry"}
+    turns: Any = [*QUESTION, {"role": "assistant", "content": message.content}, {"role": "user", "content": [result]}]
+    desk.answer = Answer("It is dry.")
+    assert desk.asks("shammah:teacher", tools=[WEATHER], messages=turns).content[0].text == "It is dry."
+    assert [block["type"] for block in desk.heard["messages"][1]["content"]] == ["text", "tool_use"]
 
 
 def test_a_call_of_the_teacher_streams_to_openais_client(desk: Desk) -> None:
@@ -194,3 +213,23 @@ def test_a_daemon_is_another_ones_teacher(
         status, reply, headers = pupil.http("POST", "/v1/chat/completions", body)
     assert (status, headers["x-shammah-route"]) == (200, "teacher")
     assert reply["choices"][0]["message"]["content"].startswith(SAID)
+
+
+def test_a_draft_that_could_be_replaced_comes_when_it_is_accepted(
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = Home.used(tmp_path_factory.mktemp("learnt"))
+    with home.journal() as journal:
+        lineage = record_seedling(journal).sha256
+        for _ in range(40):
+            question, _ = judge(journal, Asked(lineage=lineage), is_good=True)
+        ask_again(journal, question, 200)
+    before = len(desk.teacher.requests)
+    with Serving(home, worker__enabled=False, quality__max_bad_rate="off") as serving:
+        body = {"model": "shammah", "messages": QUESTION, "stream": True}
+        status, text, headers = serving.http("POST", "/v1/chat/completions", body)
+    chunks = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
+    assert (status, headers["x-shammah-route"], len(desk.teacher.requests)) == (200, "local", before)
+    pieces = [chunk["choices"][0]["delta"].get("content") for chunk in chunks]
+    assert [piece for piece in pieces if piece] == [chunks[-1]["shammah"]["answer"]]
+    assert chunks[-1]["shammah"]["reason"] == "local_confident"

@@ -63,6 +63,11 @@ async def _conversation(home: Home) -> None:
         analysed = await _called(session, "analyze_model")
         assert analysed["tests"] == 0
 
+        (home.path / "config.toml").write_text('[privacy]\nnever_forward = ["."]\n')
+        kept = await session.call_tool("query_local_model", {"question": UNDO})
+        assert kept.is_error
+        assert "never_forward" in kept.content[0].text  # type: ignore[union-attr]
+
 
 async def _called(session: ClientSession, name: str, **arguments: Any) -> dict[str, Any]:
     """A result that fits its schema, the same as text and as structure."""

@@ -59,7 +59,7 @@ def give(said: "Feedback", question: "Question", journal: "Journal", settings: c
     from shammah import schedule
 
     needs_target = said.rating.is_rejection and not said.target
-    may_ask = needs_target and _may_hear(said, question, settings) and _has_teacher(settings)
+    may_ask = needs_target and path.may_hear(said, question, settings.privacy.never_forward) and _has_teacher(settings)
     new = path.rate(journal, question, said, may_ask)
     due = schedule.consider(journal, settings)
     summary = _summary(new, question, journal, settings)
@@ -97,12 +97,6 @@ def _question(journal: "Journal", id: str | None) -> "Question":
     if question is None:
         raise UsageError("there is no answer to rate", hint='Ask first: shammah ask "..."')
     return question
-
-
-def _may_hear(said: "Feedback", question: "Question", settings: config.Settings) -> bool:
-    """Whether Claude may be told of the conversation, and of the note."""
-    texts = [message.content for message in question.context]
-    return not settings.privacy.never_forward.meet([*texts, said.note])
 
 
 def _has_teacher(settings: config.Settings) -> bool:

@@ -29,10 +29,14 @@ def mcp(offline: Offline = False, model: Model = None) -> None:
     """
     if importlib.util.find_spec("mcp") is None:
         raise McpMissing("the package mcp is not installed")
-    settings = config.load(offline=offline or None, model__path=model)
+
+    def read() -> config.Settings:
+        return config.load(offline=offline or None, model__path=model)
+
+    read()  # what is wrong is said before anybody waits
     from shammah.teaching import stdio
 
-    stdio.serve(lambda: _room(settings))
+    stdio.serve(_room, read)
 
 
 @contextlib.contextmanager

@@ -30,6 +30,15 @@ class Quarantine:
         found = self._db.execute("SELECT prompt FROM examples ORDER BY created, rowid")
         return [_said(row["prompt"]) for row in found]
 
+    def told(self, author: str) -> list[str]:
+        """The questions that whoever teaches knows: those that came by `teach`, and what else an author wrote."""
+        found = self._db.execute(
+            "SELECT e.prompt FROM examples e JOIN provenance p ON p.example = e.id"
+            " WHERE e.source = 'teach' OR p.author = ? ORDER BY e.created, e.rowid",
+            (author,),
+        )
+        return [_said(row["prompt"]) for row in found]
+
     def tests(self) -> list[TestQuestion]:
         """The questions that are never learnt, oldest first."""
         found = self._db.execute(

@@ -65,7 +65,6 @@ class Writing:
         finish = finish or self.finish
         assert finish is not None, "an answer that goes on has no end"
         is_cut = self._stops.is_hit  # the bytes that were waited for may have made a stop text whole
-        return Chunk(
-            text + self._stops.rest(),
-            end=End(Finish.STOP if is_cut else finish, prompt_tokens, self.written, adapters=adapters),
-        )
+        finish, hit = Finish.STOP if is_cut else finish, self._stops.hit
+        end = End(finish, prompt_tokens, self.written, adapters=adapters, stop_text=hit)
+        return Chunk(text + self._stops.rest(), end=end)

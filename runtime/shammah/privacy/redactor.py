@@ -2,10 +2,12 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from shammah.generation import Chunk
+from shammah.generation import Chunk, Sampling
+from shammah.privacy import structured
 from shammah.privacy.finding import find, occurrences
 from shammah.privacy.spans import PLACEHOLDER, Span, merged
 from shammah_convert.chat import Message
@@ -33,33 +35,79 @@ class Redactor:
     def redact(self, text: str) -> str:
         """The text with every secret that is found replaced."""
         self._take(text)
-        pieces, done = [], 0
-        for start, end in self._spans(text):
-            pieces += [text[done:start], self._placeholder(text[start:end])]
-            done = end
-        return "".join([*pieces, text[done:]])
+        return "".join(
+            self._replaced(piece, self._spans(piece)) if call is None else self._redact_call(piece, call)
+            for piece, call in structured.pieces(text)
+        )
 
     def redact_all(self, messages: Iterable[Message]) -> list[Message]:
-        """A conversation with every secret replaced."""
+        """A conversation with every secret replaced, also before the place that gives it away."""
         messages = list(messages)
         for message in messages:
             self._take(message.content)
-        return [replace(message, content=self.redact(message.content)) for message in messages]
+        before = self.count
+        redacted = [self.redact(message.content) for message in messages]
+        if self.count > before:
+            redacted = [self.redact(message.content) for message in messages]
+        return [replace(message, content=text) for message, text in zip(messages, redacted, strict=True)]
+
+    def redact_sampling(self, sampling: Sampling) -> Sampling:
+        """What is wanted of an answer, with every secret replaced in what goes to the teacher."""
+        schema = None if sampling.schema is None else self._redact_object(dict(sampling.schema))
+        return replace(sampling, schema=schema, stop=tuple(map(self.redact, sampling.stop)))
 
     def restore(self, text: str) -> str:
         """The text with the secrets back in place, for the eyes of the one who typed them."""
+        if not self._placeholders:
+            return text
         secrets = {placeholder: secret for secret, placeholder in self._placeholders.items()}
-        return PLACEHOLDER.sub(lambda match: secrets.get(match[0], match[0]), text)
+        escaped = {placeholder: structured.within(secret) for placeholder, secret in secrets.items()}
+        return "".join(
+            _put_back(piece, secrets if call is None else escaped) for piece, call in structured.pieces(text)
+        )
 
     def restore_stream(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """Restore a stream, wherever chunk borders fall."""
         held = ""
         for chunk in chunks:
             held += chunk.text
-            start = held.rfind("<", -_LONGEST_PLACEHOLDER)
-            is_open = start >= 0 and ">" not in held[start:] and chunk.end is None
-            ready, held = (held[:start], held[start:]) if is_open else (held, "")
-            yield replace(chunk, text=self.restore(ready))
+            ready = len(held) if chunk.end is not None else self._whole(held)
+            yield replace(chunk, text=self.restore(held[:ready]))
+            held = held[ready:]
+
+    def _whole(self, text: str) -> int:
+        """How much of a stream's text can be restored before the rest is there: no half placeholder, no half call."""
+        start = text.rfind("<", -_LONGEST_PLACEHOLDER)
+        call = text.rfind(structured.OPEN) if self._placeholders else -1
+        if call >= 0 and structured.CLOSE not in text[call:]:
+            return call
+        return start if start >= 0 and ">" not in text[start:] else len(text)
+
+    def _redact_call(self, text: str, call: Any) -> str:
+        """A call's JSON with its secrets replaced; where that leaves one, as the text that it is."""
+        redacted = self._redact_object(call)
+        text = text if redacted == call else structured.written(redacted)
+        return self._replaced(text, self._spans(text))
+
+    def _redact_object(self, value: Any) -> Any:
+        """A value of JSON with every secret in its texts replaced."""
+        as_json = structured.written(value)
+        self._take(as_json)
+        found = [*structured.plain(as_json[start:end] for start, end in self._spans(as_json))]
+        for line, at in structured.lines(value):
+            found += [line[max(at, start) : end] for start, end in self._spans(line) if end > at]
+        texts = list(structured.texts(value))
+        for secret in found:
+            if any(secret in text for text in texts):
+                self._placeholder(secret)
+        return structured.changed(value, lambda text: self._replaced(text, merged(self._again(text))))
+
+    def _replaced(self, text: str, spans: Iterable[Span]) -> str:
+        pieces, done = [], 0
+        for start, end in spans:
+            pieces += [text[done:start], self._placeholder(text[start:end])]
+            done = end
+        return "".join([*pieces, text[done:]])
 
     def _take(self, text: str) -> None:
         """Never use a placeholder that somebody typed."""
@@ -71,14 +119,15 @@ class Redactor:
         found = [
             span for span in find(text) if ours.isdisjoint(PLACEHOLDER.findall(text, *span))
         ]  # a text may come twice
-        # What was found once is a secret wherever it stands, unless it is so short that words contain it.
-        secrets = {text[start:end] for start, end in found} | set(self._placeholders)
-        for secret in secrets:
+        return merged([*found, *self._again(text, {text[start:end] for start, end in found})])
+
+    def _again(self, text: str, found: Iterable[str] = ()) -> Iterator[Span]:
+        """Where secrets stand that are known: found once, secret everywhere, unless they are parts of words."""
+        for secret in {*found, *self._placeholders}:
             if len(secret) >= SHORTEST_ANYWHERE:
-                found += occurrences(secret, text)
+                yield from occurrences(secret, text)
             elif len(secret) >= SHORTEST_WORD:
-                found += [match.span() for match in re.finditer(rf"(?<!\w){re.escape(secret)}(?!\w)", text)]
-        return merged(found)
+                yield from (match.span() for match in re.finditer(rf"(?<!\w){re.escape(secret)}(?!\w)", text))
 
     def _placeholder(self, secret: str) -> str:
         if secret not in self._placeholders:
@@ -87,3 +136,7 @@ class Redactor:
             self._placeholders[secret] = placeholder
             self._taken.add(placeholder)
         return self._placeholders[secret]
+
+
+def _put_back(text: str, secrets: Mapping[str, str]) -> str:
+    return PLACEHOLDER.sub(lambda match: secrets.get(match[0], match[0]), text)

@@ -260,6 +260,7 @@ def _asked(request: Request) -> Asked:
         session=request.session,
         forced=request.forced.value if request.forced else "",
         history=tuple((message.role, message.content) for message in request.history),
+        is_private=request.is_private,
         seed=request.sampling.seed,
         hears_price=sys.stderr.isatty(),
     )

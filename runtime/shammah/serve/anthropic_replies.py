@@ -29,8 +29,7 @@ class Messages:
         blocks: list[Object] = [{"type": "text", "text": whole.text}] if whole.text or not whole.calls else []
         blocks += [_block(call) | {"input": dict(call.arguments)} for call in whole.calls]
         usage = {"input_tokens": whole.prompt_tokens, "output_tokens": whole.completion_tokens}
-        ended = {"stop_reason": _stop(whole), "stop_sequence": None}
-        return _message(whole.head, blocks, usage) | ended | {"shammah": whole.told}
+        return _message(whole.head, blocks, usage) | _ended(whole) | {"shammah": whole.told}
 
     def opening(self, head: Head) -> Iterator[str]:
         """The message, still empty; how many tokens were read is told at its end."""
@@ -59,8 +58,7 @@ class Messages:
             yield from self._open({"type": "text", "text": ""})
         yield from self._close()
         usage = {"input_tokens": whole.prompt_tokens, "output_tokens": whole.completion_tokens}
-        delta = {"stop_reason": _stop(whole), "stop_sequence": None}
-        yield event({"type": "message_delta", "delta": delta, "usage": usage, "shammah": whole.told})
+        yield event({"type": "message_delta", "delta": _ended(whole), "usage": usage, "shammah": whole.told})
         yield event({"type": "message_stop"})
 
     def failing(self, failure: Failure) -> Iterator[str]:
@@ -100,5 +98,10 @@ def _block(call: Call) -> Object:
     return {"type": "tool_use", "id": call_id("toolu"), "name": call.name}
 
 
-def _stop(whole: Whole) -> str:
-    return "tool_use" if whole.calls else _STOPS.get(whole.finish, "end_turn")
+def _ended(whole: Whole) -> Object:
+    """Why an answer ended."""
+    if whole.calls:
+        return {"stop_reason": "tool_use", "stop_sequence": None}
+    if whole.stop_text:
+        return {"stop_reason": "stop_sequence", "stop_sequence": whole.stop_text}
+    return {"stop_reason": _STOPS.get(whole.finish, "end_turn"), "stop_sequence": None}

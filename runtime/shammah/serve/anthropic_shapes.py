@@ -90,7 +90,7 @@ REQUESTS: Drawn = {
             "max_tokens": whole(1, MOST_TOKENS),
             "stream": or_null(FLAG),
             "temperature": or_null(number(0, 1)),
-            "top_p": told(or_null(number(0, 1)), "1, unless the temperature is 0."),
+            "top_p": or_null(number(0, 1)),
             "top_k": told(or_null(COUNT), "1 is greedy; others are refused, unless the temperature is 0."),
             "stop_sequences": or_null(list_of(SAID, most=MOST_STOPS)),
             "metadata": or_null(record({"user_id": or_null(TEXT)})),

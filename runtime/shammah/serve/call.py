@@ -11,6 +11,7 @@ from shammah.amounts import Memory
 from shammah.asked import Asked
 from shammah.config import Settings
 from shammah.given import Given
+from shammah.patterns import Patterns
 
 # What a command's environment says beyond its settings: keys, addresses, proxies. It goes to the daemon, which is the
 # same user's, for one answer and what that leaves to the background; it is neither logged nor stored.
@@ -82,7 +83,18 @@ def changed(settings: Settings) -> Iterator[tuple[str, Any]]:
     plain = _values(Settings(home=settings.home))
     for name, value in _values(settings).items():
         if value != plain[name]:
-            yield name, str(value) if isinstance(value, Memory) else value
+            yield name, _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it, and as it is read again."""
+    match value:
+        case Memory():
+            return str(value)
+        case Patterns():
+            return list(value.texts)
+        case _:
+            return value
 
 
 def _values(settings: Settings) -> dict[str, Any]:

@@ -67,8 +67,8 @@ class Completing:
 
     def _answer(self, put: Put, stop: threading.Event) -> Whole:
         house = self._house
-        with house.answering(stop), Journal(house.settings.home) as journal:
-            with Precedence(house.settings.home, journal) as precedence:
+        with house.answering(stop), Journal(house.home) as journal:
+            with Precedence(house.home, journal) as precedence:
                 outcome = self._outcome(journal, precedence, put, stop)
             house.counters.answered(outcome.answer.side, outcome.answer.finish)
         return _whole(self._wanted, self._head, outcome)
@@ -138,6 +138,7 @@ def _whole(wanted: Wanted, head: Head, outcome: Outcome) -> Whole:
         prompt_tokens=shown.prompt_tokens,
         completion_tokens=shown.completion_tokens,
         told=telling.as_object(outcome),
+        stop_text=outcome.stop_text,
     )
 
 

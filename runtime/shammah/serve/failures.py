@@ -20,7 +20,6 @@ from shammah.errors import (
     UsageError,
 )
 from shammah.serve.wanted import Object, Refused
-from shammah.teaching.schema import BadArgument
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +54,14 @@ class Failure:
             "error": {"message": self.message, "type": kind, "param": self.param or None, "code": self.code or None}
         }
 
-    def as_own(self) -> Object:
-        """In a form that clients of both read."""
-        told = {"type": self.kind, "message": self.message, "param": self.param or None, "code": self.code or None}
-        return {"type": "error", "error": told}
-
     def as_anthropic(self) -> Object:
         """In Anthropic's form."""
         return {"type": "error", "error": {"type": self.kind, "message": self.message}}
+
+    def as_both(self) -> Object:
+        """In a form that the clients of both read."""
+        told = {"message": self.message, "param": self.param or None, "code": self.code or None}
+        return {"type": "error", "error": {"type": self.kind, **told}}
 
 
 _OPENAI: Mapping[str, str] = {
@@ -78,8 +77,8 @@ _KINDS: tuple[tuple[type[ShammahError], int, str, str], ...] = (
     (KeyMissing, 403, "permission_error", "teacher_key_missing"),
     (BudgetReached, 429, "billing_error", "insufficient_quota"),
     (TeacherError, 502, "api_error", "teacher_failed"),
-    (TrainingError, 409, "invalid_request_error", "no_training"),
     (NothingVerified, 422, "api_error", "nothing_verified"),
+    (TrainingError, 409, "invalid_request_error", "training_refused"),
     (AdapterError, 409, "invalid_request_error", "adapter_unusable"),
     (EngineError, 503, "overloaded_error", "engine_failed"),
     (ServeError, 503, "overloaded_error", "model_not_ready"),
@@ -106,7 +105,4 @@ def of_error(error: ShammahError) -> Failure:
 
 def _in_words(error: ShammahError) -> str:
     """The error with what to do next."""
-    text = f"{error}"
-    if isinstance(error, BadArgument):  # begins with an argument's name, which is small
-        return f"{text}. {error.hint}"
-    return f"{text[:1].upper()}{text[1:]}. {error.hint}".strip() if error.hint else text
+    return f"{error}. {error.hint}" if error.hint else str(error)

@@ -45,8 +45,17 @@ class House:
 
     @property
     def settings(self) -> Settings:
-        """Of the daemon; a command brings its own."""
-        return self._served.settings
+        """The daemon's, as they are at this moment: a change is heeded by the next request; a command brings its own.
+
+        Raises:
+            ConfigError: They are wrong by now.
+        """
+        return self._served.now()
+
+    @property
+    def home(self) -> Path:
+        """Where everything is kept."""
+        return self._served.settings.home
 
     @property
     def state(self) -> State:

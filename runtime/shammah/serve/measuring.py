@@ -51,7 +51,7 @@ def _done(work: Work, house: House, body: Object, headers: Mapping[str, str]) ->
 
 def _embed(house: House, body: Object, headers: Mapping[str, str]) -> Object:
     texts = embeddings.texts_of(body)
-    with Journal(house.settings.home) as journal, spans.span("embeddings", body["model"], headers, {}) as marks:
+    with Journal(house.home) as journal, spans.span("embeddings", body["model"], headers, {}) as marks:
         parts = _parts(house, journal)
         if parts.embed is None:
             raise embeddings.missing()
@@ -62,7 +62,7 @@ def _embed(house: House, body: Object, headers: Mapping[str, str]) -> Object:
 
 def _count(house: House, body: Object, _: Mapping[str, str]) -> Object:
     messages = anthropic_messages.counted(body, defaults_of(house.settings))
-    with Journal(house.settings.home) as journal:
+    with Journal(house.home) as journal:
         return {"input_tokens": _tokens(_parts(house, journal), messages)}
 
 

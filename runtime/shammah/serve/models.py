@@ -43,7 +43,7 @@ def models_of(house: House) -> Iterator[Object]:
     yield _model(MODEL, begun, "routed")
     yield _model(f"{MODEL}:local", begun, base.name)
     yield _model(f"{MODEL}:teacher", begun, house.settings.teacher.model)
-    with Journal(house.settings.home) as journal:
+    with Journal(house.home) as journal:
         for adapter in journal.adapters.all():
             if adapter.base == base.sha256:
                 made = datetime.fromisoformat(adapter.created)

@@ -12,6 +12,7 @@ from shammah.serve.openai_sampling import refuse_unoffered, sampling_of
 from shammah.serve.wanted import Defaults, Object, Refused, Wanted, way_of
 from shammah.tool_text import Call, Tool
 
+NO_ARGUMENTS: Object = {"type": "object", "properties": {}}
 JSON_ALONE = "Answer with one JSON object and nothing else."
 
 
@@ -50,9 +51,7 @@ def _tools(body: Object) -> tuple[Tool, ...]:
         raise Refused("two tools have the same name", "tools")
     if body.get("tool_choice") == "none":
         return ()
-    return tuple(
-        Tool(f["name"], f.get("description") or "", f.get("parameters") or {"type": "object"}) for f in functions
-    )
+    return tuple(Tool(f["name"], f.get("description") or "", f.get("parameters") or NO_ARGUMENTS) for f in functions)
 
 
 def _choice(body: Object, tools: Sequence[Tool]) -> str:

@@ -23,19 +23,13 @@ def refuse_unoffered(body: Object) -> None:
 
 
 def sampling_of(body: Object, defaults: Defaults, base: Sampling) -> Sampling:
-    """The sampling that a request asks for, over what is settled already.
-
-    Raises:
-        Refused: `top_p` would decide something, as it does not at temperature 0.
-    """
-    seed, given, stop = body.get("seed"), body.get("temperature"), body.get("stop") or ()
-    temperature = float(defaults.temperature if given is None else given)
-    if temperature > 0 and body.get("top_p") not in (None, 1):
-        raise Refused("`top_p` is not offered here, but for 1; use `temperature`", "top_p", "unsupported_parameter")
+    """The sampling that a request asks for, over what is settled already."""
+    seed, temperature, stop, top_p = (body.get(name) for name in ("seed", "temperature", "stop", "top_p"))
     return replace(
         base,
         max_tokens=int(body.get("max_completion_tokens") or body.get("max_tokens") or defaults.max_tokens),
-        temperature=temperature,
+        temperature=float(defaults.temperature if temperature is None else temperature),
+        top_p=1.0 if top_p is None else float(top_p),
         seed=None if seed is None else int(seed) % SEEDS,  # theirs may be negative, ours may not
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
     )

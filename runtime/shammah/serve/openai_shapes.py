@@ -35,7 +35,7 @@ _SAMPLING: Drawn = {
     "model": _MODEL,
     "max_tokens": _TOKENS,
     "temperature": or_null(number(0, 2)),
-    "top_p": told(or_null(number(0, 1)), "1, unless the temperature is 0."),
+    "top_p": or_null(number(0, 1)),
     "seed": or_null(whole(-LARGEST_SEED - 1, LARGEST_SEED)),
     "stop": _STOP,
     "n": told(or_null(whole(1, 1)), "One answer a request."),

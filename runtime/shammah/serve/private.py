@@ -87,7 +87,7 @@ def status(house: House) -> dict[str, Any]:
 def answer(house: House, sent: Call, put: Put, stop: threading.Event) -> None:
     """Answer a command's question, or leave it to the command; every way ends in an event."""
     try:
-        settings = sent.settings(house.settings.home)
+        settings = sent.settings(house.home)
         with Journal(settings.home) as journal, house.answering(stop) as number:
             if why := declined(house, sent, settings, journal):
                 put({"declined": why})

@@ -97,7 +97,7 @@ class Public:
         """Do something with the journal."""
 
         def run() -> T:
-            with Journal(self._house.settings.home) as journal:
+            with Journal(self._house.home) as journal:
                 return work(journal)
 
         return await run_in_threadpool(run)
@@ -112,7 +112,8 @@ def _rate(journal: Journal, settings: Settings, body: dict[str, str]) -> Any:
         raise UsageError(f"no one question has the id {body.get('id', '')!r}", hint="An answer's object has it.")
     said = Feedback(path_of_feedback.NAMES[rating], body.get("note", "").strip(), body.get("answer", "").strip())
     needs_target = said.rating.is_rejection and not said.target
-    new = path_of_feedback.rate(journal, question, said, needs_target and _has_teacher(settings))
+    may_hear = path_of_feedback.may_hear(said, question, settings.privacy.never_forward)
+    new = path_of_feedback.rate(journal, question, said, needs_target and may_hear and _has_teacher(settings))
     due = schedule.consider(journal, settings)
     if settings.worker.enabled and journal.jobs.waiting():
         worker.start(settings.home, settings.offline)

@@ -1,5 +1,6 @@
 """The table of what programs may ask at the port; whoever adds an API adds its routes here."""
 
+from http import HTTPStatus
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -9,8 +10,7 @@ from starlette.routing import Route
 
 from shammah.errors import ShammahError
 from shammah.serve import api, measuring, models, openapi, public, tools
-from shammah.serve.api import refusal
-from shammah.serve.failures import Failure
+from shammah.serve.failures import Failure, of_error
 from shammah.serve.house import House
 
 
@@ -27,17 +27,23 @@ def table(house: House) -> list[Route]:
 
 
 def handlers() -> dict[Any, Any]:
-    """How our errors are answered."""
-    return {ShammahError: _answer, HTTPException: _no_route}
+    """How errors are answered that no route has answered in the words of its own API."""
+    return {ShammahError: _ours, HTTPException: _of_http}
 
 
-async def _answer(_: Request, error: Exception) -> Response:
+async def _ours(_: Request, error: Exception) -> Response:
     assert isinstance(error, ShammahError), "no others are handled here"
-    return refusal(error, Failure.as_own)
+    return _told(of_error(error))
 
 
-async def _no_route(_: Request, error: Exception) -> Response:
+async def _of_http(request: Request, error: Exception) -> Response:
+    """No such path, or no such method of it."""
     assert isinstance(error, HTTPException), "no others are handled here"
-    kind = "not_found_error" if error.status_code == 404 else "invalid_request_error"
-    told = Failure(error.status_code, kind, f"{error.detail}; GET /openapi.json says what there is").as_own()
-    return JSONResponse(told, error.status_code, error.headers)
+    is_missing = error.status_code == HTTPStatus.NOT_FOUND
+    kind = "not_found_error" if is_missing else "invalid_request_error"
+    why = f"{request.method} {request.url.path} is not served here; GET /openapi.json says what is"
+    return _told(Failure(error.status_code, kind, why), error.headers)
+
+
+def _told(failure: Failure, headers: Any = None) -> Response:
+    return JSONResponse(failure.as_both(), failure.status, failure.headers | dict(headers or {}))

@@ -85,6 +85,14 @@ class Served:
                     if not self._users[opened]:
                         del self._users[opened]
 
+    def now(self) -> Settings:
+        """The settings as they are at this moment, but for the model: that is the one which is open.
+
+        Raises:
+            ConfigError: Somebody wrote what is no setting; what it was to be, a private pattern for one, nobody knows.
+        """
+        return replace(self._load(), model=self.settings.model)
+
     def look(self) -> None:
         """Go by the settings as they are now; another model, or an embedder that came, is opened in the background."""
         with self._lock:
@@ -133,8 +141,8 @@ class Served:
                 self._opened = self._open(self.settings)
                 raise
         else:
-            self._opened = self._open(settings)
-            self._retire(old)
+            self._opened, self.settings = self._open(settings), settings
+            self._retire(old)  # those that come meanwhile are the new one's
         _log.info("%s is served now", self._opened.base.name)
 
     def _retire(self, old: Opened) -> None:

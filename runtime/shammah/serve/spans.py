@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shammah import __version__
+from shammah.privacy import Redactor
 from shammah.serve.spoken import Whole
 from shammah.serve.wanted import Wanted
 
@@ -76,7 +77,7 @@ def asked(wanted: Wanted) -> Values:
         "gen_ai.request.max_tokens": sampling.max_tokens,
         "gen_ai.request.temperature": sampling.temperature,
         "gen_ai.request.seed": sampling.seed,
-        "gen_ai.request.stop_sequences": list(sampling.stop) or None,
+        "gen_ai.request.stop_sequences": [Redactor().redact(text) for text in sampling.stop] or None,
         "gen_ai.output.type": "json" if sampling.schema is not None else "text",
     }
 

@@ -34,6 +34,7 @@ class Whole:
 
     Attributes:
         told: The outcome, as `shammah ask --json` says it.
+        stop_text: The one of the wanted stop texts that it ended before; empty for none.
     """
 
     head: Head
@@ -43,6 +44,7 @@ class Whole:
     prompt_tokens: int
     completion_tokens: int
     told: Object
+    stop_text: str = ""
 
     @property
     def fingerprint(self) -> str:

@@ -4,14 +4,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shammah.errors import BudgetReached, KeyMissing, ShammahError
-from shammah.generation import Completion, Finish, Stop, Toolbox, never
+from shammah.errors import BudgetReached, KeyMissing, ShammahError, StaysHere
+from shammah.generation import Completion, Finish, Sampling, Stop, Toolbox, never
 from shammah.journal import Journal
 from shammah.privacy import Redactor
 from shammah.sides import TeacherSide, sent
 from shammah_convert.chat import Message
 
 MOST_TOKENS = 6000
+HINT = "`shammah config show privacy.never_forward` has the patterns."
 
 
 @dataclass(slots=True)
@@ -36,6 +37,10 @@ class Claude:
         """Who teaches; empty where nobody can."""
         return self.side.generator.model if self.side.generator and not self.is_offline else ""
 
+    def keeps(self, text: str) -> bool:
+        """Whether `privacy.never_forward` keeps a text on this machine."""
+        return self.side.stays_here.meet([text])
+
     def ask(
         self,
         messages: Sequence[Message],
@@ -47,6 +52,7 @@ class Claude:
 
         Raises:
             KeyMissing: There is no key, or nothing may leave this machine.
+            StaysHere: `privacy.never_forward` matches something in it.
             BudgetReached: The worst case does not fit what is left.
             TeacherError: No whole answer came.
         """
@@ -56,6 +62,8 @@ class Claude:
                 hint="Give the answers yourself (`pairs`, `reference`), or set ANTHROPIC_API_KEY and go online.",
             )
         side = replace(self.side, max_tokens=min(most_tokens, self.side.max_tokens))
+        if side.keeps(messages):  # before secrets are replaced, too
+            raise StaysHere("something in this matches `privacy.never_forward`", hint=HINT)
         messages = Redactor().redact_all(messages)
         worst = side.worst_cost_usd(sent(messages, schema, toolbox))
         if self.spent_usd + worst > self.budget_usd:
@@ -76,7 +84,12 @@ class Claude:
         self.spent_usd += worst
         try:
             completion = side.complete(
-                self.journal, None, lambda _: None, self.stop, messages=messages, schema=schema, toolbox=toolbox
+                self.journal,
+                None,
+                lambda _: None,
+                self.stop,
+                messages=messages,
+                sampling=Sampling(schema=schema, toolbox=toolbox),
             )
         except ShammahError as error:
             if isinstance(error, BudgetReached) or getattr(error, "is_free", False):

@@ -51,7 +51,8 @@ def generate(room: Classroom, asked: GenerateTrainingData) -> Generated:
         raise UsageError(f"{waits} examples wait already", hint=_next(room))
     if asked.pairs:
         return take_in(room, asked, room.author, [(pair.question, pair.answer) for pair in asked.pairs], None)
-    known = room.journal.quarantine.questions()
+    # Nothing that the user asked himself is told: it may have been asked to stay here.
+    known = [text for text in room.journal.quarantine.told(room.claude.model) if not room.claude.keeps(text)]
     completion = room.claude.ask([Message("user", wish(asked, known))], SCHEMA)
     if completion.end.finish not in (Finish.STOP, Finish.LENGTH):
         raise TeacherError(f"Claude gave no pairs ({completion.end.finish})")

@@ -5,12 +5,14 @@ import time
 import numpy as np
 
 from shammah import divergence, features
+from shammah.errors import StaysHere
 from shammah.features import Features, Vector
 from shammah.generation import ActiveSet, Completion, Finish, Sampling
 from shammah.privacy import Redactor
 from shammah.sides import LocalSide
 from shammah.teaching import figures
 from shammah.teaching.classroom import Classroom
+from shammah.teaching.claude import HINT
 from shammah.teaching.requests import QueryLocalModel
 from shammah.teaching.results import LocalAnswer
 from shammah_convert.chat import Message
@@ -22,6 +24,7 @@ def query(room: Classroom, asked: QueryLocalModel) -> LocalAnswer:
     """Ask the local model, greedily; a second answer is drawn where that is wanted.
 
     Raises:
+        StaysHere: What it says is not for whoever calls from outside.
         ShammahError: It cannot be opened, or the question does not fit its context.
     """
     messages = [Message("user", asked.question)]
@@ -30,6 +33,8 @@ def query(room: Classroom, asked: QueryLocalModel) -> LocalAnswer:
         first = local.complete(messages, Sampling(asked.max_tokens), lambda _: None)
         seconds = time.monotonic() - started
         agreement = _agreement(room, local, asked, first) if asked.asks_twice else None
+    if room.claude.keeps(first.text):
+        raise StaysHere("the answer stays on this machine: it matches `privacy.never_forward`", hint=HINT)
     embedded = _embedded(room, asked.question), _embedded(room, first.text)
     quality = _quality(room, asked.question, first, embedded[0])
     unsure = figures.uncertainty(first.logprobs)

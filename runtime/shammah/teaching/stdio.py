@@ -15,6 +15,7 @@ from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
 
 from shammah import __version__
+from shammah.config import Settings
 from shammah.errors import ShammahError
 from shammah.teaching import doors
 from shammah.teaching.classroom import Classroom
@@ -26,17 +27,19 @@ INSTRUCTIONS = (
 )
 
 
-OpenRoom = Callable[[], AbstractContextManager[Classroom]]
+OpenRoom = Callable[[Settings], AbstractContextManager[Classroom]]
+ReadSettings = Callable[[], Settings]
 
 
-def serve(open_room: OpenRoom) -> None:
+def serve(open_room: OpenRoom, read: ReadSettings) -> None:
     """Serve until stdin ends.
 
     Args:
+        read: Reads the settings, before each call: they may say by then that something stays here.
         open_room: Entered, and left, in the thread that does all the work, as the journal belongs to one.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tools") as worker:
-        desk = _Desk(open_room, worker)
+        desk = _Desk(open_room, read, worker)
         try:
             asyncio.run(_serve(desk))
         finally:
@@ -46,8 +49,9 @@ def serve(open_room: OpenRoom) -> None:
 class _Desk:
     """Answers one call after the other, in one thread; the protocol goes on meanwhile."""
 
-    def __init__(self, open_room: OpenRoom, worker: ThreadPoolExecutor) -> None:
+    def __init__(self, open_room: OpenRoom, read: ReadSettings, worker: ThreadPoolExecutor) -> None:
         self._open_room = open_room
+        self._read = read
         self._worker = worker
         self._held = ExitStack()
         self._room: Classroom | None = None
@@ -62,12 +66,20 @@ class _Desk:
 
     def _called(self, name: str, arguments: dict[str, Any], author: str) -> mcp_types.CallToolResult:
         try:
-            if self._room is None:
-                self._room = self._held.enter_context(self._open_room())
-            self._room.author = author
-            return _result(doors.call(self._room, name, arguments))
+            room = self._room_now()
+            room.author = author
+            return _result(doors.call(room, name, arguments))
         except ShammahError as error:
             return _refusal(f"{error}. {error.hint}")
+
+    def _room_now(self) -> Classroom:
+        """The room, opened anew where the settings are others by now."""
+        settings = self._read()
+        if self._room is None or self._room.settings != settings:
+            self._room = None
+            self._held.close()
+            self._room = self._held.enter_context(self._open_room(settings))
+        return self._room
 
 
 async def _serve(desk: _Desk) -> None:
