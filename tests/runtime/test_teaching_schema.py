@@ -4,7 +4,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shammah.teaching import doors, schema
@@ -68,6 +68,7 @@ def test_a_wrong_word_is_answered_with_the_nearest_one() -> None:
 some_arguments = st.dictionaries(st.sampled_from(["question", "count", "category", "wait", "x"]), json_values)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a machine that is busy
 @given(st.sampled_from(doors.TOOLS), some_arguments)
 def test_what_is_taken_fits_the_schema_and_the_rest_is_refused(tool: doors.Tool, arguments: dict[str, Any]) -> None:
     try:
