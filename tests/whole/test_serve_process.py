@@ -17,7 +17,8 @@ import pytest
 from shammah import config
 from shammah.errors import ServeError
 from shammah.serve import client
-from shammah.serve.daemon import private_socket
+from shammah.serve.daemon import Daemon, private_socket
+from shammah.serve.engines import open_engine
 from shammah.serve.place import LONGEST_PATH_BYTES, socket_of
 from tests.anthropic_server import Answer, AnthropicServer, Stall
 from tests.whole.command import Home
@@ -94,6 +95,12 @@ def test_ctrl_c_ends_a_daemon_and_leaves_nothing_behind(home: Home) -> None:
         assert "Serving at http://127.0.0.1:" in daemon.stderr.readline()
         daemon.send_signal(signal.SIGINT)
         assert daemon.wait(60) == 0
+    assert not socket_of(home.path).exists()
+
+
+def test_an_interrupt_that_comes_before_uvicorn_listens_ends_it_too(home: Home) -> None:
+    settings = config.load(home.environment())
+    Daemon(settings, open_engine).run(lambda _: signal.raise_signal(signal.SIGINT))
     assert not socket_of(home.path).exists()
 
 

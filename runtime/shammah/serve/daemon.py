@@ -53,7 +53,7 @@ class Daemon:
             lock.name(os.getpid())
             with private_socket(socket_of(home)) as private, doors.public_socket(self._settings) as public:
                 self.house.url = doors.url_of(public)
-                with _without_dying(), contextlib.closing(self.house):
+                with _heeding(self.stop), contextlib.closing(self.house):
                     opening = threading.Thread(target=self._open, name="opening")
                     opening.start()
                     asyncio.run(self._serve(private, public, started))
@@ -141,12 +141,15 @@ def _bound(place: Path) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _without_dying() -> Iterator[None]:
-    """Uvicorn raises SIGINT and SIGTERM again once it has drained: what is to be given back is given back first."""
+def _heeding(stop: Callable[[], None]) -> Iterator[None]:
+    """End by SIGINT and SIGTERM also before uvicorn listens to them.
+
+    It raises them again once it has drained: what is to be given back is given back first.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
