@@ -11,8 +11,8 @@ import pytest
 from shammah import bases
 from shammah.errors import AdapterChanged, AdapterError, AdapterUnreadable, ContextTooLong, EngineBusy, EngineDied
 from shammah.generation import Completion, Finish, Sampling, collect
-from shammah.local import BatchedModel, LocalModel
-from shammah.local.batch import Limits
+from shammah.local import LocalModel
+from shammah.local.batch import BatchedModel, Limits
 from shammah.local.cells import Cells, Part
 from shammah.local.weights import Weights
 from shammah_convert.chat import Message

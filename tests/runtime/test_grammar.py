@@ -10,7 +10,8 @@ import pytest
 from shammah import bases
 from shammah.errors import BadGrammar
 from shammah.generation import Completion, Finish, Sampling, collect
-from shammah.local import BatchedModel, LocalModel
+from shammah.local import LocalModel
+from shammah.local.batch import BatchedModel
 from shammah.local.grammar import Grammar, of_schema
 from shammah.sampler import NEXT_BEST, NumpyPowers, Sampler
 from shammah.serve.grammars import of_call

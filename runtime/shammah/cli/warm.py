@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shammah.asked import Asked
 from shammah.cli.interrupt import Interrupt
@@ -10,9 +11,10 @@ from shammah.cli.manner import Manner, end, tell
 from shammah.cli.screen import say
 from shammah.config import Settings
 from shammah.errors import ServeError
-from shammah.serve import client
-from shammah.serve.call import Call
 from shammah.serve.place import socket_of
+
+if TYPE_CHECKING:
+    from shammah.serve.call import Call
 
 
 def answer(asked: Asked, settings: Settings, manner: Manner) -> bool:
@@ -24,6 +26,8 @@ def answer(asked: Asked, settings: Settings, manner: Manner) -> bool:
     place = socket_now(settings)
     if place is None:
         return False
+    from shammah.serve import client  # mostly there is no daemon
+
     stop = Interrupt()
     ear = client.Ear(manner.screen(lambda _: None), say, lambda told: tell(told, manner), stop)
     try:
@@ -53,6 +57,8 @@ def has_open(settings: Settings, path: str) -> bool:
     place = socket_now(settings)
     if place is None:
         return False
+    from shammah.serve import client
+
     try:
         found = client.request(place, "/private/status")
     except client.NoDaemon:
@@ -60,7 +66,9 @@ def has_open(settings: Settings, path: str) -> bool:
     return bool(found.get("state") == "ready" and found.get("path") == path)
 
 
-def call(asked: Asked, settings: Settings) -> Call:
+def call(asked: Asked, settings: Settings) -> "Call":
     """A question with all that this process would go by."""
+    from shammah.serve.call import Call
+
     may_fetch = not (settings.model.path or settings.offline or os.environ.get("HF_HUB_OFFLINE"))
     return Call.here(asked, settings, may_fetch, sys.stdin.isatty() and sys.stderr.isatty(), os.environ)

@@ -2,14 +2,14 @@
 
 The C interface is called directly: it alone lets us build prompts from token ids, read logits without a
 copy, and stop in the middle of a prompt. One `LocalModel` belongs to one thread: four threads on one context
-abort the process. A `BatchedModel` answers many at once, from a thread of its own.
+abort the process. A `BatchedModel` (`local.batch`, which only the daemon's engine opens) answers many at once, from a
+thread of its own.
 """
 
 from shammah.generation import Facts
-from shammah.local.batch import BatchedModel
 from shammah.local.embedder import Embedder
 from shammah.local.model import LocalModel
 from shammah.local.native import can_offload
 from shammah.window import CONTEXT_STEP
 
-__all__ = ["CONTEXT_STEP", "BatchedModel", "Embedder", "Facts", "LocalModel", "can_offload"]
+__all__ = ["CONTEXT_STEP", "Embedder", "Facts", "LocalModel", "can_offload"]

@@ -21,8 +21,8 @@ from typing import Any
 from shammah import adapters
 from shammah.errors import BadModel, ShammahError
 from shammah.hardware import BusyMeter
-from shammah.local import BatchedModel, Embedder
-from shammah.local.batch import Limits
+from shammah.local import Embedder
+from shammah.local.batch import BatchedModel, Limits
 from shammah.local.waiting import Request
 from shammah.serve.wire import (
     REPLY,

@@ -1,6 +1,5 @@
 """Where the daemon of a home is reached, and what it leaves there; light, as every `shammah ask` looks."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,8 @@ def socket_of(home: Path, environ: Mapping[str, str] = os.environ) -> Path:
     inside = home / SOCKET
     if _fits(inside):
         return inside
+    import hashlib  # 6 ms that a home with a short name does without
+
     folder = environ.get(RUNTIME_VARIABLE, "")
     # One for each home: the same daemon is found from every terminal.
     outside = Path(folder) / f"shammah-{hashlib.sha256(os.fsencode(home)).hexdigest()[:16]}.sock"
