@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.measure import Row, alternate, watching
+from bench.measure import Row, alternate, at_most, watching
 from shammah.local import CONTEXT_STEP, LocalModel
 from shammah_convert.chat import Message
 
@@ -67,18 +67,11 @@ def measure(name: str, model: Path, max_tokens: int, rounds: int, threads: int, 
         )
     ours, theirs = (statistics.median(side) * 1e3 for side in (pairs.ours, pairs.theirs))
     our_cpu, their_cpu = (statistics.median(run.cpu_seconds for run in side[1:]) * 1e3 for side in runs)
-    return Row(
-        name=f"ask, {name}",
-        value=pairs.ratio,
-        low=min(pairs.ratios),
-        high=max(pairs.ratios),
-        unit="x",
-        aim=f"<= {most:g}",
-        is_reached=pairs.ratio <= most,
-        detail=f"{ours:.0f} beside {theirs:.0f} ms, {first.tokens} tokens; CPU {our_cpu:.0f} beside {their_cpu:.0f} ms"
-        f" ({our_cpu / their_cpu:.2f} x)",
-        others=others.cores,
+    detail = (
+        f"{ours:.0f} beside {theirs:.0f} ms, {first.tokens} tokens; CPU {our_cpu:.0f} beside {their_cpu:.0f} ms"
+        f" ({our_cpu / their_cpu:.2f} x)"
     )
+    return at_most(f"ask, {name}", pairs, most, detail, others.cores)
 
 
 def ask(race: Race, **settings: str) -> Run:

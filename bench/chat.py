@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.ask import environment
-from bench.measure import Row, alternate, watching
+from bench.measure import Row, alternate, at_most, watching
 
 MARK = b">"  # the blank behind it is drawn by moving the cursor
 PEER = "import typer, rich, prompt_toolkit; print('> ', end='', flush=True); input()"
@@ -35,17 +35,8 @@ def measure(rounds: int, most: float) -> Row:
             rounds,
         )
     ours, theirs = (statistics.median(side) * 1e3 for side in (pairs.ours, pairs.theirs))
-    return Row(
-        name="chat, until the prompt stands",
-        value=pairs.ratio,
-        low=min(pairs.ratios),
-        high=max(pairs.ratios),
-        unit="x",
-        aim=f"<= {most:g}",
-        is_reached=pairs.ratio <= most,
-        detail=f"{ours:.0f} beside {theirs:.0f} ms for the bare imports, on a terminal of its own each",
-        others=others.cores,
-    )
+    detail = f"{ours:.0f} beside {theirs:.0f} ms for the bare imports, on a terminal of its own each"
+    return at_most("chat, until the prompt stands", pairs, most, detail, others.cores)
 
 
 def until_prompt(command: Sequence[str], home: Path) -> float:

@@ -68,6 +68,12 @@ class Pairs:
         return [ours / theirs for ours, theirs in zip(self.ours, self.theirs, strict=True)]
 
 
+def at_most(name: str, pairs: Pairs, most: float, detail: str, others: float) -> Row:
+    """A ratio of two sides, where at most so much is aimed at."""
+    low, high, is_reached = min(pairs.ratios), max(pairs.ratios), pairs.ratio <= most
+    return Row(name, pairs.ratio, low, high, "x", f"<= {most:g}", is_reached, detail, others)
+
+
 def alternate(ours: Callable[[], float], theirs: Callable[[], float], rounds: int) -> Pairs:
     """Measure A B A B, so that both sides meet the same machine; the first round warms up and is dropped."""
     pairs = [(ours(), theirs()) for _ in range(rounds + 1)][1:]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.ask import Race, ask, environment
-from bench.measure import Row, alternate, watching
+from bench.measure import Row, alternate, at_most, watching
 from shammah.serve import client
 from shammah.serve.place import socket_of
 
@@ -28,17 +28,8 @@ def measure(name: str, model: Path, max_tokens: int, rounds: int, threads: int, 
                 lambda: _seconds(race, "true", first.tokens), lambda: _seconds(race, "false", first.tokens), rounds
             )
     warm, cold = (statistics.median(side) * 1e3 for side in (pairs.ours, pairs.theirs))
-    return Row(
-        name=f"ask through the daemon, {name}",
-        value=pairs.ratio,
-        low=min(pairs.ratios),
-        high=max(pairs.ratios),
-        unit="x",
-        aim=f"<= {most:g}",
-        is_reached=pairs.ratio <= most,
-        detail=f"{warm:.0f} beside {cold:.0f} ms cold, {first.tokens} tokens",
-        others=others.cores,
-    )
+    detail = f"{warm:.0f} beside {cold:.0f} ms cold, {first.tokens} tokens"
+    return at_most(f"ask through the daemon, {name}", pairs, most, detail, others.cores)
 
 
 def _seconds(race: Race, uses_daemon: str, tokens: int) -> float:
