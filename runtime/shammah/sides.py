@@ -169,9 +169,7 @@ class TeacherSide:
                 journal.spending.settle(reservation, 0.0)
             raise
         completion = collect(said)
-        # An interrupted call's use is unknown: its reservation stands.
-        if completion.end.finish is not Finish.INTERRUPTED and completion.end.cost_usd is not None:
-            journal.spending.settle(reservation, completion.end.cost_usd)
+        _settle(journal, reservation, completion)
         return completion
 
     def _reserve(
@@ -215,6 +213,12 @@ def budget_reached(bound: Bound | None) -> BudgetReached:
         f"the {bound}'s budget for Claude does not cover this question",
         hint=f"Raise `teacher.max_usd_per_{bound}`, wait for {wait}, or ask with --local.",
     )
+
+
+def _settle(journal: Journal, reservation: int, completion: Completion) -> None:
+    """Replace what was set aside by what the call cost; an interrupted call's use is unknown, and its stays."""
+    if completion.end.finish is not Finish.INTERRUPTED and completion.end.cost_usd is not None:
+        journal.spending.settle(reservation, completion.end.cost_usd)
 
 
 def _kept(chunks: Iterator[Chunk], said: list[Chunk]) -> Iterator[Chunk]:
