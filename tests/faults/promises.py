@@ -1,0 +1,5 @@
+"""All that is promised, in the order of the table."""
+
+from tests.faults.promise import Promise
+
+PROMISES: tuple[Promise, ...] = ()
