@@ -124,9 +124,9 @@ def _check_teacher(desk: Desk, request: Request, context: Sequence[Message]) -> 
         raise UsageError("nothing leaves this machine", hint="Compare two adapters: /compare NAME none QUESTION")
     side = desk.parts.teacher()
     if side.generator is None:
-        raise KeyMissing("Claude has no key here", hint="Set ANTHROPIC_API_KEY, or compare two adapters.")
+        raise KeyMissing(f"{side.who} has no key here", hint="Set ANTHROPIC_API_KEY, or compare two adapters.")
     if (bound := side.passed(desk.journal, context)) is not None:
-        raise budget_reached(bound)
+        raise budget_reached(bound, side.who)
 
 
 def _by_teacher(desk: Desk, question: Question) -> NewAnswer:
