@@ -61,36 +61,35 @@ def _turns(messages: Sequence[Message]) -> tuple[list[Object], list[Object]]:
     turns: list[Object] = []
     tools: list[Object] = []
     open_calls: list[str] = []
-    for message in messages:
-        match message.role:
-            case "system":
-                text, defined = split_tools(message.content)
-                tools += map(_tool, defined)
-                turns += [{"role": "system", "content": text}] if text.strip() else []
-            case "assistant":
-                said, open_calls = _said(message.content, len(turns))
-                turns.append(said)
-            case "user":
-                turns += _heard(message.content, open_calls)
-                open_calls = []
+    for message, after in zip(messages, [*messages[1:], None], strict=True):
+        if message.role == "system":
+            text, defined = split_tools(message.content)
+            tools += map(_tool, defined)
+            turns += [{"role": "system", "content": text}] if text.strip() else []
+        elif open_calls:
+            turns += _came_of(message.content, open_calls)
+            open_calls = []
+        else:
+            turn, open_calls = _turn(message, after, len(turns))
+            turns.append(turn)
     return turns, tools
 
 
-def _said(text: str, number: int) -> tuple[Object, list[str]]:
-    """An assistant's turn, and the ids of what it called."""
-    said, calls = read_said(text)
-    if not calls:
-        return {"role": "assistant", "content": text}, []
+def _turn(message: Message, after: Message | None, number: int) -> tuple[Object, list[str]]:
+    """A message, with the ids of what it calls where the next one has a result for each call; else the text it is."""
+    plain_turn: Object = {"role": message.role, "content": message.content}
+    if message.role != "assistant" or after is None or after.role != "user":
+        return plain_turn, []
+    said, calls = read_said(message.content)
+    if not calls or len(read_came_of(after.content)[0]) != len(calls):
+        return plain_turn, []
     ids = [f"call_{number:04}{place:04}" for place in range(len(calls))]
     return {"role": "assistant", "content": said or None, "tool_calls": list(map(_call, calls, ids))}, ids
 
 
-def _heard(text: str, open_calls: Sequence[str]) -> Iterator[Object]:
-    """A user's turn; where it begins with a result for each open call, these are turns of their own."""
+def _came_of(text: str, open_calls: Sequence[str]) -> Iterator[Object]:
+    """A user's message as a turn for each result, and one for what is said after them."""
     results, rest = read_came_of(text)
-    if not open_calls or len(results) != len(open_calls):
-        yield {"role": "user", "content": text}
-        return
     for id, result in zip(open_calls, results, strict=True):
         yield {"role": "tool", "tool_call_id": id, "content": result}
     if rest.strip():

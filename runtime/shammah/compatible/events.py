@@ -1,6 +1,7 @@
 """What a stream of OpenAI's API says: lines of server-sent events, read as pieces of an answer and as its end."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -91,14 +92,16 @@ class Reading:
         event = _object(data)
         if event.get("error"):
             raise ErrorEvent(event)
+        try:
+            self._count(event.get("usage"))
+            yield from [chunk for choice in event.get("choices") or () for chunk in self._choice(choice)]
+        except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
+            raise NoEvents(f"{data[:80]!r} is no event of OpenAI's API") from error
         self.has_begun = True
-        self._count(event.get("usage"))
-        for choice in event.get("choices") or ():
-            yield from self._choice(choice)
 
     def _choice(self, choice: dict[str, Any]) -> Iterator[Chunk]:
         delta = choice.get("delta") or {}
-        yield from _pieces(delta.get("content") or "", choice.get("logprobs"))
+        yield from _pieces(_text(delta.get("content")), choice.get("logprobs"))
         for call in delta.get("tool_calls") or ():
             self._gather(call)
         if isinstance(choice.get("stop_reason"), str):
@@ -112,9 +115,9 @@ class Reading:
     def _gather(self, call: dict[str, Any]) -> None:
         held = self._calls.setdefault(int(call.get("index") or 0), _OpenCall())
         function = call.get("function") or {}
-        held.id = held.id or call.get("id") or ""
-        held.name = held.name or function.get("name") or ""
-        held.arguments += function.get("arguments") or ""
+        held.id = held.id or _text(call.get("id"))
+        held.name = held.name or _text(function.get("name"))
+        held.arguments += _text(function.get("arguments"))
 
     def _called(self) -> Iterator[Chunk]:
         calls, self._calls = self._calls, {}
@@ -129,10 +132,16 @@ class Reading:
 def _pieces(text: str, logprobs: Any) -> Iterator[Chunk]:
     """A piece of text, with the log-probability of each of its tokens where the server tells them."""
     told = (logprobs or {}).get("content") or () if isinstance(logprobs, dict) else ()
-    values = [float(token["logprob"]) for token in told]
+    values = [value for token in told if math.isfinite(value := float(token["logprob"]))]
     if text or values:
         yield Chunk(text, values[0] if values else None)
     yield from (Chunk("", value) for value in values[1:])
+
+
+def _text(value: Any) -> str:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value or ""
 
 
 def _object(data: str) -> dict[str, Any]:
