@@ -209,6 +209,8 @@ def load(environ: Mapping[str, str] = os.environ, **flags: object) -> Settings:
     Raises:
         ConfigError: A file cannot be read, or a key or value in file, environment or flag is wrong.
     """
+    if flags.get("model__path") is not None and flags.get("model__server") is None:
+        flags |= {"model__server": ""}  # a file that is named for once is opened here
     return of(home_of(environ), given(environ, flags))
 
 
@@ -330,5 +332,5 @@ def _most(name: str) -> float:
 
 
 def with_model(settings: Settings, path: str) -> Settings:
-    """The same settings for another model file."""
-    return replace(settings, model=replace(settings.model, path=path))
+    """The same settings for another model file, opened on this machine."""
+    return replace(settings, model=replace(settings.model, path=path, server="", served_as=""))

@@ -121,7 +121,7 @@ def used(settings: config.Settings) -> Path | None:
     from shammah.errors import ModelMissing
 
     try:
-        return bases.resolve(settings.model.path).resolve()
+        return bases.wanted(settings).resolve()
     except ModelMissing as error:
         say(f"The model in use is gone: {error}.")
         return None

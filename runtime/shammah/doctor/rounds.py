@@ -44,7 +44,7 @@ def _of_journal(settings: Settings, journal: Journal) -> Iterator[Finding]:
 def _base(settings: Settings, journal: Journal) -> str:
     """The hash of the model that answers, where that is recorded."""
     try:
-        known = bases.known(journal, bases.resolve(settings.model.path))
+        known = bases.known(journal, bases.wanted(settings))
     except ShammahError:
         return ""
     return known.sha256 if known else ""
