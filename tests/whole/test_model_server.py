@@ -229,3 +229,41 @@ def test_an_address_that_would_carry_a_prompt_in_the_clear_is_refused(home: Home
     done = at(home, url).run("ask", *LOCAL)
     assert done.returncode != 0
     assert "It takes an https URL, or http on loopback." in done.stderr
+
+
+def test_a_daemon_passes_on_what_a_server_says(home: Home) -> None:
+    with ModelServer("vllm") as server, Serving(at(home, server.url)) as serving:
+        body = {"model": "shammah:local", "max_tokens": 12, "messages": [{"role": "user", "content": QUESTION}]}
+        status, reply, _ = serving.http("POST", "/v1/chat/completions", body)
+        by_command = at(home, server.url).ask(*LOCAL)
+    assert status == 200
+    assert reply["choices"][0]["message"]["content"] == by_command["answer"] == here()
+    assert reply["shammah"]["model"] == NAME
+
+
+def test_a_model_is_chosen_by_its_servers_url_and_left_by_its_name(home: Home) -> None:
+    with ModelServer("plain") as server:
+        used = home.run("models", "use", server.url)
+        asked = home.ask(*LOCAL)
+        looked = home.run("doctor")
+        left = home.run("models", "use", "seedling")
+    assert (used.returncode, left.returncode) == (0, 0), used.stderr + left.stderr
+    assert asked["model"] == NAME
+    assert f"{server.url} runs {NAME}; it applies no adapters" in " ".join(looked.stdout.split())
+    assert home.ask(*LOCAL)["model"] != NAME
+
+
+def test_doctor_names_a_server_that_is_gone(home: Home) -> None:
+    with ModelServer("plain") as server:
+        url = server.url
+    done = at(home, url).run("doctor")
+    said = " ".join(done.stdout.split())
+    assert "cannot be reached" in said
+    assert "unset SHAMMAH_MODEL_SERVER" in said
+
+
+def test_a_file_that_is_named_for_once_is_opened_here(home: Home) -> None:
+    with ModelServer("plain") as server:
+        outcome = at(home, server.url).ask("--model", str(bases.SEEDLING), *LOCAL)
+    assert outcome["answer"] == here()
+    assert not server.requests

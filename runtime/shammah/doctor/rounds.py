@@ -25,7 +25,10 @@ def examine(environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
     with _opened(database, settings.home) as journal:
         limit = settings.model.context_tokens or DEFAULT_CONTEXT_TOKENS
         yield checks.engine(look.engine())
-        yield checks.model(look.model(settings, journal, limit, environ))
+        if settings.model.server:
+            yield checks.server(look.server(settings, environ))
+        if settings.model.path or not settings.model.server:
+            yield checks.model(look.model(settings, journal, limit, environ))
         yield checks.key(look.key(settings, environ))
         yield from checks.extras(look.extras(settings, environ))
         if journal is not None:
