@@ -246,10 +246,12 @@ def test_a_model_is_chosen_by_its_servers_url_and_left_by_its_name(home: Home) -
         used = home.run("models", "use", server.url)
         asked = home.ask(*LOCAL)
         looked = home.run("doctor")
+        shown = home.run("models", "show")
         left = home.run("models", "use", "seedling")
     assert (used.returncode, left.returncode) == (0, 0), used.stderr + left.stderr
     assert asked["model"] == NAME
     assert f"{server.url} runs {NAME}; it applies no adapters" in " ".join(looked.stdout.split())
+    assert f"name     {NAME}" in shown.stdout
     assert home.ask(*LOCAL)["model"] != NAME
 
 

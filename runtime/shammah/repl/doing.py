@@ -149,7 +149,7 @@ def _model(desk: Desk, rest: str) -> None:
     base, model = desk.parts.base, desk.parts.model
     lines = [f"{base.name} ({base.architecture}, {gigabytes(base.size)})", base.path]
     if desk.parts.server:
-        lines.append(f"at {desk.parts.server}")
+        lines = [f"{base.name} at {desk.parts.server}"]
     elif model is not None:
         facts = model.facts
         lines.append(
