@@ -1,13 +1,19 @@
 """A line opens the commands that it needs, and no others."""
 
+import os
+import pty
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
 from shammah.cli.commands import COMPLETING, NAMES, app_of, wanted
+
+# What an answer needs, and a prompt does without: half a second in all.
+LATER = {"shammah.policy", "shammah.journal", "shammah.local", "sqlite3", "numpy", "rich.console", "llama_cpp"}
 
 
 @pytest.mark.parametrize(
@@ -33,8 +39,23 @@ def test_every_command_has_its_name() -> None:
     assert set(get_command(app_of()).commands) == set(NAMES)  # type: ignore[attr-defined]
 
 
-def test_another_commands_file_stays_closed() -> None:
-    code = "import sys; from shammah.cli import commands; commands.app_of(['chat'])\n"
-    code += "print(sorted(name for name in commands.NAMES if f'shammah.cli.{name}' in sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.strip() == "['chat']"
+def test_until_the_prompt_of_a_conversation_stands_little_is_opened(tmp_path: Path) -> None:
+    code = "import sys; from shammah import config; from shammah.cli import commands; commands.app_of(['chat'])\n"
+    code += "from shammah.repl.loop import Chat; Chat(config.load(), 'here'); print(*sys.modules, file=sys.stderr)"
+    ours, its = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        stdin=its,
+        stdout=its,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"SHAMMAH_HOME": os.fspath(tmp_path)},
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    os.close(its)
+    os.close(ours)
+    opened = set(done.stderr.split())
+    assert opened >= {"shammah.repl.prompt", "prompt_toolkit"}
+    assert {name for name in NAMES if f"shammah.cli.{name}" in opened} == {"chat"}
+    assert not opened & LATER
