@@ -23,6 +23,7 @@ from shammah.errors import (
     TrainerMissing,
     UsageError,
 )
+from shammah_convert.collector import resting
 
 INTERRUPTED = 130
 _EXIT_CODES: dict[type[ShammahError], int] = {
@@ -50,7 +51,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale without a letter is no reason to lose an answer
     try:
-        app = commands.app_of(commands.wanted(sys.argv[1:], os.environ))
+        with resting():
+            app = commands.app_of(commands.wanted(sys.argv[1:], os.environ))
         app(prog_name="shammah")  # also for `python -m shammah`: the completion's variable is named after it
     except ShammahError as error:
         sys.exit(_report(error))

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from shammah import __version__
-from shammah_convert.collector import resting
 
 # Each in a file of its name, in the order of the help: a function of that name, or an `app` of several.
 SINGLE = ("ask", "chat", "doctor", "explain", "feedback", "mcp", "stats", "teach", "train")
@@ -35,9 +34,8 @@ def app_of(names: Sequence[str] = NAMES) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
         callback=_options,
     )
-    with resting():  # opening all of them takes as long as Python itself
-        for name in names:
-            _add(app, name)
+    for name in names:
+        _add(app, name)
     return app
 
 
