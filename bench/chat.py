@@ -22,7 +22,7 @@ from bench import table
 from bench.ask import children_cpu_seconds, environment
 from bench.measure import Pairs, Row, alternate, at_most, watching
 
-OURS = ("-m", "shammah", "chat")
+OURS = ("-c", "from shammah.__main__ import main; main()", "chat")  # as the installed script does
 MARK = b">"  # the blank behind it is drawn by moving the cursor
 PEER = ("-c", "import typer, rich, prompt_toolkit; print('> ', end='', flush=True); input()")
 KEY = b"q"  # no escape sequence of theirs holds it
