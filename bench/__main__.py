@@ -33,7 +33,7 @@ def rows(quick: bool, threads: int, shape: str = "0.5b") -> Iterator[Row]:
         yield decode.measure(f"{shape} shape", large, LARGE_TOKENS, 11, threads, DECODE)
         yield from adapters.measure(f"{shape} shape", large, 9, threads)
     yield from routing_cost.measure(20 if quick else 200)
-    yield chat.measure(3 * rounds, chat.MOST)
+    yield chat.measure(rounds if quick else chat.ROUNDS, chat.MOST)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
