@@ -13,7 +13,7 @@ from shammah.errors import ConfigError
 from shammah.given import HOME_VARIABLE as HOME_VARIABLE
 from shammah.given import Given, in_environment, in_flags, in_table, read
 from shammah.patterns import Patterns
-from shammah.sampling import SamplingRates
+from shammah.rates import SamplingRates
 from shammah.serving import ServeSettings
 from shammah.values import convert
 

@@ -8,7 +8,7 @@ import pytest
 from shammah import config
 from shammah.amounts import Memory
 from shammah.errors import ConfigError
-from shammah.sampling import SamplingRates
+from shammah.rates import SamplingRates
 
 
 @pytest.fixture

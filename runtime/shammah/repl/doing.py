@@ -199,10 +199,10 @@ def command(words: Sequence[str]) -> None:
     """
     from typer.main import get_command
 
-    from shammah.cli import app
+    from shammah.cli.commands import app_of, wanted
 
     try:
-        get_command(app)(list(words), prog_name="shammah")
+        get_command(app_of(wanted(words, {})))(list(words), prog_name="shammah")
     except SystemExit as end:
         if end.code:
             raise Failed(f"`shammah {shlex.join(words)}` ended with {end.code}") from None
