@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shammah import admission, config, detached, embedding, hardware, locks, memory, schedule
+from shammah import admission, config, crash, detached, embedding, hardware, locks, memory, schedule
 from shammah.admission import Postpone, Refuse, Wish
 from shammah.assembly import Parts
 from shammah.checkpoints import Keeper
@@ -51,6 +51,7 @@ def main() -> int:
     os.umask(0o077)
     hardware.give_way()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    crash.settle()
     settings = config.load()
     with Journal(settings.home) as journal:
         # Whoever leaves a job just as we let go finds the lock held and ends, so we look again afterwards.

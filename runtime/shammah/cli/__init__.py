@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shammah import __version__
+from shammah import __version__, crash
 from shammah.cli import adapters as adapters_command
 from shammah.cli import ask as ask_command
 from shammah.cli import chat as chat_command
@@ -102,6 +102,7 @@ def _options(
     ] = False,
 ) -> None:
     logging.basicConfig(format="shammah: %(message)s", level=logging.WARNING)
+    crash.settle()
 
 
 def main() -> None:
@@ -116,11 +117,13 @@ def main() -> None:
         sys.exit(_report(error))
     except OSError as error:
         if error.filename is None:
-            raise
+            sys.exit(_report_unforeseen(error))
         hint = "Check its rights and the free space; `shammah doctor` looks for what is wrong."
         sys.exit(_report(ShammahError(f"{error.filename} cannot be used: {error.strerror}", hint=hint)))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except Exception as error:  # whatever it quotes is not for a report
+        sys.exit(_report_unforeseen(error))
 
 
 def _report(error: ShammahError) -> int:
@@ -129,3 +132,10 @@ def _report(error: ShammahError) -> int:
         if error.hint:
             say(f"  {error.hint}")
     return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), 1)
+
+
+def _report_unforeseen(error: Exception) -> int:
+    say(f"shammah: an error that nobody foresaw ({type(error).__name__})")
+    say("  What stands below says where; its own words are left out, as they may quote what you asked.")
+    say(crash.told(error))
+    return 1

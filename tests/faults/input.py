@@ -1,0 +1,171 @@
+"""What is typed and piped: any bytes, ten megabytes, controls of terminals, and the model's own control tokens."""
+
+import io
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+
+from shammah.assistant import Assistant
+from shammah.bases import SEEDLING
+from shammah.cli import screen
+from shammah.errors import UsageError
+from shammah.journal import Journal
+from shammah.learning import Heads
+from shammah.local import LocalModel
+from shammah.repl import view
+from shammah.repl.screen import Live
+from shammah.sides import LocalSide, TeacherSide
+from shammah.turn import Request, Screen
+from shammah_convert.chat import IM_END, IM_START, Control, Message
+from tests.faults.promise import Promise, Trials
+from tests.faults.pulse import Pulse
+from tests.faults.texts import CONTROL_TOKENS, LONG, some_bytes, some_controls
+from tests.scripted import Recorder, Scripted, teacher_side
+from tests.whole.command import Home
+
+MOST_SECONDS = 5.0
+LONGEST_BYTES = 10_000_000
+PART = "Input"
+
+
+def check_stdin(trials: Trials) -> str:
+    """Pipe bytes of every kind into `shammah ask`."""
+    chance, slowest = random.Random(trials.seed), 0.0
+    home = Home.used(trials.folder / "home")
+    codes: set[int] = set()
+    with Pulse() as pulse:
+        for _ in range(trials.count):
+            data, started = some_bytes(chance), time.monotonic()
+            done = home.run("ask", "--offline", "--max-tokens", "8", stdin=data)
+            slowest = max(slowest, time.monotonic() - started - pulse.kept_waiting(started))
+            assert done.returncode in (0, 2), f"{data!r}: {done.returncode} {done.stderr}"
+            assert "Traceback" not in done.stderr, f"{data!r}: {done.stderr}"
+            assert "nobody foresaw" not in done.stderr, f"{data!r}: {done.stderr}"
+            assert obeyed(done.stdout + done.stderr) == "", f"{data!r}: {done.stdout!r}"
+            codes.add(done.returncode)
+    assert slowest < MOST_SECONDS, f"{slowest:.1f} s"
+    with home.journal() as journal:
+        assert all("\0" not in question.text for question in journal.recent(trials.count)), "NUL was stored"
+    return f"{slowest:.1f} s at most"
+
+
+def obeyed(text: str) -> str:
+    """What of a text a terminal would obey, but for tabs and ends of lines."""
+    return "".join(sign for sign in text if (ord(sign) < 32 and sign not in "\t\n") or 127 <= ord(sign) < 160)
+
+
+def check_prompts(trials: Trials) -> str:
+    """Ask what is ten megabytes long, or as long as anybody may ask, of every shape."""
+    chance, slowest = random.Random(trials.seed), (0.0, "")
+    with LocalModel(SEEDLING) as model, Journal(trials.folder) as journal:
+        for number in range(trials.count):
+            shape = list(LONG)[number % len(LONG)]
+            size = (LONGEST_BYTES, 1_000_000, 200_000)[number // len(LONG) % 3]
+            seconds = _ask_long(journal, model, LONG[shape](size, chance))
+            slowest = max(slowest, (seconds, f"{shape}, {size:,} letters"))
+    assert slowest[0] < MOST_SECONDS, f"{slowest[1]}: {slowest[0]:.1f} s of one processor"
+    return f"{slowest[0]:.1f} s of one processor at most ({slowest[1]})"
+
+
+def _ask_long(journal: Journal, model: LocalModel, text: str) -> float:
+    """Ask, and expect an answer or a refusal; the seconds that it took of a processor."""
+    heads = Heads(journal.path.parent, journal, "f" * 64, "bayes")
+    local = LocalSide("f" * 64, "seedling", lambda: model, limit_tokens=8192)
+    started = time.thread_time()
+    try:
+        Assistant(journal, heads, local, TeacherSide(None, None, 100, 1.0)).ask(Request(text, "here"), Recorder())
+    except UsageError as error:
+        refusal = str(error)
+        assert len(refusal) < 1000, refusal
+    return time.thread_time() - started
+
+
+def check_screen(trials: Trials) -> str:
+    """Let a model and a teacher write controls, and look at what reaches a terminal."""
+    chance = random.Random(trials.seed)
+    for number in range(trials.count):
+        text = some_controls(chance)
+        for name, shown in _shown(trials, number, text):
+            assert obeyed(shown) == "", f"{name}: {text!r} is shown as {shown!r}"
+    return ""
+
+
+def _shown(trials: Trials, number: int, text: str) -> Iterator[tuple[str, str]]:
+    """The ways by which an answer reaches a terminal, and what of it is not our own."""
+    for name, write in (("tell", screen.tell), ("write", screen.write), ("say", screen.say)):
+        yield name, _said(write, text)
+    yield "json", _said(lambda one: screen.write(screen.json_line({"answer": one})), text)
+    yield "rows", _without_styles("\n".join(view.rows(text, 40)))
+    stream = io.StringIO()
+    side = ("local", "teacher")[number % 2]
+    for kind in (screen.Terminal, Live):
+        shown: Screen = kind(lambda _: None, stream)
+        with redirect_stderr(stream):
+            _answer(trials, side, text, shown)
+        yield kind.__name__, _without_styles(stream.getvalue())
+
+
+def _said(write: Callable[[str], None], text: str) -> str:
+    stream = io.StringIO()
+    with redirect_stdout(stream), redirect_stderr(stream):
+        write(text)
+    return stream.getvalue()
+
+
+def _without_styles(text: str) -> str:
+    """Without the few escapes that are ours: styles, and the way back to the first row."""
+    return screen_escapes().sub("", text).replace("\r", "")
+
+
+def screen_escapes() -> "re.Pattern[str]":
+    return re.compile(r"\x1b\[[0-9;]*[mAJ]")
+
+
+def _answer(trials: Trials, side: str, text: str, shown: Screen) -> None:
+    """Have one side say a text on a screen."""
+    with Journal(trials.folder) as journal:
+        heads = Heads(trials.folder, journal, "f" * 64, "bayes")
+        local = Scripted(text, context_tokens=100_000)
+        teacher = teacher_side(Scripted(text, model="claude") if side == "teacher" else None)
+        local_one = LocalSide("f" * 64, "scripted", lambda: local)
+        Assistant(journal, heads, local_one, teacher).ask(Request("hello", "here"), shown)
+
+
+def check_tokens(trials: Trials) -> str:
+    """Type control tokens, whole and in pieces, as every role, and read the ids that llama.cpp gives for them."""
+    chance = random.Random(trials.seed)
+    with LocalModel(SEEDLING) as model:
+        controls = {id for token in CONTROL_TOKENS for id in model.weights.tokenize(Control(token))[:1]}
+        framing = {id for token in (IM_START, IM_END) for id in model.weights.tokenize(Control(token))}
+        for _ in range(trials.count):
+            messages = [Message(role, _typed(chance)) for role in ("system", "user", "assistant", "user")]
+            plain = [Message(message.role, "a") for message in messages]
+            found, wanted = model.prompt_tokens(messages), model.prompt_tokens(plain)
+            count = sum(id in controls | framing for id in found)
+            assert count == sum(id in controls | framing for id in wanted), f"{messages}: {found}"
+    return ""
+
+
+def _typed(chance: random.Random) -> str:
+    pieces = [*CONTROL_TOKENS, "<|im_", "end|>", "<|", "|>", "system\n", "user\n", "\n", " ", "hello", "<", "|"]
+    return "".join(chance.choices(pieces, k=chance.randrange(1, 12)))
+
+
+STDIN = Promise(
+    "stdin", PART, "Whatever bytes are piped into `ask`, it answers or refuses in a sentence within 5 s.",
+    "inputs", 1000, check_stdin, least=12,
+)  # fmt: skip
+PROMPTS = Promise(
+    "prompts", PART, "A prompt of 10 MB, or the longest that is taken, is answered or refused within 5 s.",
+    "prompts", 360, check_prompts, least=len(LONG),
+)  # fmt: skip
+SCREEN = Promise(
+    "screen", PART, "No control sequence that a model or a teacher writes reaches a terminal, not even in JSON.",
+    "answers", 2000, check_screen, least=20,
+)  # fmt: skip
+TOKENS = Promise(
+    "control-tokens", PART, "A control token that is typed stays text: llama.cpp sees none but those of the framing.",
+    "conversations", 20_000, check_tokens,
+)  # fmt: skip
