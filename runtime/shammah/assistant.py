@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from shammah import answer_figures, categories, features, policy
 from shammah.early import Verdict
-from shammah.errors import BudgetReached, ContextTooLong, KeyMissing, NothingVerified, ShammahError, TeacherError
+from shammah.errors import (
+    BudgetReached,
+    ContextTooLong,
+    EngineError,
+    KeyMissing,
+    NothingVerified,
+    ShammahError,
+    TeacherError,
+)
 from shammah.features import Features
 from shammah.generation import Completion, Finish, Sampling, Stop, never
 from shammah.heads import Head
@@ -73,9 +81,12 @@ class Assistant:
         """
         turn = self._begin(request)
         with turn.timed("total"):
-            route = self._route(turn)
-            if isinstance(route, Local):
-                route = self._draft(turn, route, screen, stop)
+            try:
+                route = self._route(turn)
+                if isinstance(route, Local):
+                    route = self._draft(turn, route, screen, stop)
+            except EngineError as error:
+                route = self._without_local(turn, error, screen)
             if isinstance(route, Forward):
                 self._forward(turn, route, screen, stop)
         return self._finish(turn)
@@ -129,6 +140,13 @@ class Assistant:
         hand = features.of_question(turn.request.text, turn.request.earlier_turns)
         return Features(hand, self._embed(turn.question.text) if self._embed and head.sees_embedding else None)
 
+    def _without_local(self, turn: Turn, error: EngineError, screen: Screen) -> Route:
+        """Send a question on that the local model died of; what it was worth locally nobody knows."""
+        chosen = policy.without_local(error, turn.limits)
+        self._journal.uncount(turn.question)
+        screen.discard(f"the local model failed ({error}); {self._teacher.who} answers")
+        return chosen
+
     def _draft(self, turn: Turn, route: Local, screen: Screen, stop: Stop) -> Route:
         """Let the local model answer; the validator may send the question on after all."""
         may_be_replaced = turn.limits.wants_verified or turn.limits.no_teacher is None
@@ -155,7 +173,7 @@ class Assistant:
             raise
         if isinstance(chosen, Forward):
             turn.answers.append(answer)
-            screen.discard("the validator does not vouch for this draft; Claude answers")
+            screen.discard(f"the validator does not vouch for this draft; {self._teacher.who} answers")
             return chosen
         is_vouched = is_whole and policy.accepts(p_good, route, turn.count, turn.settled)
         self._show(turn, replace(answer, is_verified=is_vouched), completion.text, screen)
@@ -242,8 +260,8 @@ class Assistant:
         answer = replace(answer, text=turn.redactor.redact(completion.text))
         if turn.limits.wants_verified and completion.end.finish in (Finish.LENGTH, Finish.REFUSAL):
             self._journal.save(turn.question, [*turn.answers, answer])
-            screen.discard(f"Claude's answer is not whole ({completion.end.finish})")
-            raise NothingVerified("no verified answer: Claude gave no whole one", hint="Raise --max-tokens.")
+            screen.discard(f"{self._teacher.who}'s answer is not whole ({completion.end.finish})")
+            raise NothingVerified("no verified answer: the teacher gave no whole one", hint="Raise --max-tokens.")
         self._show(turn, answer, turn.redactor.restore(completion.text), screen)
 
     def _ask_teacher(self, turn: Turn, screen: Screen, stop: Stop) -> Completion:
@@ -254,12 +272,12 @@ class Assistant:
         )
         is_empty = not completion.text and completion.end.finish is not Finish.INTERRUPTED
         if completion.end.finish is Finish.CUT or is_empty:
-            raise TeacherError(f"Claude gave no answer ({completion.end.finish})")
+            raise TeacherError(f"{self._teacher.who} gave no answer ({completion.end.finish})")
         return completion
 
     def _degrade(self, turn: Turn, error: ShammahError, screen: Screen, stop: Stop) -> None:
         """Give the local answer, marked, where the teacher gave none."""
-        screen.discard(f"Claude failed ({error}); the local model answers")
+        screen.discard(f"{self._teacher.who} failed ({error}); the local model answers")
         reason = Reason.BUDGET if isinstance(error, BudgetReached) else Reason.TEACHER_FAILED
         draft = next((draft for draft in turn.answers if draft.finish != Finish.HOPELESS), None)
         self._journal.uncount(turn.question)
@@ -318,9 +336,10 @@ class Assistant:
     def _sample(self, turn: Turn, shown: NewAnswer) -> tuple[bool, float | None]:
         """Whether the worker compares both sides, and the probability with which it was chosen.
 
-        An answer that was cut, or that stands in for the teacher's, teaches nothing.
+        An answer that was cut, or that stands in for the other side's, teaches nothing.
         """
-        is_label = shown.side == Side.TEACHER or shown.reason == Reason.LOCAL_CONFIDENT
+        answers_for_itself = shown.side == Side.TEACHER and shown.reason != Reason.LOCAL_FAILED
+        is_label = answers_for_itself or shown.reason == Reason.LOCAL_CONFIDENT
         if not turn.limits.is_counted or self._local is None or shown.finish != Finish.STOP or not is_label:
             return False, None
         if len(turn.answers) > 1:  # both sides are here already

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     MODEL_NOT_READY = "model_not_ready"
     CONTEXT_TOO_LONG = "context_too_long"
     TEACHER_FAILED = "teacher_failed"
+    LOCAL_FAILED = "local_failed"
     LOCAL_CONFIDENT = "local_confident"
 
 
@@ -196,7 +197,7 @@ def check_teacher(limits: Limits) -> None:
     if not limits.has_key:
         raise KeyMissing("the teacher needs a key, and ANTHROPIC_API_KEY is not set")
     if not limits.has_budget:
-        raise BudgetReached("the budget for Claude does not cover this question")
+        raise BudgetReached("the teacher's budget does not cover this question")
 
 
 def _require_local(limits: Limits) -> None:
@@ -263,8 +264,19 @@ def review(
     raise unverified(limits)
 
 
+def without_local(error: ShammahError, limits: Limits) -> Forward:
+    """Choose again where the local model's engine or server failed.
+
+    Raises:
+        ShammahError: The failure itself, where the teacher cannot be asked instead.
+    """
+    if limits.no_teacher is not None:
+        raise error
+    return Forward(Reason.LOCAL_FAILED)
+
+
 def unverified(limits: Limits) -> ShammahError:
     """The error for a question that wants a verified answer where none can be had."""
     if limits.no_teacher is Reason.BUDGET:
-        return BudgetReached("no verified answer: the budget for Claude does not cover this question")
+        return BudgetReached("no verified answer: the teacher's budget does not cover this question")
     return NothingVerified("no verified answer: the validator does not vouch for the local one")
