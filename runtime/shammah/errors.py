@@ -111,11 +111,21 @@ class TeacherError(ShammahError):
 
     Attributes:
         is_free: Whether the failed call surely cost nothing.
+        is_away: Whether it was out of reach or overloaded, so that the next call would wait for nothing, too.
     """
 
     is_free = False
+    is_away = False
 
     hint = "Try again later, or ask with --local."
+
+
+class TeacherPaused(TeacherError):
+    """The teacher was out of reach several times in a row, and is not asked for a while."""
+
+    is_free = True
+
+    hint = "It is tried again by itself; --teacher asks at once all the same."
 
 
 class JournalError(ShammahError):

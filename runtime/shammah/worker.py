@@ -16,7 +16,7 @@ from shammah import admission, config, crash, detached, embedding, hardware, loc
 from shammah.admission import Postpone, Refuse, Wish
 from shammah.assembly import Parts
 from shammah.checkpoints import Keeper
-from shammah.errors import BudgetReached, ShammahError, TrainerKilled, TrainingRuns
+from shammah.errors import BudgetReached, ShammahError, TeacherPaused, TrainerKilled, TrainingRuns
 from shammah.following import outcome
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal, checkpoints, heads, ratings, trainings
@@ -86,7 +86,7 @@ class Worker:
         try:
             self._heed(self._load())
             self._start(job)
-        except NotNow as reason:
+        except (NotNow, TeacherPaused) as reason:
             _log.info("job %s waits: %s", job.id, reason)
             self._journal.jobs.put_back(job, str(reason), RETRY_SECONDS)
         except ShammahError as error:
