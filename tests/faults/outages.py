@@ -90,6 +90,6 @@ def _check_sides(trials: Trials) -> None:
 
 
 BREAKER = Promise(
-    "breaker", "The teacher", "A teacher that was out of reach three times in a row delays no question: after a pause one"
-    " call tries again, whichever process makes it.", "histories of 60 calls", 1000, check, least=10,
+    "breaker", "The teacher", "A teacher that was out of reach three times in a row delays no question: after a pause"
+    " one call tries again, whichever process makes it.", "histories of 60 calls", 1000, check, least=10,
 )  # fmt: skip

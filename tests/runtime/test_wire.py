@@ -12,7 +12,7 @@ from shammah.errors import TeacherError
 from shammah.generation import Completion, Sampling, collect
 from shammah.teacher import Access, Teacher
 from shammah_convert.chat import Message
-from tests.faults.wire_faults import HEAD, SAID, STAGES, WHOLE, Fault, faults, head
+from tests.faults.wire_faults import HEAD, SAID, WHOLE, Fault, faults, head
 from tests.faults.wire_server import Drip, Endless, Read, Step, WireServer
 
 KNOWN = {fault.name: fault for fault in faults()}
@@ -54,12 +54,9 @@ def test_a_whole_answer_is_read() -> None:
         assert ask(server.url).text == SAID
 
 
-@pytest.mark.parametrize(
-    "drip", [Drip(b"HTTP/1.1 200 OK\r\nx-padding: " + b"x" * 4000), Drip(b"")], ids=["head", "mute"]
-)
-def test_a_connection_whose_reply_never_begins_is_hung_up_too(drip: Drip) -> None:
-    steps = (Read(), drip) if drip.data else (Read(), HEAD[:5], Drip(b"x"))
-    with WireServer(steps) as server:
+@pytest.mark.parametrize("begun", [b"", HEAD[:14], b"HTTP/1.1 200 OK\r\n"], ids=["nothing", "status", "header"])
+def test_a_connection_whose_reply_never_begins_is_hung_up_too(begun: bytes) -> None:
+    with WireServer((Read(), begun, Drip(b"x"))) as server:
         with pytest.raises(TeacherError):
             ask(server.url, SHORT_SECONDS)
         assert wait_until(lambda: not readers()), "a thread reads on"
@@ -68,7 +65,7 @@ def test_a_connection_whose_reply_never_begins_is_hung_up_too(drip: Drip) -> Non
 def test_a_reply_without_an_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "MOST_BYTES", 1_000_000)
     error = error_of(Read(), HEAD, Endless(b"10000\r\n" + b"x" * 65536 + b"\r\n"))
-    assert "more than" in f"{error} {error.__cause__}" or "TooMuch" in str(error)
+    assert "TooMuch: more than" in str(error)
     assert wait_until(lambda: not readers()), "a thread reads on"
 
 
