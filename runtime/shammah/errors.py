@@ -24,6 +24,12 @@ class ContextTooLong(UsageError):
     hint = "Shorten the question, raise `model.context_tokens`, use a larger model, or let Claude answer."
 
 
+class TextTooLong(UsageError):
+    """A text is longer than is looked through for secrets, and than any model reads."""
+
+    hint = "Give a part of it."
+
+
 class ConfigError(ShammahError):
     """A setting is unknown or has a wrong value."""
 

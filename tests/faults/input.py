@@ -14,6 +14,7 @@ from shammah.errors import UsageError
 from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.local import LocalModel
+from shammah.privacy.redactor import MOST_CHARACTERS
 from shammah.repl import view
 from shammah.repl.screen import Live
 from shammah.sides import LocalSide, TeacherSide
@@ -62,7 +63,7 @@ def check_prompts(trials: Trials) -> str:
     with LocalModel(SEEDLING) as model, Journal(trials.folder) as journal:
         for number in range(trials.count):
             shape = list(LONG)[number % len(LONG)]
-            size = (LONGEST_BYTES, 1_000_000, 200_000)[number // len(LONG) % 3]
+            size = (LONGEST_BYTES, MOST_CHARACTERS, 50_000)[number // len(LONG) % 3]
             seconds = _ask_long(journal, model, LONG[shape](size, chance))
             slowest = max(slowest, (seconds, f"{shape}, {size:,} letters"))
     assert slowest[0] < MOST_SECONDS, f"{slowest[1]}: {slowest[0]:.1f} s of one processor"

@@ -145,7 +145,8 @@ def plain(text: str) -> object:
 
 
 def key(text: str) -> object:
-    return {}[text]
+    known: dict[str, str] = {}
+    return known[text]
 
 
 def encoded(text: str) -> object:

@@ -50,7 +50,7 @@ def plain_event(kind: str, **fields: object) -> bytes:
     return f"event: {kind}\ndata: {json.dumps({'type': kind} | fields)}\n\n".encode()
 
 
-_MESSAGE = {
+_MESSAGE: dict[str, object] = {
     "id": "msg_test",
     "type": "message",
     "role": "assistant",

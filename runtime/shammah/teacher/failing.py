@@ -73,8 +73,9 @@ def of_silence(cause: TeacherError, is_accepted: bool, is_late: bool = False) ->
 def unreachable(error: Exception, who: str, url: str, environ: Mapping[str, str] = os.environ) -> TeacherError:
     """Our error for a server that is not there, or that something stands before: a proxy, a login page."""
     causes = list(_causes(error))
-    if any(isinstance(one, Packed) for one in causes):
-        return foreign(causes[-1], f"{who}'s API")
+    packed = next((one for one in causes if isinstance(one, Packed)), None)
+    if packed is not None:
+        return foreign(packed, f"{who}'s API")
     proxy = proxy_of(url, environ)
     if proxy and any(type(one).__name__ == "ProxyError" for one in causes):
         return TeacherError(
@@ -119,7 +120,7 @@ def is_cut(error: Exception) -> bool:
     return isinstance(error, Broken) or type(error).__name__ in CUTS
 
 
-def foreign(error: Exception, who: str) -> TeacherError:
+def foreign(error: BaseException, who: str) -> TeacherError:
     """Our error for what no API says: bad JSON and pages of a proxy surface as a dozen foreign exceptions."""
     return TeacherError(
         f"what came back is not {who} ({type(error).__name__}: {error})",
