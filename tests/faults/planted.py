@@ -81,6 +81,7 @@ def _live_with(home: Path, url: str, case: Case) -> None:
         Teacher(Access("a-key", url), TeacherSettings(), Price(2.0, 10.0)), Price(2.0, 10.0), 1000, 1000.0
     )
     with Journal(home) as journal:
+        journal._db.execute("PRAGMA synchronous = OFF")  # another promise is about the disk
         first = _ask(journal, teacher, Request(case.text, "here"))
         _ask(journal, teacher, Request("go on", "here", history=tuple(first.question.context), system=case.text))
         local = _ask(journal, TeacherSide(None, None, 1000, 1.0), Request(case.text, "here"))
@@ -257,7 +258,7 @@ _ENDS: tuple[Callable[[Raise, str, Path], str], ...] = (by_command, by_thread, b
 
 SECRETS = Promise(
     "secrets", PART, "Of secrets that are typed in any framing of the redactor's own test, nothing reaches the teacher,"
-    " the database, examples, exports or logs.", "planted secrets", 2000, check_secrets, least=12,
+    " the database, examples, exports or logs.", "planted secrets", 1000, check_secrets, least=8,
 )  # fmt: skip
 CRASHES = Promise(
     "crash-reports", PART, "An error that nobody foresaw is told by kind and place, and quotes nothing that was typed.",

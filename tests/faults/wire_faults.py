@@ -99,7 +99,8 @@ def _at_stages() -> Iterator[Fault]:
     yield Fault("drip-text", (*STAGES["text"], Drip(TEXT)), LATE)
     yield Fault("cut-clean", (*STAGES["text"], END), CUT)
     yield Fault("cut-within-chunk", (*STAGES["text"], TEXT[:-20]), CUT)
-    yield Fault("tls-to-a-plain-port", (Read(), *WHOLE), r"cannot be reached", scheme="https", most_requests=0)
+    no_tls = head("400 Bad Request", "content-length: 0")
+    yield Fault("tls-to-a-plain-port", (no_tls,), r"cannot be reached safely", scheme="https", most_requests=0)
 
 
 def _bodies() -> Iterator[Fault]:

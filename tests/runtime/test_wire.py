@@ -101,10 +101,11 @@ def test_what_cannot_be_reached_safely_is_told_so() -> None:
 def test_a_proxy_that_refuses_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = head("407 Proxy Authentication Required", "content-length: 0")
     with WireServer((Read(), refusal)) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://me:hunter2x@127.0.0.1:{proxy.port}")
+        port = proxy.port
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:hunter2x@127.0.0.1:{port}")
         with pytest.raises(TeacherError) as caught:
             ask("https://api.example.org")
-    assert f"the proxy 127.0.0.1:{proxy.port} does not let Claude be reached: 407" in str(caught.value)
+    assert f"the proxy 127.0.0.1:{port} does not let Claude be reached: 407" in str(caught.value)
     assert "HTTPS_PROXY" in caught.value.hint
     assert "hunter2x" not in f"{caught.value} {caught.value.hint}"
 
