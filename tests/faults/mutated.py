@@ -43,8 +43,8 @@ def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 def _changed(chance: random.Random, valid: Sequence[bytes]) -> bytes:
     """A right input with a value or a few bytes of it changed."""
     text = chance.choice(valid)
-    if text[:1] in b"{[" and chance.random() < 0.6:
-        value = json.loads(text.splitlines()[0])
+    if text[:1] == b"{" and chance.random() < 0.6:
+        value = json.loads(text)
         for _ in range(chance.randrange(1, 3)):
             value = _other(chance, copy.deepcopy(value))
         return json.dumps(value).encode()

@@ -74,6 +74,8 @@ def test_every_setting_can_be_set_by_its_variable(home: Path) -> None:
 TEXTS = {
     "privacy.never_forward",
     "model.path",
+    "model.server",
+    "model.served_as",
     "answer.system",
     "teacher.model",
     "teacher.base_url",

@@ -148,7 +148,9 @@ def _model(desk: Desk, rest: str) -> None:
     desk.loading.identified()
     base, model = desk.parts.base, desk.parts.model
     lines = [f"{base.name} ({base.architecture}, {gigabytes(base.size)})", base.path]
-    if model is not None:
+    if desk.parts.server:
+        lines = [f"{base.name} at {desk.parts.server}"]
+    elif model is not None:
         facts = model.facts
         lines.append(
             f"{facts.parameters / 1e6:,.0f} million parameters, {facts.layers} layers, {model.threads} threads,"
