@@ -71,7 +71,7 @@ def _feed(parser: Parser, count: int, chosen: int) -> float:
         try:
             parser.read(data)
         except parser.refuses as error:
-            str(error).encode()
+            str(error).encode("utf-8", "replace")
         except Exception as error:
             raise AssertionError(f"{parser.name} was fed {data[:2000]!r}") from error
         seconds = time.thread_time() - started
