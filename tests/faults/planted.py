@@ -258,7 +258,7 @@ _ENDS: tuple[Callable[[Raise, str, Path], str], ...] = (by_command, by_thread, b
 
 SECRETS = Promise(
     "secrets", PART, "Of secrets that are typed in any framing of the redactor's own test, nothing reaches the teacher,"
-    " the database, examples, exports or logs.", "planted secrets", 1000, check_secrets, least=8,
+    " the database, examples, exports or logs.", "planted secrets", 600, check_secrets, least=8,
 )  # fmt: skip
 CRASHES = Promise(
     "crash-reports", PART, "An error that nobody foresaw is told by kind and place, and quotes nothing that was typed.",
