@@ -27,6 +27,9 @@ MOST_ENTRIES = 1 << 16
 MOST_TEXTS = 1 << 24
 """Of an array: a hundred times Qwen's vocabulary, and gone past in two seconds."""
 
+MOST_NUMBERS = MOST_TEXTS
+"""Of an array whose values are asked for: each takes forty bytes here, one in the file."""
+
 _LENGTH = struct.Struct("<Q")
 
 Buffer = bytes | mmap.mmap
@@ -170,7 +173,7 @@ def value(data: Buffer, field: Field) -> Value:
     """A field's value; an array is a tuple.
 
     Raises:
-        BadHeader: A text is no UTF-8.
+        BadHeader: A text is no UTF-8, or there are more numbers than make sense.
     """
     cursor = Cursor(data, field.value)
     if field.kind == STRING:
@@ -180,7 +183,15 @@ def value(data: Buffer, field: Field) -> Value:
     kind, count = cursor.numbers("IQ")
     if kind == STRING:
         return _texts(data[cursor.place : field.stop], count)
+    if count > MOST_NUMBERS:
+        raise BadHeader(f"{field.name} holds {count:,} numbers, more than make sense")
     return struct.unpack_from(f"<{count}{SCALARS[kind]}", data, cursor.place)
+
+
+def items(data: Buffer, field: Field) -> tuple[int, int]:
+    """Of an array: the type of its values, as GGUF numbers it, and how many there are."""
+    kind, count = Cursor(data, field.value).numbers("IQ")
+    return kind, count
 
 
 def decoded(text: bytes) -> str:
