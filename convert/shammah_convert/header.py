@@ -30,6 +30,12 @@ MOST_TEXTS = 1 << 24
 MOST_NUMBERS = MOST_TEXTS
 """Of an array whose values are asked for: each takes forty bytes here, one in the file."""
 
+MOST_BYTES = 1 << 24
+"""Of a text: a thousand times a chat template."""
+
+MOST_TEXTS_BYTES = 1 << 28
+"""Of an array's texts: fifty times Qwen's vocabulary."""
+
 _LENGTH = struct.Struct("<Q")
 
 Buffer = bytes | mmap.mmap
@@ -112,6 +118,8 @@ class Cursor:
         """A text that is short, and needed at once."""
         size = self.number("Q")
         start = self.skip(size)
+        if size > MOST_BYTES:
+            raise BadHeader(f"a text of {size:,} bytes is more than makes sense")
         return decoded(self.data[start : start + size])
 
 
@@ -181,6 +189,8 @@ def value(data: Buffer, field: Field) -> Value:
     if field.kind != ARRAY:
         return cursor.number(SCALARS[field.kind])
     kind, count = cursor.numbers("IQ")
+    if kind == STRING and field.stop - cursor.place > MOST_TEXTS_BYTES:
+        raise BadHeader(f"{field.name} holds texts of {field.stop - cursor.place:,} bytes, more than make sense")
     if kind == STRING:
         return _texts(data[cursor.place : field.stop], count)
     if count > MOST_NUMBERS:
