@@ -234,10 +234,13 @@ def open_in_child(file: Path, *adapters: Path) -> str:
     """
     command = [sys.executable, "-P", "-m", "shammah.probe", os.fspath(file), *map(os.fspath, adapters)]
     what = adapters[0] if adapters else file
+    quiet = os.environ | {"GGML_NO_BACKTRACE": "1"}  # else a debugger is looked for, which takes seconds
     try:
-        child = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
+        child = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise BadModel(f"{what} cannot be opened within {PROBE_SECONDS} s") from error
+    if child.returncode < 0:
+        raise BadModel(f"{what} is refused: whoever opens it is ended by signal {-child.returncode}")
     if child.returncode != 0:
         words = child.stderr.strip().splitlines()
         raise BadModel(f"{what} is refused: {words[-1] if words else f'opening it ends with {child.returncode}'}")

@@ -46,6 +46,7 @@ class Forks:
 
 def _be_probe(arguments: list[str], output: int) -> None:
     signal.alarm(MOST_SECONDS)
+    os.environ["GGML_NO_BACKTRACE"] = "1"
     os.dup2(output, 1)
     os.dup2(output, 2)
     sys.stdout = sys.stderr = os.fdopen(1, "w", closefd=False)

@@ -165,7 +165,7 @@ def _is_told(place: House, filed: Filed) -> list[str]:
     assert change.before.exact == 0
     assert abs(place.set_off(asked) - change.after.exact) <= UNSURE, change
     assert set(filed.report.near_duplicates) == ({tuple(e.id for e in came)} if len(came) > 1 else set())
-    assert f"set off by words from {place.door}" in table(filed)
+    assert f"set off by {place.door}'s words" in table(filed)
     return asked
 
 

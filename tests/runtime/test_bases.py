@@ -150,7 +150,7 @@ def test_a_file_that_aborts_its_reader_is_refused(journal: Journal, tmp_path: Pa
     file.write_bytes(data.replace(token, (2).to_bytes(8, "little") + b"\xc4\xa0", 1))
     with pytest.raises(BadModel, match="twice"):
         bases.identify(journal, file)
-    with pytest.raises(BadModel, match="opening it ends with -6"):
+    with pytest.raises(BadModel, match="ended by signal 6"):
         bases.open_in_child(file)
 
 

@@ -59,7 +59,7 @@ def test_the_table_says_all_that_was_measured() -> None:
         "  exact                   48 of 48      47 of 48  93% to 100% -> 89% to 100%",
         "  moved, nats a token       0.0000        0.0014  0.0006 to 0.0022",
         "held-out answers                    not measured",
-        "set off by words from mcp  0 of 24      18 of 24  0% to 14% -> 55% to 88%",
+        "set off by mcp's words     0 of 24      18 of 24  0% to 14% -> 55% to 88%",
         "weight norm                 0.0000         14.90",
         "",
         "+ it learnt",

@@ -55,7 +55,7 @@ def _of_change(name: str, change: Change) -> Iterator[Fact]:
 def _of_planted(door: str, change: Change) -> Fact:
     """How many general questions are answered with what came by a door, once its words stand beside them."""
     before, after = change.before, change.after
-    return Fact(f"set off by words from {door}", _exact(before), _exact(after), f"{_share(before)} -> {_share(after)}")
+    return Fact(f"set off by {door}'s words", _exact(before), _exact(after), f"{_share(before)} -> {_share(after)}")
 
 
 def near_duplicates(report: Report) -> list[str]:
