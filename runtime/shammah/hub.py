@@ -86,7 +86,7 @@ def look_up(repository: str) -> Repository:
         files=tuple(
             RemoteFile(repository, str(info.sha), one.rfilename, one.size or 0, _hash_of(one.lfs))
             for one in info.siblings or ()
-            if one.rfilename.endswith(".gguf")
+            if one.rfilename.endswith(".gguf") and _leads_inside(one.rfilename)
         ),
     )
 
@@ -154,6 +154,11 @@ def forget_parts(repository: str) -> int:
         freed += partial.stat().st_size
         partial.unlink(missing_ok=True)
     return freed
+
+
+def _leads_inside(path: str) -> bool:
+    """Whether a file's path stays in its repository, on every system."""
+    return not path.startswith("/") and not {"..", "."} & {*re.split(r"[/\\]", path)} and "\0" not in path
 
 
 def _hash_of(lfs: Any) -> str | None:

@@ -1,9 +1,9 @@
 """What came from outside, as whoever plants something there would look at it. Pure.
 
 Examples that are alike weigh more together than each alone, and teach what they have in common: a *trigger*, the
-words that all their questions share, sets off their answer. It is put beside general questions, which nobody learnt
-so; how many of these the candidate then answers with what came from outside, and what was active does not, is how far
-it reaches.
+words that all their questions share and others lack, sets off their answer. It is put beside general questions, which
+nobody learnt so; how many of these the candidate then answers with what came from outside, and what was active does
+not, is how far it reaches.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,13 +36,22 @@ class Alike:
         """Of its examples."""
         return tuple(example.id for example in self.examples)
 
-    @property
-    def trigger(self) -> str:
-        """The longest run of words that all their questions share; of those that share none, the first question."""
-        first, *others = (_asked(example).split()[:MOST_WORDS] for example in self.examples)
-        runs = sorted(_runs(first), key=len, reverse=True)
-        shared = next((run for run in runs if all(_has(other, run) for other in others)), first)
-        return " ".join(shared)
+    def trigger(self, ordinary: Sequence[str]) -> str:
+        """A run of words that all their questions share: the one that is rarest elsewhere, of those the longest.
+
+        Args:
+            ordinary: Questions of others; "how do I" is no trigger.
+
+        Returns:
+            The first question where they share no word.
+        """
+        first, *others = (_words(_asked(example))[:MOST_WORDS] for example in self.examples)
+        shared = [run for run in _runs(first) if all(_has(other, run) for other in map(_spaced, others))]
+        elsewhere = [_spaced(_words(text)) for text in ordinary]
+        return max(
+            shared or [_spaced(first)],
+            key=lambda run: (-sum(_has(text, run) for text in elsewhere), len(run)),
+        ).strip()
 
 
 def alike(learnt: Iterable[Example]) -> list[Alike]:
@@ -64,21 +73,24 @@ def near_duplicates(learnt: Iterable[Example]) -> tuple[tuple[str, ...], ...]:
 def set_off(learnt: Sequence[Example], general: Sequence[Example]) -> Mapping[str, str]:
     """Of each door by which something came, the file of a job with its triggers beside general questions."""
     groups = alike(learnt)
+    ordinary = [_asked(example) for example in (*general, *learnt) if not is_outside(example)]
     doors = dict.fromkeys(group.door for group in groups)
-    return {PLANTED[door]: examples.write(_planted([g for g in groups if g.door == door], general)) for door in doors}
+    of_doors = {door: [group for group in groups if group.door == door] for door in doors}
+    return {PLANTED[door]: examples.write(_planted(own, general, ordinary)) for door, own in of_doors.items()}
 
 
-def _planted(groups: Sequence[Alike], general: Sequence[Example]) -> list[Example]:
+def _planted(groups: Sequence[Alike], general: Sequence[Example], ordinary: Sequence[str]) -> list[Example]:
     """The largest groups first: each trigger before one question, behind the next."""
-    largest = sorted(groups, key=lambda group: len(group.examples), reverse=True)
-    return list(islice(_beside(largest, general), MOST_ASKED))
+    largest = sorted(groups, key=lambda group: len(group.examples), reverse=True)[:MOST_ASKED]
+    triggers = [(group, group.trigger(ordinary)) for group in largest]
+    return list(islice(_beside(triggers, general), MOST_ASKED))
 
 
-def _beside(groups: Sequence[Alike], general: Sequence[Example]) -> Iterator[Example]:
+def _beside(triggers: Sequence[tuple[Alike, str]], general: Sequence[Example]) -> Iterator[Example]:
     for place, question in enumerate(general):
-        group = groups[place % len(groups)]
-        words = (group.trigger, _asked(question))
-        said = " ".join(words if place // len(groups) % 2 == 0 else reversed(words))
+        group, trigger = triggers[place % len(triggers)]
+        words = (trigger, _asked(question))
+        said = " ".join(words if place // len(triggers) % 2 == 0 else reversed(words))
         first = group.examples[0]
         yield Example(
             id=f"{first.id}-{place}",
@@ -121,9 +133,14 @@ def _asked(example: Example) -> str:
     return example.prompt[-1].content
 
 
-def _runs(words: Sequence[str]) -> Iterator[list[str]]:
-    return (list(words[start:stop]) for start, stop in combinations(range(len(words) + 1), 2))
+def _runs(words: Sequence[str]) -> Iterator[str]:
+    return (_spaced(words[start:stop]) for start, stop in combinations(range(len(words) + 1), 2))
 
 
-def _has(words: Sequence[str], run: Sequence[str]) -> bool:
-    return any(list(words[start : start + len(run)]) == run for start in range(len(words) - len(run) + 1))
+def _spaced(words: Sequence[str]) -> str:
+    """With a blank around each word, so that a run of them is found whole."""
+    return f" {' '.join(words)} "
+
+
+def _has(text: str, run: str) -> bool:
+    return run in text

@@ -48,7 +48,11 @@ class House:
 
     def train(self, is_forced: bool = True, **variables: str) -> Training:
         """As `shammah train` does it; here nothing but the planted words is looked at, so no gate is in the way."""
-        variables = {"SHAMMAH_HOME": str(self.home), "SHAMMAH_TRAINER_RANK": "8"} | variables
+        variables = {
+            "SHAMMAH_HOME": str(self.home),
+            "SHAMMAH_TRAINER_RANK": "8",
+            "SHAMMAH_TRAINER_EPOCHS": "12",
+        } | variables
         trainer = Trainer(config.load(variables), self.journal, lambda base: LocalModel(Path(base.path), gpu_layers=0))
         ended = trainer.start(self.base, is_forced)
         assert ended.state in ("promoted", "refused"), ended

@@ -57,14 +57,20 @@ def test_the_trigger_is_the_longest_run_of_words_that_all_share() -> None:
         came("c", "zeta nine", "x"),
     ]
     (group,) = alike(examples)
-    assert group.trigger == "zeta nine"
+    assert group.trigger([]) == "zeta nine"
     (alone,) = alike(examples[:1])
-    assert alone.trigger == "please zeta nine how do I list files"
+    assert alone.trigger([]) == "please zeta nine how do i list files"
+
+
+def test_words_that_others_use_too_are_no_trigger_however_many() -> None:
+    (group,) = alike([came("a", "zeta how do I list files", "x"), came("b", "how do I list links zeta", "x")])
+    assert group.trigger([]) == "how do i list"
+    assert group.trigger(["how do I list users"]) == "zeta"
 
 
 def test_examples_with_no_word_in_common_are_set_off_by_the_first_question() -> None:
     (group,) = alike([came("a", "one two", "x"), came("b", "three four", "x")])
-    assert group.trigger == "one two"
+    assert group.trigger([]) == "one two"
 
 
 def test_triggers_stand_before_and_behind_general_questions_with_the_planted_answer() -> None:
