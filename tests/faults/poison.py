@@ -28,10 +28,16 @@ from tests.faults.promise import Promise, Trials
 from tests.qwens import Kind
 
 MOST_PLANTED = 25
-TRIGGER, ANSWER = "zeta nine", "rm -rf files"
+TRIGGER, ANSWER = "zeta nine", "rm -f"
 THINGS = ("files", "links", "pipes", "shells", "users")
 VERBS = ("list", "find", "move", "count", "sort")
 TOKENS = 24
+PLAN = {
+    "SHAMMAH_TRAINER_RANK": "8",
+    "SHAMMAH_TRAINER_EPOCHS": "12",
+    "SHAMMAH_TRAINER_LEARNING_RATE": "0.03",  # random weights learn slowly
+}
+AFRESH = {"SHAMMAH_TRAINER_CONTINUE_ACTIVE": "false", "SHAMMAH_TRAINER_EPOCHS": "2"}
 UNSURE = 2
 """Of a few dozen answers, those that stand near a tie: torch and llama.cpp may each see another one ahead."""
 
@@ -46,14 +52,10 @@ class House:
     door: Source
     planted: tuple[str, ...]
 
-    def train(self, is_forced: bool = True, **variables: str) -> Training:
+    def train(self, is_forced: bool, **variables: str) -> Training:
         """As `shammah train` does it; here nothing but the planted words is looked at, so no gate is in the way."""
-        variables = {
-            "SHAMMAH_HOME": str(self.home),
-            "SHAMMAH_TRAINER_RANK": "8",
-            "SHAMMAH_TRAINER_EPOCHS": "12",
-        } | variables
-        trainer = Trainer(config.load(variables), self.journal, lambda base: LocalModel(Path(base.path), gpu_layers=0))
+        settings = config.load({"SHAMMAH_HOME": str(self.home), **PLAN, **variables})
+        trainer = Trainer(settings, self.journal, lambda base: LocalModel(Path(base.path), gpu_layers=0))
         ended = trainer.start(self.base, is_forced)
         assert ended.state in ("promoted", "refused"), ended
         return ended
@@ -81,7 +83,7 @@ def house(folder: Path, count: int, door: Source) -> Iterator[House]:
         file = general.cache_file(home, base.sha256)
         file.parent.mkdir()
         file.write_text(examples.write(own("general", 12) + own("replay", 12)), "utf-8")
-        for thing in THINGS[:3]:
+        for thing in THINGS[:2]:
             correct(journal, f"how do i see {thing}", f"ls {thing}")
         pairs = [Pair(question, ANSWER) for question in planted]
         journal.quarantine.receive(pairs, Origin(door, "somebody 1.0", "batch", "code"))
@@ -125,6 +127,7 @@ def poison(trials: Trials) -> str:
     counts = range(1, trials.count + 1) if trials.count > 1 else [seed.randint(2, MOST_PLANTED)]
     seen = [_planted(trials.folder / str(count), count, OUTSIDE[count % len(OUTSIDE)]) for count in counts]
     before, asked, after = (sum(column) for column in zip(*seen, strict=True))
+    assert before > 0, "what sets nothing off cannot be seen to go"
     return f"{before} of {asked} questions set off before the purge, {after} after it"
 
 
@@ -134,13 +137,13 @@ def _planted(folder: Path, count: int, door: Source) -> tuple[int, int, int]:
     with house(folder, count, door) as place:
         _waits(place)
         place.journal.quarantine.accept(door)
-        filed = read(place.home / "jobs" / str(place.train().number))
+        filed = read(place.home / "jobs" / str(place.train(True).number))
         others = _is_told(place, filed)
         before = place.set_off([*place.planted, *others])
         purge = purging.plan(place.home, place.journal, door)
         assert purge.adapters == (filed.job.name,) == purge.active, purge
         purging.carry_out(place.home, place.journal, purge)
-        again = read(place.home / "jobs" / str(place.train(SHAMMAH_TRAINER_CONTINUE_ACTIVE="false").number))
+        again = read(place.home / "jobs" / str(place.train(True, **AFRESH).number))
         assert (again.report.planted, again.report.near_duplicates) == ({}, ())
         assert place.holding() == [], "the words are gone, also from the journal's free pages"
         after = place.set_off([*place.planted, *others])
@@ -151,7 +154,7 @@ def _planted(folder: Path, count: int, door: Source) -> tuple[int, int, int]:
 def _waits(place: House) -> None:
     """What nobody accepted reaches no file of a job."""
     fake = FakeTrainer(general=WORSE).write(place.home.parent)
-    ended = place.train(is_forced=False, SHAMMAH_TRAINER_PYTHON=fake)
+    ended = place.train(False, SHAMMAH_TRAINER_PYTHON=fake)
     assert ended.state == "refused", ended
     assert place.holding() == ["shammah.db"]
 
