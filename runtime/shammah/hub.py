@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from shammah.download import cached, our_errors, quietly
 from shammah.errors import DownloadFailed, HubUnreachable
+from shammah_convert.files import leads_inside
 
 PARTIAL_SUFFIX = ".shammah.incomplete"
 # A cut loses what came of one piece, and a bar moves once a piece: the hub's own 10 MiB are ten seconds on a slow line.
@@ -86,7 +87,7 @@ def look_up(repository: str) -> Repository:
         files=tuple(
             RemoteFile(repository, str(info.sha), one.rfilename, one.size or 0, _hash_of(one.lfs))
             for one in info.siblings or ()
-            if one.rfilename.endswith(".gguf") and _leads_inside(one.rfilename)
+            if one.rfilename.endswith(".gguf") and leads_inside(one.rfilename)
         ),
     )
 
@@ -156,15 +157,9 @@ def forget_parts(repository: str) -> int:
     return freed
 
 
-def _leads_inside(path: str) -> bool:
-    """Whether a file's path stays in its repository, on every system."""
-    return not path.startswith("/") and not {"..", "."} & {*re.split(r"[/\\]", path)} and "\0" not in path
-
-
 def _hash_of(lfs: Any) -> str | None:
     """The hash that a hub tells of a large file; None where it tells none."""
-    told = str(lfs.sha256) if lfs else ""
-    return told if _SHA256.fullmatch(told) else None
+    return str(lfs.sha256) if lfs and _SHA256.fullmatch(str(lfs.sha256)) else None
 
 
 def _here_bytes(file: RemoteFile) -> int:
