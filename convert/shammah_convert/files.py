@@ -53,6 +53,12 @@ def write_private(path: Path, text: str) -> None:
         partial.write_text(text, "utf-8", newline="")
 
 
+def leads_inside(path: str) -> bool:
+    """Whether a relative path stays in its folder, on every system."""
+    parts = path.replace("\\", "/").split("/")
+    return "\0" not in path and not {"", ".", ".."}.intersection(parts)
+
+
 def is_full(error: BaseException) -> bool:
     """Whether a write failed for want of room."""
     return isinstance(error, OSError) and error.errno in FULL

@@ -22,6 +22,7 @@ from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.locks import Lock, only_one
 from shammah.naming import TRAINED
+from shammah.planted import near_duplicates, set_off
 from shammah.quarantine import capped
 from shammah.records import Adapter, Base, Training
 from shammah.reports import PAGE, Filed
@@ -177,7 +178,7 @@ class Trainer:
 
     def _judge(self, training: Training, work: Work, folder: Path) -> None:
         """Make a candidate active, or refuse it."""
-        report = Report.read(folder)
+        report = replace(Report.read(folder), near_duplicates=near_duplicates(work.frozen.learnt))
         if self._refuses(training, report, work):
             return
         adapter, report = self._checked(training, resuming.base_of(self.journal, training), report, work.frozen, folder)
@@ -223,18 +224,19 @@ class Trainer:
         """Write all that the trainer needs into the job folder."""
         if not frozen.learnt:
             raise TrainingError("there is nothing to learn yet")
-        held_out, replayed = self._general(base, (folder / CANCEL).exists)
-        stays = set(staying([*held_out, *replayed], frozen))
-        general_held_out, replay = ([e for e in part if e in stays] for part in (held_out, replayed))
+        home, is_unwanted = self.settings.home, (folder / CANCEL).exists
+        own = general.answers_of(home, base.sha256, lambda: self.open_model(base), self._hear_general, is_unwanted)
+        stays = set(staying([*own[0], *own[1]], frozen))
+        general_held_out, replay = ([e for e in part if e in stays] for part in own)
         learnt = capped(frozen.learnt, replay)
         if frozen.taught and len(learnt) == len(frozen.taught):
             raise TrainingError("what came from outside may be a fifth of what is learnt, and there is nothing else")
         text = examples.write(learnt)
         parts = {HELD_OUT: examples.write(frozen.held_out), GENERAL: examples.write(general_held_out)}
-        parts |= {EXAMPLES: text, REPLAY: examples.write(replay)}
+        parts |= {EXAMPLES: text, REPLAY: examples.write(replay), **set_off(frozen.learnt, general_held_out)}
         if self.paraphrase is not None and frozen.aims:
             self.hear({"event": "paraphrasing"})
-            others = self.paraphrase(frozen.aims, (folder / CANCEL).exists)
+            others = self.paraphrase(frozen.aims, is_unwanted)
             parts[PARAPHRASES] = examples.write(others)
         for name, lines in parts.items():  # before the job, so that where that is, all are whole
             write_whole(folder / name, lines)
@@ -259,20 +261,6 @@ class Trainer:
         while self.journal.adapters.find(name) is not None:
             name += "b"
         return name
-
-    def _general(self, base: Base, is_unwanted: Stop) -> tuple[list[Example], list[Example]]:
-        """The base's own answers; the model is closed again before the trainer takes its memory."""
-        opened: list[LocalModel] = []
-
-        def open_model() -> "LocalModel":
-            opened.append(self.open_model(base))
-            return opened[0]
-
-        try:
-            return general.answers(self.settings.home, base.sha256, open_model, self._hear_general, is_unwanted)
-        finally:
-            for model in opened:
-                model.close()
 
     def _hear_general(self, done: int, count: int) -> None:
         self.hear({"event": "answering", "done": done, "of": count})

@@ -1,14 +1,18 @@
 """All that is promised, in the order of the table."""
 
+from tests.faults.files import FILES
 from tests.faults.input import PROMPTS, SCREEN, STDIN, TOKENS
+from tests.faults.names import NAMES
 from tests.faults.outages import BREAKER
 from tests.faults.parsers import PARSERS
 from tests.faults.planted import CRASHES, SECRETS
+from tests.faults.poison import POISON
 from tests.faults.promise import Promise
+from tests.faults.templates import TEMPLATES
 from tests.faults.wire import WIRE
 
 TEACHER = (WIRE, BREAKER)
 INPUT = (STDIN, PROMPTS, PARSERS, SCREEN, TOKENS)
 KEPT_SECRET = (SECRETS, CRASHES)
 
-PROMISES: tuple[Promise, ...] = (*TEACHER, *INPUT, *KEPT_SECRET)
+PROMISES: tuple[Promise, ...] = (*FILES, *NAMES, *TEMPLATES, *TEACHER, *INPUT, *POISON, *KEPT_SECRET)
