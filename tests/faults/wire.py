@@ -28,7 +28,7 @@ from tests.scripted import Recorder, Scripted, local_side
 GRACE_SECONDS = 0.5
 DEADLINES_SECONDS = (0.4, 0.7, 1.0)
 PATIENT_SECONDS = 20.0  # for what ends by itself, on a busy machine too
-AT_ONCE = 12
+AT_ONCE = 8
 LOCALLY = "the answer of the local model"
 
 
