@@ -12,6 +12,7 @@ from starlette.routing import Route
 from shammah.assembly import Parts
 from shammah.errors import ShammahError
 from shammah.journal import Journal
+from shammah.privacy import check_length
 from shammah.serve import anthropic_messages, embeddings, spans
 from shammah.serve.api import refusal
 from shammah.serve.body import body_of
@@ -51,6 +52,7 @@ def _done(work: Work, house: House, body: Object, headers: Mapping[str, str]) ->
 
 def _embed(house: House, body: Object, headers: Mapping[str, str]) -> Object:
     texts = embeddings.texts_of(body)
+    check_length(sum(map(len, texts)))
     with Journal(house.home) as journal, spans.span("embeddings", body["model"], headers, {}) as marks:
         parts = _parts(house, journal)
         if parts.embed is None:
@@ -72,4 +74,5 @@ def _parts(house: House, journal: Journal) -> Parts:
 
 def _tokens(parts: Parts, messages: list[Message] | tuple[Message, ...]) -> int:
     """By the local model's tokenizer: the one that is at hand without a call to anybody."""
+    check_length(sum(len(message.content) for message in messages))
     return parts.open_active(parts.base).count_tokens(messages)
