@@ -50,6 +50,6 @@ def _goes_nowhere_else(written: str) -> bool:
 
 
 ADDRESSES = Promise(
-    "addresses", "The teacher", "However its address is written, nothing goes to the teacher without TLS but on this machine.",
+    "addresses", "The teacher", "However its address is written, nothing goes to the teacher without TLS but here.",
     "addresses", 100_000, check,
 )  # fmt: skip
