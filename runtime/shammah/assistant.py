@@ -27,8 +27,9 @@ from shammah.learning import Heads, seen_by_validator
 from shammah.policy import Forward, Limits, Local, Reason, Route, Side
 from shammah.privacy import Redactor
 from shammah.quality import Contract
+from shammah.rates import DEFAULT_RATES, SamplingRates
 from shammah.records import NewAnswer
-from shammah.sampling import DEFAULT_RATES, SamplingRates, propensity
+from shammah.sampling import propensity
 from shammah.sides import LocalSide, TeacherSide, with_features
 from shammah.turn import Outcome, Request, Screen, Turn
 

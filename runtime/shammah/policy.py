@@ -13,6 +13,7 @@ from shammah.errors import (
     StaysHere,
     UsageError,
 )
+from shammah.topics import Topic
 
 
 class Side(StrEnum):
@@ -39,20 +40,6 @@ class Reason(StrEnum):
     TEACHER_FAILED = "teacher_failed"
     LOCAL_FAILED = "local_failed"
     LOCAL_CONFIDENT = "local_confident"
-
-
-class Topic(StrEnum):
-    """What a question is about; sampling asks more about some."""
-
-    GREETING = "greeting"
-    GENERAL = "general"
-    MATH = "math"
-    CODE = "code"
-    SCIENCE = "science"
-    ARCHITECTURE = "architecture"
-    SECURITY = "security"
-    PERFORMANCE = "performance"
-    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +184,7 @@ def check_teacher(limits: Limits) -> None:
     if limits.is_offline:
         raise UsageError("--teacher cannot be reached in offline mode", hint="Leave out one of the two.")
     if not limits.has_key:
-        raise KeyMissing("the teacher needs a key, and ANTHROPIC_API_KEY is not set")
+        raise KeyMissing("the teacher needs a key, and there is none")
     if not limits.has_budget:
         raise BudgetReached("the teacher's budget does not cover this question")
 

@@ -15,7 +15,7 @@ from shammah import adapters, config, model_names, naming, settings_file, times
 from shammah.amounts import Memory
 from shammah.child import new_lines
 from shammah.cli.typed import clean
-from shammah.errors import ConfigError, ModelMissing, ShammahError, UsageError
+from shammah.errors import ConfigError, ModelMissing, UsageError
 from shammah.journal import Journal
 from shammah.teaching import doors, schema
 from shammah.tool_text import read_said
@@ -175,8 +175,11 @@ def _read_names(journal: Journal, data: bytes) -> None:
     for read in readers:
         try:
             read(text)
-        except (UsageError, ModelMissing, ValueError, OverflowError) as error:
-            assert isinstance(error, ShammahError) or read in readers[2:], repr(error)
+        except (UsageError, ModelMissing):
+            continue
+        except (ValueError, OverflowError):  # whoever reads these says so of an option
+            if read in readers[:2]:
+                raise
     assert model_names.is_name(text) in (True, False)
     assert journal.question(text) is None
     assert journal.examples.find(text) is None
@@ -210,7 +213,7 @@ _CALLS = (
 )
 _NAMES = (
     b"corrections-v1", b"corrections-v1:0.5", b"hf:Qwen/Qwen2.5-3B-Instruct-GGUF:Q4_K_M", b"qwen2.5-3b", b"ollama:a:b",
-    b"2026-11-20 14:00", b"7d", b"yesterday", b"2.5GiB", b"../../etc/passwd", "ａdapter".encode(),
+    b"2026-11-20 14:00", b"7d", b"yesterday", b"2.5GiB", b"../../etc/passwd", "\uff41dapter".encode(),
 )  # fmt: skip
 _SAID = (
     b'Well.\n<tool_call>\n{"name": "write", "arguments": {"text": "a"}}\n</tool_call>',

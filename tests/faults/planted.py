@@ -14,6 +14,7 @@ from pathlib import Path
 from shammah import cli, crash, exporting
 from shammah.assistant import Assistant
 from shammah.catalog import Price
+from shammah.cli import commands
 from shammah.config import TeacherSettings
 from shammah.feedback import Feedback, rate
 from shammah.generation import Sampling
@@ -202,13 +203,13 @@ _RAISING: tuple[Raise, ...] = (
 
 def by_command(raising: Raise, text: str, _: Path) -> str:
     """What a command says at its end."""
-    before, stream = cli.app, io.StringIO()
-    cli.app = lambda **_: raising(text)  # type: ignore[assignment]
+    before, stream = commands.app_of, io.StringIO()
+    commands.app_of = lambda _: lambda **_: raising(text)  # type: ignore[assignment, misc]
     try:
         with contextlib.redirect_stderr(stream), contextlib.suppress(SystemExit):
             cli.main()
     finally:
-        cli.app = before
+        commands.app_of = before
     return stream.getvalue()
 
 
