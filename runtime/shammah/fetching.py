@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from shammah import config, detached, hardware, locks, model_names, pulling
+from shammah import config, crash, detached, hardware, locks, model_names, pulling
 from shammah.errors import ConfigError, DiskTooSmall, HubUnreachable, LicenceNotAgreed, ShammahError
 from shammah.journal import Journal
 from shammah.records import Pull
@@ -44,6 +44,7 @@ def main() -> int:
     os.umask(0o077)
     hardware.give_way()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    crash.settle()
     settings = config.load()
     with locks.only_one(settings.home / locks.FETCHING) as lock, Journal(settings.home) as journal:
         if lock is None:

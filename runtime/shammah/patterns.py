@@ -3,6 +3,7 @@
 import re
 import tomllib
 import unicodedata
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +76,8 @@ def _check(text: str, origin: str) -> None:
     if not text.strip():
         raise ConfigError(f"{origin} has an empty pattern", hint="It matches everything, as `offline = true` does.")
     try:
-        re.compile(text, re.IGNORECASE)
+        with warnings.catch_warnings(action="ignore"):  # of what a later Python may read otherwise
+            re.compile(text, re.IGNORECASE)
     except (re.error, OverflowError, RecursionError) as error:
         hint = "It takes regular expressions as Python has them; put a backslash before a sign that means itself."
         raise ConfigError(f"{origin} has {text!r}, which is no regular expression: {error}", hint=hint) from error
@@ -85,6 +87,6 @@ def _listed(text: str) -> list[str] | None:
     """What a text says as a list of TOML; None where it is none."""
     try:
         found = tomllib.loads(f"x = {text}")["x"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else None

@@ -148,11 +148,11 @@ def _typed(chance: random.Random) -> str:
 
 STDIN = Promise(
     "stdin", PART, "Whatever bytes are piped into `ask`, it answers or refuses in a sentence within 5 s.",
-    "inputs", 500, check_stdin, least=12,
+    "inputs", 500, check_stdin, least=6,
 )  # fmt: skip
 PROMPTS = Promise(
     "prompts", PART, "A prompt of 10 MB, or the longest that is taken, is answered or refused within 5 s.",
-    "prompts", len(LONG) * len(SIZES), check_prompts, least=len(LONG) // 2,
+    "prompts", len(LONG) * len(SIZES), check_prompts, least=8,
 )  # fmt: skip
 SCREEN = Promise(
     "screen", PART, "No control sequence that a model or a teacher writes reaches a terminal, not even in JSON.",

@@ -3,6 +3,7 @@
 import contextlib
 import faulthandler
 import io
+import itertools
 import json
 import logging
 import random
@@ -37,12 +38,15 @@ PART = "Secrets"
 
 
 def planted(seed: int) -> Iterator[Case]:
-    """Secrets in framings, drawn without end from those of the redactor's own test; without those that it misses."""
-    chance, known = random.Random(seed), list(cases())
-    while True:
-        case = chance.choice(known)
-        if not case.leaks_in(Redactor().redact(case.text)):
-            yield case
+    """Secrets in each framing of the redactor's own test in turn, without end; without those that it misses."""
+    chance, known = random.Random(seed), dict[str, list[Case]]()
+    for case in cases():
+        known.setdefault(case.framing.name, []).append(case)
+    names = list(known)
+    chance.shuffle(names)
+    for name in itertools.cycle(names):
+        drawn = (chance.choice(known[name]) for _ in itertools.count())
+        yield next(case for case in drawn if not case.leaks_in(Redactor().redact(case.text)))
 
 
 def check_secrets(trials: Trials) -> str:
@@ -259,7 +263,7 @@ _ENDS: tuple[Callable[[Raise, str, Path], str], ...] = (by_command, by_thread, b
 
 SECRETS = Promise(
     "secrets", PART, "Of secrets that are typed in any framing of the redactor's own test, nothing reaches the teacher,"
-    " the database, examples, exports or logs.", "planted secrets", 600, check_secrets, least=8,
+    " the database, examples, exports or logs.", "planted secrets", 300, check_secrets, least=8,
 )  # fmt: skip
 CRASHES = Promise(
     "crash-reports", PART, "An error that nobody foresaw is told by kind and place, and quotes nothing that was typed.",

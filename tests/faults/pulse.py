@@ -36,5 +36,5 @@ class Pulse:
         while not self._is_over.is_set():
             time.sleep(BEAT_SECONDS)
             now = time.monotonic()
-            self._overslept.append((now, max(0.0, now - before - 2 * BEAT_SECONDS)))
+            self._overslept.append((now, max(0.0, now - before - BEAT_SECONDS)))
             before = now

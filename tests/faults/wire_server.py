@@ -39,9 +39,10 @@ class Drip:
 
 @dataclass(frozen=True, slots=True)
 class Endless:
-    """Say this again and again, as fast as it is taken."""
+    """Say this again and again; with a rest, or one server would take all of this process's time."""
 
     data: bytes
+    pause_seconds: float = 0.005
 
 
 Step = bytes | Read | Reset | Stall | Drip | Endless
@@ -113,8 +114,8 @@ class WireServer:
                 self._wait(connection)
             case Drip():
                 self._drip(connection, step)
-            case Endless(data):
-                while True:
+            case Endless(data, seconds):
+                while not self._is_closing.wait(seconds):
                     self._send(connection, data)
             case _:
                 assert_never(step)

@@ -10,6 +10,7 @@ from typing import NoReturn
 import pytest
 
 from shammah import cli, crash
+from shammah.cli import commands
 
 TYPED = "hunter" + "2!x"
 
@@ -55,7 +56,7 @@ def test_a_recursion_without_end_is_told_in_few_lines() -> None:
 
 
 def test_a_command_ends_with_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(cli, "app", lambda **_: fail(TYPED))
+    monkeypatch.setattr(commands, "app_of", lambda _: fail(TYPED))
     with pytest.raises(SystemExit) as caught:
         cli.main()
     said = capsys.readouterr().err

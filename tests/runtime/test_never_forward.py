@@ -163,7 +163,7 @@ def test_a_pattern_may_look_like_a_list(tmp_path: Path) -> None:
     assert found.match("case 12345678") == "[0-9]{8}"
 
 
-@pytest.mark.parametrize("pattern", ["(acme", "*acme", " ", "[z-a]"])
+@pytest.mark.parametrize("pattern", ["(acme", "*acme", " ", "[z-a]", "[" * 9000])
 def test_a_pattern_that_is_none_is_named_with_the_key(tmp_path: Path, pattern: str) -> None:
     with pytest.raises(ConfigError, match=r"privacy\.never_forward") as caught:
         settings(tmp_path, f"[privacy]\nnever_forward = ['acme', '{pattern}']\n")

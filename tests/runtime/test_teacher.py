@@ -423,6 +423,7 @@ def test_access_is_found(base_url: str, environ: dict[str, str], found: Access |
         "https://",
         "api.anthropic.com",
         "http://[::1",
+        "http://local\thost",
     ],
 )
 def test_an_address_that_would_show_the_prompt_to_others_is_refused(url: str) -> None:

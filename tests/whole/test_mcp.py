@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ import jsonschema
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from shammah.teaching import doors
+from shammah.config import Settings
+from shammah.teaching import doors, stdio
+from shammah.teaching.classroom import Classroom
 from tests.classroom import UNDO, UNDONE, prepare
 from tests.fake_trainer import FakeTrainer
 from tests.whole.command import Home
@@ -31,6 +35,18 @@ def test_a_client_lists_asks_teaches_and_trains(tmp_path: Path) -> None:
         kept = journal.quarantine.provenance(example.id)
         assert kept is not None
         assert (kept.origin.door, kept.origin.author) == ("mcp", "mcp 0.1.0")
+
+
+def test_a_tool_that_fails_says_so_without_its_words_and_ends_no_other() -> None:
+    def open_room(_: Settings) -> AbstractContextManager[Classroom]:
+        raise ValueError("hunter2x")
+
+    with ThreadPoolExecutor(1) as worker:
+        desk = stdio._Desk(open_room, lambda: Settings(home=Path()), worker)
+        results = [asyncio.run(desk.call("train", {}, "me")) for _ in range(2)]
+    assert all(result.is_error for result in results)
+    assert "the tool failed (ValueError)" in str(results[1].content)
+    assert "hunter2x" not in str(results)
 
 
 async def _conversation(home: Home) -> None:

@@ -4,5 +4,6 @@ The mapping from placeholder to secret lives in memory alone, for one question.
 """
 
 from shammah.privacy.redactor import Redactor as Redactor
+from shammah.privacy.redactor import check_length as check_length
 from shammah.privacy.spans import PLACEHOLDER as PLACEHOLDER
 from shammah.privacy.spans import says_the_same as says_the_same

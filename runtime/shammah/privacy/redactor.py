@@ -43,7 +43,7 @@ class Redactor:
         Raises:
             TextTooLong: It is longer than is looked through.
         """
-        _check_length(len(text))
+        check_length(len(text))
         self._take(text)
         return "".join(
             self._replaced(piece, self._spans(piece)) if call is None else self._redact_call(piece, call)
@@ -57,7 +57,7 @@ class Redactor:
             TextTooLong: It is longer than is looked through.
         """
         messages = list(messages)
-        _check_length(sum(len(message.content) for message in messages))
+        check_length(sum(len(message.content) for message in messages))
         for message in messages:
             self._take(message.content)
         before = self.count
@@ -155,7 +155,12 @@ class Redactor:
         return self._placeholders[secret]
 
 
-def _check_length(count: int) -> None:
+def check_length(count: int) -> None:
+    """Refuse so many characters where they are more than any model here reads.
+
+    Raises:
+        TextTooLong: They are.
+    """
     if count > MOST_CHARACTERS:
         most = f"{MOST_CHARACTERS:,} may be"
         raise TextTooLong(f"this is {count:,} characters long, with what was said before; {most}")

@@ -13,6 +13,7 @@ from shammah.assembly import Parts
 from shammah.compatible import counting, opening
 from shammah.errors import ShammahError
 from shammah.journal import Journal
+from shammah.privacy import check_length
 from shammah.serve import anthropic_messages, embeddings, spans
 from shammah.serve.api import refusal
 from shammah.serve.body import body_of
@@ -52,6 +53,7 @@ def _done(work: Work, house: House, body: Object, headers: Mapping[str, str]) ->
 
 def _embed(house: House, body: Object, headers: Mapping[str, str]) -> Object:
     texts = embeddings.texts_of(body)
+    check_length(sum(map(len, texts)))
     with Journal(house.home) as journal, spans.span("embeddings", body["model"], headers, {}) as marks:
         parts = _parts(house, journal)
         if parts.embed is None:
@@ -74,6 +76,7 @@ def _parts(house: House, journal: Journal) -> Parts:
 
 def _tokens(parts: Parts, messages: Sequence[Message], asks_server: bool) -> int:
     """By the local model's tokenizer; of a model on a server, which should not be asked, by bytes."""
+    check_length(sum(len(message.content) for message in messages))
     if parts.server and not asks_server:
         return counting.likely(messages)
     return parts.open_active(parts.base).count_tokens(messages)

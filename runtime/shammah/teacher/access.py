@@ -69,6 +69,8 @@ def check(url: str, what: str) -> None:
 
 
 def _may_carry_a_prompt(url: str) -> bool:
+    if any(sign.isspace() or not sign.isprintable() for sign in url):  # one parser leaves them out, another does not
+        return False
     try:
         parts = urlsplit(url)
         port_is_right = parts.port != 0
