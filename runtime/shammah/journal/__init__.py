@@ -116,7 +116,7 @@ class Journal:
         id: str = "",
     ) -> Question:
         """Record a question before anyone works on it; `context` is redacted and ends with the question."""
-        with self._db.write() as db:
+        with self._db.write("ask.question") as db:
             number = db.execute(
                 "INSERT INTO questions (id, created, session, lineage, text, context, may_go_online, redactions)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -167,7 +167,7 @@ class Journal:
 
     def note_features(self, question: Question, hand: Vector) -> Question:
         """Record what the router would have seen of a question that it was not asked about; it does not count."""
-        with self._db.write() as db:
+        with self._db.write("feedback.features") as db:
             db.execute(
                 "UPDATE questions SET features = ?, feature_version = ? WHERE number = ?",
                 (rows.blob(hand), features.VERSION, question.number),
@@ -192,7 +192,7 @@ class Journal:
 
         Every teacher answer that ended properly is an example of weight 1.
         """
-        with self._db.write() as db:
+        with self._db.write("ask.answer") as db:
             ids = [self._insert_answer(db, question, answer) for answer in answers]
             db.execute(
                 "UPDATE questions SET propensity = coalesce(?, propensity), is_sampled = max(is_sampled, ?)"

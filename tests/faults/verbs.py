@@ -1,0 +1,299 @@
+"""What lives do as they are killed: each verb, the places where it can die, and what must hold once it is done."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shammah.adapters import hash_of
+from shammah.database import SCHEMA_VERSION, examine
+from shammah.records import Question
+from tests.faults.ground import DOOMED, OLD_QUESTIONS, OUTSIDE, Ground, hash_of_all
+
+Check = Callable[[Ground, str], None]
+"""Raises AssertionError where something is not done; hears what was said when it was acknowledged."""
+
+TARGET, EDITED = "cp -a acknowledged", "ls -A acknowledged"
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Something that a user does.
+
+    Attributes:
+        command: With the names of facts in braces.
+        said: A pattern of what acknowledges it.
+        is_done: What must hold from then on.
+        points: Where it can be killed, as SHAMMAH_FAILPOINT takes it.
+        changes: Tables whose rows it may change or delete; of all others every row stays.
+        active: What may be active afterwards, beside what was.
+        is_old: It begins with an older version's journal.
+        may_be_gone: A second try may find nothing left to do, and say so.
+        takes_all: Nothing that was acknowledged before is to be left.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    said: str
+    is_done: Check
+    points: tuple[str, ...]
+    changes: tuple[str, ...] = ()
+    active: tuple[tuple[str, ...], ...] = ()
+    is_old: bool = False
+    may_be_gone: bool = False
+    takes_all: bool = False
+
+    def arguments(self, ground: Ground) -> list[str]:
+        """The command, for what there is."""
+        facts = ground.facts
+        known = {name: getattr(facts, name) for name in ("doomed", "unrated", "example", "waiting", "checkpoint")}
+        known |= {"model": ground.model_folder, "adapter": ground.foreign_adapter}
+        return [word.format(**known) for word in self.command]
+
+    def acknowledged(self, said: str) -> str:
+        """What it said as it was done; empty where it was not."""
+        found = re.search(self.said, said)
+        return found[0] if found else ""
+
+
+def _around(*transactions: str) -> tuple[str, ...]:
+    """The places before and after commits."""
+    return tuple(f"{name}.{side}_commit" for name in transactions for side in ("before", "after"))
+
+
+def _question(ground: Ground, id: str) -> Question:
+    with ground.home.journal() as journal:
+        question = journal.question(id)
+    assert question is not None, f"question {id} is lost"
+    return question
+
+
+def _answered(ground: Ground, said: str) -> None:
+    told = json.loads(said)
+    question = _question(ground, told["id"])
+    with ground.home.journal() as journal:
+        shown = journal.shown(question)
+    assert shown is not None, "an answer that was shown is lost"
+    assert shown.text == told["answer"]
+
+
+def _rated(ground: Ground, _: str) -> None:
+    shown = _question(ground, ground.facts.unrated)
+    with ground.home.journal() as journal:
+        targets = [e.completion[0].content for e in journal.examples.live() if e.prompt == shown.context]
+    assert targets == [TARGET], targets
+
+
+def _edited(ground: Ground, _: str) -> None:
+    with ground.home.journal() as journal:
+        kept = journal.examples.find(ground.facts.example)
+    assert kept is not None
+    assert [message.content for message in kept.example.completion] == [EDITED]
+
+
+def _accepted(ground: Ground, _: str) -> None:
+    with ground.home.journal() as journal:
+        kept = journal.examples.find(ground.facts.waiting)
+    assert kept is not None
+    assert kept.state == "live"
+
+
+def _received(ground: Ground, _: str) -> None:
+    with ground.home.journal() as journal:
+        assert journal.quarantine.questions().count(OUTSIDE) > 1
+
+
+def _trained(ground: Ground, _: str) -> None:
+    with ground.home.journal() as journal:
+        last = journal.trainings.last()
+    assert last is not None
+    assert last.state == "promoted", last
+    assert ground.active() == (last.adapter,)
+
+
+def _rolled_back(ground: Ground, _: str) -> None:
+    assert ground.active() == ("corrections-v1",)
+
+
+def _gone_back(ground: Ground, _: str) -> None:
+    _rolled_back(ground, "")
+    why = f"before the rollback to {ground.facts.checkpoint}"
+    with ground.home.journal() as journal:
+        assert why in [one.why for one in journal.checkpoints.all()], "it cannot be undone"
+
+
+def _converted(ground: Ground, _: str) -> None:
+    (found,) = ground.outside.iterdir()
+    assert found.name == "out.gguf"
+    assert hash_of(found) == hash_of(ground.folder / "converted.gguf")
+
+
+def _exported(ground: Ground, _: str) -> None:
+    with ground.home.journal() as journal:
+        adapter = journal.adapters.find("corrections-v1")
+    assert adapter is not None
+    assert hash_of_all(ground.outside) == {"out.gguf": adapter.sha256}
+
+
+def _taken_in(ground: Ground, _: str) -> None:
+    with ground.home.journal() as journal:
+        adapter = journal.adapters.find("foreign")
+    assert adapter is not None
+    assert hash_of(ground.foreign_adapter) == adapter.sha256
+
+
+def _migrated(ground: Ground, _: str) -> None:
+    assert examine(ground.home.path / "shammah.db") == (SCHEMA_VERSION, [], OLD_QUESTIONS)
+
+
+def _erased(ground: Ground, _: str) -> None:
+    """No file holds a word of it, whatever was killed within."""
+    holding = [file for file in ground.home.path.rglob("*") if file.is_file() and DOOMED.encode() in file.read_bytes()]
+    assert holding == [], holding
+    _question(ground, ground.facts.unrated)
+
+
+def _emptied(ground: Ground, _: str) -> None:
+    with ground.home.journal() as journal:
+        assert (journal.recent(1), journal.adapters.all()) == ([], [])
+    left = [file for file in ground.home.path.rglob("*") if file.is_file() and DOOMED.encode() in file.read_bytes()]
+    assert left == [], left
+    assert not list((ground.home.path / "jobs").glob("*"))
+
+
+ASK = Verb(
+    "ask",
+    ("ask", "--json", "how do i show the path of this folder"),
+    r'(?m)^\{"id".*\}$',
+    _answered,
+    _around("ask.question", "ask.answer"),
+)
+FEEDBACK = Verb(
+    "feedback",
+    ("feedback", "critical", "", "--id", "{unrated}", "--answer", TARGET),
+    "is kept to learn",
+    _rated,
+    _around("feedback.features", "feedback"),
+    changes=("questions",),
+)
+EDIT = Verb(
+    "example edit",
+    ("examples", "edit", "{example}", "--answer", EDITED),
+    "has weight",
+    _edited,
+    _around("example"),
+    changes=("examples",),
+)
+ACCEPT = Verb(
+    "example accept",
+    ("examples", "accept", "{waiting}"),
+    "1 example is accepted",
+    _accepted,
+    _around("example.acceptance"),
+    changes=("examples", "provenance"),
+)
+RECEIVE = Verb("example receive", ("receive", OUTSIDE), "received", _received, _around("example.receipt"))
+TRAIN = Verb(
+    "train",
+    ("train",),
+    '"event": "promoted"',
+    _trained,
+    (
+        *_around("training", "training.start", "training.evaluated", "promotion"),
+        *(f"file.{side}_name:{count}" for side in ("before", "after") for count in range(1, 9)),
+        "training.before_child",
+        "training.after_child",
+        "promotion.after_file",
+        "promotion.after_report",
+    ),
+    changes=("trainings",),
+    active=(("corrections-v3",), ("corrections-v4",)),
+)
+ROLLBACK = Verb(
+    "rollback",
+    ("adapters", "rollback"),
+    "Applied from the next answer on",
+    _rolled_back,
+    _around("rollback"),
+    active=(("corrections-v1",),),
+)
+CHECKPOINT = Verb(
+    "checkpoint rollback",
+    ("checkpoint", "rollback", "{checkpoint}"),
+    r"are as in checkpoint \d+",
+    _gone_back,
+    (
+        *_around("checkpoint", "checkpoint.forgetting", "rollback.checkpoint"),
+        *(f"checkpoint.{place}" for place in ("before_sync", "before_name", "after_name", "before_deletion")),
+        "rollback.after_head",
+        "rollback.after_head:2",
+    ),
+    changes=("checkpoints",),
+    active=(("corrections-v1",),),
+)
+CONVERT = Verb(
+    "convert",
+    ("models", "convert", "{model}", "out.gguf", "--type", "F16", "--force"),
+    "is ready",
+    _converted,
+    ("conversion.before_probe", "file.before_name", "file.before_name:2", "file.after_name:2"),
+)
+EXPORT = Verb(
+    "export",
+    ("adapters", "export", "corrections-v1", "out.gguf", "--force"),
+    "is in out.gguf",
+    _exported,
+    ("conversion.before_sync", "file.before_name", "file.after_name"),
+)
+IMPORT = Verb(
+    "import",
+    ("adapters", "import", "{adapter}"),
+    "foreign is here",
+    _taken_in,
+    ("conversion.after_probe", "file.before_name", "file.after_name", *_around("conversion.import")),
+)
+MIGRATE = Verb(
+    "migrate",
+    ("log",),
+    r"\w",
+    _migrated,
+    (*(f"migration.after_step:{step}" for step in (1, 4, 8)), *_around("migration")),
+    changes=("adapters", "trainings"),
+    is_old=True,
+)
+_LOST_BY_ERASURE = (
+    *("questions", "answers", "examples", "ratings", "lessons", "checkpoints", "trained_examples", "jobs", "notices"),
+    *("head_views", "refits", "adoptions", "provenance", "adapters", "activations", "trainings", "domains", "flags"),
+)
+ERASE = Verb(
+    "erase",
+    ("log", "erase", "{doomed}", "--yes"),
+    "Erased, and overwritten",
+    _erased,
+    (
+        *_around("erase"),
+        *("erase.before_folder", "erase.before_folder:3", "erase.before_log", "erase.before_heads"),
+        "erase.before_compaction",
+    ),
+    changes=_LOST_BY_ERASURE,
+    may_be_gone=True,
+)
+ERASE_ALL = Verb(
+    "erase all",
+    ("log", "erase", "--all", "--yes"),
+    "Erased, and overwritten",
+    _emptied,
+    (*_around("erase"), *(f"erase.before_folder:{count}" for count in (1, 3, 5)), "erase.before_compaction"),
+    changes=_LOST_BY_ERASURE,
+    active=((),),
+    takes_all=True,
+)
+VERBS = (
+    *(ASK, FEEDBACK, EDIT, ACCEPT, RECEIVE, TRAIN, ROLLBACK, CHECKPOINT),
+    *(CONVERT, EXPORT, IMPORT, MIGRATE, ERASE, ERASE_ALL),
+)
+PLACES = tuple((verb, point) for verb in VERBS for point in verb.points)
+"""Every place where a verb can die."""
+
+BEFOREHAND = (ASK, FEEDBACK, EDIT)
+"""What is acknowledged before another verb is killed."""
