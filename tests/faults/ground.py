@@ -145,6 +145,7 @@ def _variables(folder: Path) -> dict[str, str]:
     return {
         "SHAMMAH_OFFLINE": "1",
         "SHAMMAH_WORKER_ENABLED": "0",
+        "SHAMMAH_MODEL_THREADS": "1",  # two would spin for each other beside whatever else runs here
         "SHAMMAH_ANSWER_MAX_TOKENS": "12",
         "SHAMMAH_TRAINER_PYTHON": str(folder / "trained" / "python"),
     }

@@ -142,9 +142,10 @@ def serve(requests: socket.socket) -> None:
 
 def _become(request: Mapping[str, object], pipe: int) -> Never:
     """Be a life, from its beginning to its end."""
-    for descriptor in (1, 2):
-        os.dup2(pipe, descriptor)
+    os.dup2(pipe, 1)
+    os.dup2(pipe, 2)
     os.close(pipe)
+    sys.stdout, sys.stderr = (os.fdopen(descriptor, "w", closefd=False) for descriptor in (1, 2))  # those were a file's
     code = 1
     try:
         os.chdir(str(request["folder"]))

@@ -206,7 +206,7 @@ TRAIN = Verb(
         "promotion.after_file",
         "promotion.after_report",
     ),
-    changes=("trainings",),
+    changes=("checkpoints",),
     active=(("corrections-v3",), ("corrections-v4",)),
 )
 ROLLBACK = Verb(
