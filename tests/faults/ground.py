@@ -21,7 +21,7 @@ from shammah.records import Base
 from shammah_convert.base import CHAT_TEMPLATE
 from shammah_convert.opened import OpenBase
 from tests.faults import standin
-from tests.faults.lives import Life, live
+from tests.faults.lives import Life, Moment, live
 from tests.known import record_seedling
 from tests.qwens import Kind, tokenizer_json
 from tests.whole.command import Home
@@ -69,9 +69,9 @@ class Ground:
         shutil.copytree(self.home.path, self._fresh)
         _write_old(self._old, self.facts.base)
 
-    def live(self, *commands: Sequence[str], **variables: str) -> Life:
-        """Run commands to their end."""
-        return live(commands, self.home.environment() | variables, self.outside)
+    def live(self, *commands: Sequence[str], moment: Moment | None = None, **variables: str) -> Life:
+        """Run commands to their end, or until they are killed at a moment."""
+        return live(commands, self.home.environment() | variables, self.outside, moment)
 
     def put_back(self, is_old: bool = False) -> None:
         """Have the home as it was made, or with the journal of an older version."""
