@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,9 +36,15 @@ def eager(folder: Path) -> int:
     from shammah_trainer.progress import Progress
     from shammah_trainer.session import train
 
+    _quieten()
     with contextlib.closing(Progress(folder)) as progress:
         train(folder, progress, Pace(seconds=0.0, share=float("inf")))
     return DONE
+
+
+def _quieten() -> None:
+    """peft asks for what transformers has renamed; each process would say so."""
+    warnings.simplefilter("ignore", FutureWarning)
 
 
 def resumed(trials: Trials) -> str:
@@ -62,6 +69,7 @@ def resumed(trials: Trials) -> str:
 
 def parent(folder: Path) -> None:
     """Start a trainer as the runtime does, say which it is, and wait to be killed."""
+    _quieten()
     reading, writing = os.pipe()
     if (pid := os.fork()) == 0:
         os.dup2(reading, 0)
