@@ -43,7 +43,7 @@ def eager(folder: Path) -> int:
 
 
 def _quieten() -> None:
-    """peft asks for what transformers has renamed; each process would say so."""
+    """Let no process say that peft asks for what transformers has renamed."""
     warnings.simplefilter("ignore", FutureWarning)
 
 
