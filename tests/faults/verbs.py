@@ -123,9 +123,7 @@ def _gone_back(ground: Ground, _: str) -> None:
 
 
 def _converted(ground: Ground, _: str) -> None:
-    (found,) = ground.outside.iterdir()
-    assert found.name == "out.gguf"
-    assert hash_of(found) == hash_of(ground.folder / "converted.gguf")
+    assert hash_of_all(ground.outside) == {"out.gguf": hash_of(ground.folder / "converted.gguf")}
 
 
 def _exported(ground: Ground, _: str) -> None:
