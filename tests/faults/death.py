@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shammah.database import SCHEMA_VERSION, examine
-from shammah_convert.failpoints import VARIABLE
 from tests.faults import sound
 from tests.faults.ground import OLD_SCHEMA, Ground
 from tests.faults.lives import Life, Moment
@@ -41,7 +40,7 @@ class Deaths:
         """Kill a verb at a place, and look."""
         self.ground.put_back(verb.is_old)
         before = {} if verb.is_old else sound.rows(self.ground)
-        life = self.ground.live(verb.arguments(self.ground), **{VARIABLE: point})
+        life = self.ground.live(verb.arguments(self.ground), place=point)
         assert life.was_killed, f"{verb.name} never comes to {point}, or is not killed there: {life.said}"
         self._look(verb, life, before)
         self._do_again(verb)

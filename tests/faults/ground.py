@@ -18,6 +18,7 @@ from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.quarantine import Origin, Pair
 from shammah.records import Base
+from shammah_convert import failpoints
 from shammah_convert.base import CHAT_TEMPLATE
 from shammah_convert.opened import OpenBase
 from tests.faults import standin
@@ -69,9 +70,9 @@ class Ground:
         shutil.copytree(self.home.path, self._fresh)
         _write_old(self._old, self.facts.base)
 
-    def live(self, *commands: Sequence[str], moment: Moment | None = None, **variables: str) -> Life:
-        """Run commands to their end, or until they are killed at a moment."""
-        return live(commands, self.home.environment() | variables, self.outside, moment)
+    def live(self, *commands: Sequence[str], moment: Moment | None = None, place: str = "") -> Life:
+        """Run commands to their end, or until they are killed: at a moment, or at a place that the code names."""
+        return live(commands, self.home.environment() | {failpoints.VARIABLE: place}, self.outside, moment)
 
     def put_back(self, is_old: bool = False) -> None:
         """Have the home as it was made, or with the journal of an older version."""

@@ -1,19 +1,15 @@
 """What lives do as they are killed: each verb, the places where it can die, and what must hold once it is done."""
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shammah.adapters import hash_of
-from shammah.database import SCHEMA_VERSION, examine
-from shammah.records import Question
-from tests.faults.ground import DOOMED, OLD_QUESTIONS, OUTSIDE, Ground, hash_of_all
+from tests.faults import done
+from tests.faults.done import EDITED, TARGET
+from tests.faults.ground import OUTSIDE, Ground
 
 Check = Callable[[Ground, str], None]
 """Raises AssertionError where something is not done; hears what was said when it was acknowledged."""
-
-TARGET, EDITED = "cp -a acknowledged", "ls -A acknowledged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,116 +57,18 @@ def _around(*transactions: str) -> tuple[str, ...]:
     return tuple(f"{name}.{side}_commit" for name in transactions for side in ("before", "after"))
 
 
-def _question(ground: Ground, id: str) -> Question:
-    with ground.home.journal() as journal:
-        question = journal.question(id)
-    assert question is not None, f"question {id} is lost"
-    return question
-
-
-def _answered(ground: Ground, said: str) -> None:
-    told = json.loads(said)
-    question = _question(ground, told["id"])
-    with ground.home.journal() as journal:
-        shown = journal.shown(question)
-    assert shown is not None, "an answer that was shown is lost"
-    assert shown.text == told["answer"]
-
-
-def _rated(ground: Ground, _: str) -> None:
-    shown = _question(ground, ground.facts.unrated)
-    with ground.home.journal() as journal:
-        targets = [e.completion[0].content for e in journal.examples.live() if e.prompt == shown.context]
-    assert targets == [TARGET], targets
-
-
-def _edited(ground: Ground, _: str) -> None:
-    with ground.home.journal() as journal:
-        kept = journal.examples.find(ground.facts.example)
-    assert kept is not None
-    assert [message.content for message in kept.example.completion] == [EDITED]
-
-
-def _accepted(ground: Ground, _: str) -> None:
-    with ground.home.journal() as journal:
-        kept = journal.examples.find(ground.facts.waiting)
-    assert kept is not None
-    assert kept.state == "live"
-
-
-def _received(ground: Ground, _: str) -> None:
-    with ground.home.journal() as journal:
-        assert journal.quarantine.questions().count(OUTSIDE) > 1
-
-
-def _trained(ground: Ground, _: str) -> None:
-    with ground.home.journal() as journal:
-        last = journal.trainings.last()
-    assert last is not None
-    assert last.state == "promoted", last
-    assert ground.active() == (last.adapter,)
-
-
-def _rolled_back(ground: Ground, _: str) -> None:
-    assert ground.active() == ("corrections-v1",)
-
-
-def _gone_back(ground: Ground, _: str) -> None:
-    _rolled_back(ground, "")
-    why = f"before the rollback to {ground.facts.checkpoint}"
-    with ground.home.journal() as journal:
-        assert why in [one.why for one in journal.checkpoints.all()], "it cannot be undone"
-
-
-def _converted(ground: Ground, _: str) -> None:
-    assert hash_of_all(ground.outside) == {"out.gguf": hash_of(ground.folder / "converted.gguf")}
-
-
-def _exported(ground: Ground, _: str) -> None:
-    with ground.home.journal() as journal:
-        adapter = journal.adapters.find("corrections-v1")
-    assert adapter is not None
-    assert hash_of_all(ground.outside) == {"out.gguf": adapter.sha256}
-
-
-def _taken_in(ground: Ground, _: str) -> None:
-    with ground.home.journal() as journal:
-        adapter = journal.adapters.find("foreign")
-    assert adapter is not None
-    assert hash_of(ground.foreign_adapter) == adapter.sha256
-
-
-def _migrated(ground: Ground, _: str) -> None:
-    assert examine(ground.home.path / "shammah.db") == (SCHEMA_VERSION, [], OLD_QUESTIONS)
-
-
-def _erased(ground: Ground, _: str) -> None:
-    """No file holds a word of it, whatever was killed within."""
-    holding = [file for file in ground.home.path.rglob("*") if file.is_file() and DOOMED.encode() in file.read_bytes()]
-    assert holding == [], holding
-    _question(ground, ground.facts.unrated)
-
-
-def _emptied(ground: Ground, _: str) -> None:
-    with ground.home.journal() as journal:
-        assert (journal.recent(1), journal.adapters.all()) == ([], [])
-    left = [file for file in ground.home.path.rglob("*") if file.is_file() and DOOMED.encode() in file.read_bytes()]
-    assert left == [], left
-    assert not list((ground.home.path / "jobs").glob("*"))
-
-
 ASK = Verb(
     "ask",
     ("ask", "--json", "how do i show the path of this folder"),
     r'(?m)^\{"id".*\}$',
-    _answered,
+    done.answered,
     _around("ask.question", "ask.answer"),
 )
 FEEDBACK = Verb(
     "feedback",
     ("feedback", "critical", "", "--id", "{unrated}", "--answer", TARGET),
     "is kept to learn",
-    _rated,
+    done.rated,
     _around("feedback.features", "feedback"),
     changes=("questions",),
 )
@@ -178,7 +76,7 @@ EDIT = Verb(
     "example edit",
     ("examples", "edit", "{example}", "--answer", EDITED),
     "has weight",
-    _edited,
+    done.edited,
     _around("example"),
     changes=("examples",),
 )
@@ -186,16 +84,16 @@ ACCEPT = Verb(
     "example accept",
     ("examples", "accept", "{waiting}"),
     "1 example is accepted",
-    _accepted,
+    done.accepted,
     _around("example.acceptance"),
     changes=("examples", "provenance"),
 )
-RECEIVE = Verb("example receive", ("receive", OUTSIDE), "received", _received, _around("example.receipt"))
+RECEIVE = Verb("example receive", ("receive", OUTSIDE), "received", done.received, _around("example.receipt"))
 TRAIN = Verb(
     "train",
     ("train",),
     '"event": "promoted"',
-    _trained,
+    done.trained,
     (
         *_around("training", "training.start", "training.evaluated", "promotion"),
         *(f"file.{side}_name:{count}" for side in ("before", "after") for count in range(1, 9)),
@@ -211,7 +109,7 @@ ROLLBACK = Verb(
     "rollback",
     ("adapters", "rollback"),
     "Applied from the next answer on",
-    _rolled_back,
+    done.rolled_back,
     _around("rollback"),
     active=(("corrections-v1",),),
 )
@@ -219,7 +117,7 @@ CHECKPOINT = Verb(
     "checkpoint rollback",
     ("checkpoint", "rollback", "{checkpoint}"),
     r"are as in checkpoint \d+",
-    _gone_back,
+    done.gone_back,
     (
         *_around("checkpoint", "checkpoint.forgetting", "rollback.checkpoint"),
         *(f"checkpoint.{place}" for place in ("before_sync", "before_name", "after_name", "before_deletion")),
@@ -233,28 +131,28 @@ CONVERT = Verb(
     "convert",
     ("models", "convert", "{model}", "out.gguf", "--type", "F16", "--force"),
     "is ready",
-    _converted,
+    done.converted,
     ("conversion.before_probe", "file.before_name", "file.before_name:2", "file.after_name:2"),
 )
 EXPORT = Verb(
     "export",
     ("adapters", "export", "corrections-v1", "out.gguf", "--force"),
     "is in out.gguf",
-    _exported,
+    done.exported,
     ("conversion.before_sync", "file.before_name", "file.after_name"),
 )
 IMPORT = Verb(
     "import",
     ("adapters", "import", "{adapter}"),
     "foreign is here",
-    _taken_in,
+    done.taken_in,
     ("conversion.after_probe", "file.before_name", "file.after_name", *_around("conversion.import")),
 )
 MIGRATE = Verb(
     "migrate",
     ("log",),
     r"\w",
-    _migrated,
+    done.migrated,
     (*(f"migration.after_step:{step}" for step in (1, 4, 8)), *_around("migration")),
     changes=("adapters", "trainings"),
     is_old=True,
@@ -267,7 +165,7 @@ ERASE = Verb(
     "erase",
     ("log", "erase", "{doomed}", "--yes"),
     "Erased, and overwritten",
-    _erased,
+    done.erased,
     (
         *_around("erase"),
         *("erase.before_folder", "erase.before_folder:3", "erase.before_log", "erase.before_heads"),
@@ -280,7 +178,7 @@ ERASE_ALL = Verb(
     "erase all",
     ("log", "erase", "--all", "--yes"),
     "Erased, and overwritten",
-    _emptied,
+    done.emptied,
     (*_around("erase"), *(f"erase.before_folder:{count}" for count in (1, 3, 5)), "erase.before_compaction"),
     changes=_LOST_BY_ERASURE,
     active=((),),
