@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shammah.database import SCHEMA_VERSION, examine
+from tests.anthropic_server import Answer, AnthropicServer
 from tests.faults import sound
 from tests.faults.ground import OLD_SCHEMA, Ground
 from tests.faults.lives import Life, Moment
@@ -40,7 +41,7 @@ class Deaths:
         """Kill a verb at a place, and look."""
         self.ground.put_back(verb.is_old)
         before = {} if verb.is_old else sound.rows(self.ground)
-        life = self.ground.live(verb.arguments(self.ground), place=point)
+        life = self.ground.live(verb.arguments(self.ground), place=point, is_online=verb.is_online)
         assert life.was_killed, f"{verb.name} never comes to {point}, or is not killed there: {life.said}"
         self._look(verb, life, before)
         self._do_again(verb)
@@ -52,7 +53,8 @@ class Deaths:
         self.ground.put_back(last.is_old)
         before = {} if last.is_old else sound.rows(self.ground)
         seconds = share * self.known_seconds.get(lived[place].name, UNKNOWN_SECONDS)
-        life = self.ground.live(*(verb.arguments(self.ground) for verb in lived), moment=Moment(place, seconds))
+        commands = [verb.arguments(self.ground) for verb in lived]
+        life = self.ground.live(*commands, moment=Moment(place, seconds), is_online=last.is_online)
         for verb, took in zip(lived, life.seconds[: None if life.code == 0 else -1], strict=False):
             self.known_seconds[verb.name] = max(took, self.known_seconds.get(verb.name, 0.0))
         assert life.was_killed or life.code == 0, life.said
@@ -81,7 +83,7 @@ class Deaths:
         try:
             verb.is_done(self.ground, "")
         except (AssertionError, ValueError):
-            life = self.ground.live(verb.arguments(self.ground))
+            life = self.ground.live(verb.arguments(self.ground), is_online=verb.is_online)
             assert life.code == 0 or (verb.may_be_gone and life.code == 2), life.said
             verb.is_done(self.ground, verb.acknowledged(life.said[0]))
 
@@ -108,8 +110,9 @@ class Deaths:
 def _deaths(trials: Trials) -> Iterator[Deaths]:
     """A ground in memory, where there is such a place: what a dead process wrote is there, also without a disk."""
     place = MEMORY if MEMORY.is_dir() else trials.folder
-    with tempfile.TemporaryDirectory(prefix="shammah-faults-", dir=place, ignore_cleanup_errors=True) as folder:
-        yield Deaths(Ground(Path(folder)), _start_seconds())
+    temporary = tempfile.TemporaryDirectory(prefix="shammah-faults-", dir=place, ignore_cleanup_errors=True)
+    with temporary as folder, AnthropicServer([Answer("du -sh .")]) as teacher:
+        yield Deaths(Ground(Path(folder), teacher), _start_seconds())
 
 
 def _start_seconds() -> float:

@@ -21,6 +21,7 @@ from shammah.records import Base
 from shammah_convert import failpoints
 from shammah_convert.base import CHAT_TEMPLATE
 from shammah_convert.opened import OpenBase
+from tests.anthropic_server import AnthropicServer
 from tests.faults import standin
 from tests.faults.lives import Life, Moment, live
 from tests.known import record_seedling
@@ -33,6 +34,7 @@ DOOMED = "xylophone"
 
 OLD_SCHEMA, OLD_QUESTIONS = 2, 40
 KEPT_CHECKPOINTS = 5
+KEY = "sk-ant-" + "test" * 6
 OUTSIDE = "how do I start the harmonium"
 UNRATED = "how do i copy a folder"
 
@@ -61,18 +63,24 @@ class Facts:
 class Ground:
     """A home beside what it is made from."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, teacher: AnthropicServer) -> None:
         """Make a home in an empty folder, by the commands that its user gives."""
-        self.folder, self.outside = folder, folder / "outside"
+        self.folder, self.outside, self._teacher = folder, folder / "outside", teacher
+        self._earlier_calls = 0
         self.home = Home(folder / "home", _variables(folder))
         self._fresh, self._old = folder / "fresh", folder / "old.db"
         self.facts = self._make()
         shutil.copytree(self.home.path, self._fresh)
         _write_old(self._old, self.facts.base)
 
-    def live(self, *commands: Sequence[str], moment: Moment | None = None, place: str = "") -> Life:
+    def live(
+        self, *commands: Sequence[str], moment: Moment | None = None, place: str = "", is_online: bool = False
+    ) -> Life:
         """Run commands to their end, or until they are killed: at a moment, or at a place that the code names."""
-        return live(commands, self.home.environment() | {failpoints.VARIABLE: place}, self.outside, moment)
+        variables = {failpoints.VARIABLE: place}
+        if is_online:
+            variables |= {"SHAMMAH_OFFLINE": "0", "ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": self._teacher.url}
+        return live(commands, self.home.environment() | variables, self.outside, moment)
 
     def put_back(self, is_old: bool = False) -> None:
         """Have the home as it was made, or with the journal of an older version."""
@@ -80,8 +88,14 @@ class Ground:
             shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._fresh, self.home.path)
         self.outside.mkdir()
+        self._earlier_calls = len(self._teacher.requests)
         if is_old:
             shutil.copyfile(self._old, self.home.path / "shammah.db")
+
+    @property
+    def calls(self) -> int:
+        """So often Claude was asked since the home was put back."""
+        return len(self._teacher.requests) - self._earlier_calls
 
     @property
     def model_folder(self) -> Path:

@@ -48,6 +48,8 @@ def check(ground: Ground, may_be_active: Collection[tuple[str, ...]]) -> None:
         assert journal._db.execute("PRAGMA foreign_key_check").fetchall() == []
         assert known(journal, SEEDLING) == ground.facts.base, "the base is not the recorded one"
         _check_adapters(journal, ground, may_be_active)
+        billed = journal._db.execute("SELECT count(*) FROM spending").fetchone()[0]
+        assert billed >= ground.calls, "Claude was asked, and it is on no bill"
         for checkpoint in journal.checkpoints.all():
             checkpoints.read(checkpoint)
 

@@ -26,6 +26,7 @@ class Verb:
         is_old: It begins with an older version's journal.
         may_be_gone: A second try may find nothing left to do, and say so.
         takes_all: Nothing that was acknowledged before is to be left.
+        is_online: Claude can be asked.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Verb:
     is_old: bool = False
     may_be_gone: bool = False
     takes_all: bool = False
+    is_online: bool = False
 
     def arguments(self, ground: Ground) -> list[str]:
         """The command, for what there is."""
@@ -63,6 +65,14 @@ ASK = Verb(
     r'(?m)^\{"id".*\}$',
     done.answered,
     _around("ask.question", "ask.answer"),
+)
+FORWARD = Verb(
+    "ask Claude",
+    ("ask", "--json", "how do I see how large this folder is"),
+    ASK.said,
+    done.answered,
+    _around("ask.question", "ask.route", "ask.reservation", "ask.settlement", "ask.answer"),
+    is_online=True,
 )
 FEEDBACK = Verb(
     "feedback",
@@ -185,7 +195,7 @@ ERASE_ALL = Verb(
     takes_all=True,
 )
 VERBS = (
-    *(ASK, FEEDBACK, EDIT, ACCEPT, RECEIVE, TRAIN, ROLLBACK, CHECKPOINT),
+    *(ASK, FORWARD, FEEDBACK, EDIT, ACCEPT, RECEIVE, TRAIN, ROLLBACK, CHECKPOINT),
     *(CONVERT, EXPORT, IMPORT, MIGRATE, ERASE, ERASE_ALL),
 )
 PLACES = tuple((verb, point) for verb in VERBS for point in verb.points)

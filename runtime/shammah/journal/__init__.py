@@ -143,7 +143,7 @@ class Journal:
         learner: Kind = DEFAULT_KIND,
     ) -> Question:
         """Count a question, and record what a router of a kind saw and said, and which thresholds apply."""
-        with self._db.write() as db:
+        with self._db.write("ask.route") as db:
             db.execute(
                 "UPDATE questions SET is_counted = 1, features = ?, embedding = ?, feature_version = ?,"
                 " router_probability = ?, router_threshold = ?, validator_threshold = ?, learner = ? WHERE number = ?",
