@@ -29,7 +29,6 @@ if "-c" in sys.argv:
 sys.path[:0] = {path!r}
 from shammah_trainer import guard
 guard.end_with_pipe()
-guard.die_with_parent()
 folder, made = Path(sys.argv[4]), Path({made!r})
 (folder / {pid!r}).write_text(str(os.getpid()))
 for step in range({steps}):

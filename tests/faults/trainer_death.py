@@ -1,9 +1,9 @@
 """A trainer that is killed goes on to the very adapter that it would have made, and none outlives its parent."""
 
 import contextlib
-import os
 import random
 import signal
+import sys
 import time
 import warnings
 from dataclasses import replace
@@ -11,9 +11,10 @@ from pathlib import Path
 
 import psutil
 
+from shammah import child, locks
 from shammah_convert.failpoints import VARIABLE
 from shammah_convert.job import ADAPTER
-from shammah_trainer.__main__ import DONE, main
+from shammah_trainer.__main__ import DONE
 from tests.faults.promise import Promise, Trials
 from tests.forks import codes, end, fork
 from tests.job_folders import PLAN, example, job_on, prepare
@@ -26,7 +27,6 @@ TIMES = 25
 MOST_CHECKPOINTS = 4
 """Of a process that is killed: there are more steps than all of them make."""
 
-PID = "pid"
 ORPHAN_SECONDS, LONGEST_LIFE_SECONDS = 20.0, 1.5
 
 
@@ -68,15 +68,10 @@ def resumed(trials: Trials) -> str:
 
 
 def parent(folder: Path) -> None:
-    """Start a trainer as the runtime does, say which it is, and wait to be killed."""
-    _quieten()
-    reading, writing = os.pipe()
-    if (pid := os.fork()) == 0:
-        os.dup2(reading, 0)
-        os.close(writing)
-        os._exit(main([os.fspath(folder), "--guarded"]))
-    (folder / PID).write_text(str(pid))
-    time.sleep(3600)
+    """Be the parent of a training, until somebody kills it."""
+    with locks.only_one(folder / locks.TRAINING) as lock:
+        assert lock is not None
+        child.run(sys.executable, folder, lock, lambda _: None)
 
 
 def orphaned(trials: Trials) -> str:
@@ -97,14 +92,14 @@ def orphaned(trials: Trials) -> str:
 
 def _orphan(folder: Path, seconds: float, stands: bool) -> None:
     """Kill a trainer's parent after a while, and wait until the trainer is gone, too."""
-    child = fork(parent, folder)
+    killed = fork(parent, folder)
     try:
-        trainer = psutil.Process(_pid(folder / PID))
+        trainer = psutil.Process(_trainer_of(folder / locks.TRAINING))
         time.sleep(seconds)
         if stands:
             trainer.suspend()
     finally:
-        end([child])
+        end([killed])
     deadline = time.monotonic() + ORPHAN_SECONDS
     try:
         while _is_alive(trainer):
@@ -115,12 +110,13 @@ def _orphan(folder: Path, seconds: float, stands: bool) -> None:
             trainer.kill()
 
 
-def _pid(file: Path) -> int:
+def _trainer_of(lock: Path) -> int:
+    """The process that works behind a lock, as soon as there is one."""
     deadline = time.monotonic() + 60
-    while not (file.exists() and (text := file.read_text())):
+    while not (pids := locks.named(lock)):
         assert time.monotonic() < deadline, "no trainer is started"
         time.sleep(0.005)
-    return int(text)
+    return pids[0]
 
 
 def _is_alive(process: psutil.Process) -> bool:

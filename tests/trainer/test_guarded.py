@@ -29,17 +29,6 @@ time.sleep(600)
 """
 
 
-# Says that it is ready, and stops, as a training does that stands still for an answer.
-STANDING = """
-import os, signal
-from shammah_trainer import guard
-guard.end_with_pipe()
-guard.die_with_parent()
-open("ready", "w").close()
-os.kill(os.getpid(), signal.SIGSTOP)
-"""
-
-
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Kind().write(tmp_path_factory.mktemp("base") / "base.gguf")
@@ -101,28 +90,6 @@ def test_a_guarded_trainer_ends_when_its_parent_is_killed(endless: Path, is_star
             while is_alive(trainer):
                 assert time.monotonic() < deadline, "it outlives its parent"
                 time.sleep(0.05)
-        finally:
-            parent.kill()
-            with contextlib.suppress(psutil.NoSuchProcess):
-                trainer.kill()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends once the next answer lets it go on")
-def test_one_that_stands_still_for_an_answer_ends_with_its_parent_all_the_same(tmp_path: Path) -> None:
-    arguments = [sys.executable, "-c", PARENT, sys.executable, "-c", STANDING]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as parent:
-        assert parent.stdout is not None
-        trainer = psutil.Process(int(parent.stdout.readline()))
-        try:
-            deadline = time.monotonic() + SECONDS_TO_END
-            while trainer.status() != psutil.STATUS_STOPPED:
-                assert time.monotonic() < deadline, "it never stood still"
-                time.sleep(0.01)
-            assert (tmp_path / "ready").exists()
-            parent.kill()
-            while is_alive(trainer):
-                assert time.monotonic() < deadline, "it outlives its parent"
-                time.sleep(0.01)
         finally:
             parent.kill()
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -31,8 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     if options.guarded and (not options.launched or guard.is_pipe(0)):  # MPI gives its pipe to the first process alone
         guard.end_with_pipe()
-    if options.guarded and not options.launched:  # a launcher's threads may end before it does
-        guard.die_with_parent()
     if options.launched:
         guard.end_with_launcher(os.getppid())
     return _run(options.folder, options.launched)
