@@ -64,9 +64,11 @@ def answering(home: Path) -> Iterator[None]:
     """A process of its own answers, until it is killed."""
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(home)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        yield
-        process.kill()
+        try:
+            assert process.stdout.readline() == b"held\n"
+            yield
+        finally:
+            process.kill()
 
 
 def test_it_stands_until_the_last_who_answers_is_done(tmp_path: Path, sleeper: psutil.Process) -> None:
@@ -190,6 +192,11 @@ def test_a_trainer_that_stands_still_ends_with_its_killed_parent(tmp_path: Path)
     with answering(tmp_path), subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path), str(python)]) as parent:
         assert soon(lambda: len(locks.named(tmp_path / locks.TRAINING)) == 1, seconds=60)
         trainer = psutil.Process(*locks.named(tmp_path / locks.TRAINING))
-        assert soon(lambda: stands(trainer))
-        parent.kill()
-        assert soon(lambda: is_gone(trainer))
+        try:
+            assert soon(lambda: stands(trainer))
+            parent.kill()
+            assert soon(lambda: is_gone(trainer))
+        finally:
+            parent.kill()
+            if trainer.is_running():
+                trainer.kill()
