@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from shammah_convert.failpoints import reach
+
 # Of a full disk, a full quota, and a limit on a file's size.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -13,7 +15,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def publish(partial: Path, path: Path) -> None:
     """Move a finished file to its name; both the file and the folder's entry reach the disk."""
     sync(partial)
+    reach("file.before_name")
     partial.replace(path)
+    reach("file.after_name")
     sync(path.parent)
 
 

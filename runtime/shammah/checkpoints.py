@@ -21,6 +21,7 @@ from shammah.journal import Journal
 from shammah.journal.checkpoints import CHECKPOINT_QUESTIONS
 from shammah.learning import HEAD_NAMES, HeadName, Heads, Kept, link_or_copy
 from shammah.records import Adapter, Checkpoint, View
+from shammah_convert.failpoints import reach
 from shammah_convert.files import publish, sync
 from shammah_convert.job import AdapterFile
 
@@ -95,6 +96,7 @@ class Keeper:
         self.journal.checkpoints.go_back(self.lineage, views, contents.active, why)
         for name, kept in contents.heads.items():
             self.heads.bring_back(name, Path(checkpoint.folder) / kept.file if kept.file else None)
+            reach("rollback.after_head")
 
     def _view(self, name: HeadName, kept: Kept) -> View:
         return kept.view.cut(kept.cursor, self.journal.last_lesson(name, self.lineage))
@@ -107,7 +109,9 @@ class Keeper:
             shutil.rmtree(left, ignore_errors=True)
         partial.mkdir(parents=True, mode=0o700)
         self._fill(partial)
+        reach("checkpoint.before_name")
         partial.replace(folder)
+        reach("checkpoint.after_name")
         sync(self._folder)
         questions = self.journal.count(self.lineage)
         return self.journal.checkpoints.record(number, self.lineage, questions, why, str(folder))
@@ -130,6 +134,7 @@ class Keeper:
             "metrics": metrics.last(self.home, self.lineage),
         }
         (folder / MANIFEST).write_text(json.dumps(contents, indent=1), "utf-8")
+        reach("checkpoint.before_sync")
         for path in (*folder.iterdir(), folder):
             sync(path)
 
@@ -160,6 +165,7 @@ class Keeper:
         named = {Path(kept.folder).name for kept in self.journal.checkpoints.all()}
         for folder in self._folder.iterdir():
             if folder.is_dir() and folder.name not in named:
+                reach("checkpoint.before_deletion")
                 shutil.rmtree(folder, ignore_errors=True)
 
     @property

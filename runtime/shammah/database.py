@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from shammah.errors import JournalError
+from shammah_convert.failpoints import reach
 
 BUSY_SECONDS = 30.0
 
@@ -49,13 +50,15 @@ class Database:
             return self._connection.execute(statement, values)
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """One write transaction: committed whole, or not at all."""
+    def write(self, name: str = "") -> Iterator[sqlite3.Connection]:
+        """One write transaction: committed whole, or not at all; its name is that of the failpoints at its end."""
         with self._translated():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                reach(f"{name}.before_commit")
                 self._connection.execute("COMMIT")
+                reach(f"{name}.after_commit")
             except BaseException:
                 if self._connection.in_transaction:  # a full disk makes SQLite roll back by itself
                     self._connection.execute("ROLLBACK")
@@ -78,7 +81,7 @@ class Database:
             self._migrate()
 
     def _migrate(self) -> None:
-        with self.write() as connection:
+        with self.write("migration") as connection:
             version = self._version()  # another process may have been faster
             if version > SCHEMA_VERSION:
                 raise JournalError(
@@ -88,6 +91,7 @@ class Database:
             for step in (step for step in _STEPS if step > version):
                 for statement in (_SCHEMAS / f"{step}.sql").read_text("utf-8").split(";"):
                     connection.execute(statement)
+                reach("migration.after_step")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _version(self) -> int:

@@ -15,6 +15,7 @@ from shammah.journal.erasing import Doomed
 from shammah.learners import Kind
 from shammah.learning import HEAD_NAMES, Heads
 from shammah.records import Adapter, Checkpoint
+from shammah_convert.failpoints import reach
 from shammah_convert.files import write_whole
 from shammah_convert.job import BadJob, Job
 
@@ -87,6 +88,7 @@ def carry_out(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> boo
                 _some(home, journal, erasure, kind)
     except OSError as error:
         raise EraseFailed(f"not all of it could be erased: {error}") from error
+    reach("erase.before_compaction")
     try:
         journal.erasing.compact()
     except JournalError:  # no room for a second file; what was erased now is overwritten already
@@ -96,18 +98,22 @@ def carry_out(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> boo
 
 def _some(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> None:
     for folder in erasure.jobs:
+        reach("erase.before_folder")
         shutil.rmtree(folder)
     shutil.rmtree(home / COPIES, ignore_errors=True)  # they are made again where they are needed
+    reach("erase.before_log")
     _forget_in_log(home / LOG, erasure.doomed.ids)
     _forget_typed(home / TYPED, {journal.question_at(number).text for number in erasure.doomed.questions})
     for checkpoint in erasure.checkpoints:
         journal.checkpoints.forget(checkpoint)
+        reach("erase.before_folder")
         shutil.rmtree(checkpoint.folder, ignore_errors=True)
     if not erasure.doomed.lessons:
         journal.erasing.erase(erasure.doomed)
         return
     _drop_heads(home)
     journal.erasing.erase(erasure.doomed)
+    reach("erase.before_heads")
     _drop_heads(home)  # whoever asked meanwhile has learnt them again
     for lineage in journal.erasing.lineages():
         for name in HEAD_NAMES:
@@ -118,8 +124,10 @@ def _everything(home: Path, journal: Journal) -> None:
     journal.erasing.erase_everything()
     for folder in (home / name for name in (*FOLDERS, COPIES)):
         if folder.exists():
+            reach("erase.before_folder")
             shutil.rmtree(folder)
-    for file in (*home.glob("cache/general-*"), home / LOG, home / TYPED):
+    halves = home.glob(f"{TYPED}.*")  # of who was killed while it was shortened
+    for file in (*home.glob("cache/general-*"), *halves, home / LOG, home / TYPED):
         file.unlink(missing_ok=True)
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from shammah.errors import ConfigError
+from shammah_convert import failpoints
 
 PREFIX = "SHAMMAH_"
 HOME_VARIABLE = "SHAMMAH_HOME"
 # Variables of ours that are no settings.
-RESERVED = frozenset({HOME_VARIABLE})
+RESERVED = frozenset({HOME_VARIABLE, failpoints.VARIABLE})
 DEEPEST = 8
 """No setting lies so deep; what does is wrong, and may have thousands of dots."""
 

@@ -30,6 +30,7 @@ from shammah.reports.page import page
 from shammah.resuming import Work
 from shammah_convert import examples
 from shammah_convert.examples import Example
+from shammah_convert.failpoints import reach
 from shammah_convert.files import write_whole
 from shammah_convert.job import (
     ADAPTER,
@@ -136,7 +137,9 @@ class Trainer:
         folder = folder_of(self.settings.home, training)
         work = self._left(training, folder) or self._begun(training, folder)
         trainer = self.settings.trainer
+        reach("training.before_child")
         child.run(trainer.python or sys.executable, folder, lock, self.hear, trainer.launch)
+        reach("training.after_child")
         self.journal.trainings.note(training, "evaluated")
         try:
             self._judge(training, work, folder)
@@ -186,6 +189,7 @@ class Trainer:
             Path(adapter.path).unlink(missing_ok=True)
             return
         self._decide(training, report, "promoted", self._objections(report, work))
+        reach("promotion.after_report")
         self._keep_what_was(training)
         before = adapters.names_now(self.journal, training.base, work.job.active)
         self.journal.trainings.promote(training, replace(adapter, parent="+".join(before) or None))
@@ -271,6 +275,7 @@ class Trainer:
         """The adapter, installed, once the served base with it says what the trainer's said, and what it confirms."""
         base = resuming.base_of(self.journal, training)
         adapter = adapters.install(self.settings.home, folder / ADAPTER, base, training.number)
+        reach("promotion.after_file")
         try:
             report = self._probe(base, adapter, report, frozen, (folder / CANCEL).exists)
             if (folder / CANCEL).exists():

@@ -1,5 +1,7 @@
 """All that is promised, in the order of the table."""
 
+from tests.faults import death, trainer_death
+from tests.faults.addresses import ADDRESSES
 from tests.faults.files import FILES
 from tests.faults.input import PROMPTS, SCREEN, STDIN, TOKENS
 from tests.faults.names import NAMES
@@ -11,8 +13,9 @@ from tests.faults.promise import Promise
 from tests.faults.templates import TEMPLATES
 from tests.faults.wire import WIRE
 
-TEACHER = (WIRE, BREAKER)
+DEATH = (*death.PROMISES, *trainer_death.PROMISES)
+TEACHER = (WIRE, BREAKER, ADDRESSES)
 INPUT = (STDIN, PROMPTS, PARSERS, SCREEN, TOKENS)
 KEPT_SECRET = (SECRETS, CRASHES)
 
-PROMISES: tuple[Promise, ...] = (*FILES, *NAMES, *TEMPLATES, *TEACHER, *INPUT, *POISON, *KEPT_SECRET)
+PROMISES: tuple[Promise, ...] = (*DEATH, *FILES, *NAMES, *TEMPLATES, *TEACHER, *INPUT, *POISON, *KEPT_SECRET)

@@ -73,7 +73,7 @@ class Adapters:
 
     def add(self, adapter: Adapter) -> None:
         """Record an adapter whose file is whole and checked."""
-        with self._db.write() as db:
+        with self._db.write("conversion.import") as db:
             insert_adapter(db, adapter)
 
     def activate(self, base: str, active: ActiveSet, why: str) -> bool:
@@ -89,7 +89,7 @@ class Adapters:
 
         A rollback is recorded, and the next one goes further back.
         """
-        with self._db.write() as db:
+        with self._db.write("rollback") as db:
             row = activation_before(db, base)
             if row is None:
                 return None

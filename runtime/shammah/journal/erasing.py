@@ -90,7 +90,7 @@ class Erasing:
         """Erase questions and whatever refers to them, all or nothing."""
         answers = self._column("SELECT id FROM answers WHERE question IN ({})", doomed.questions)
         ratings = self._column("SELECT id FROM ratings WHERE answer IN ({})", answers)
-        with self._db.write() as db:
+        with self._db.write("erase") as db:
             _delete_jobs(db, {"question": set(doomed.questions), "answer": set(answers), "rating": set(ratings)})
             for id in doomed.ids:
                 db.execute("DELETE FROM notices WHERE instr(text, ?)", (id,))
@@ -99,7 +99,7 @@ class Erasing:
 
     def erase_everything(self) -> None:
         """Erase all rows but those of money and of models, all or nothing."""
-        with self._db.write() as db:
+        with self._db.write("erase") as db:
             db.execute("PRAGMA defer_foreign_keys = ON")
             db.execute("UPDATE spending SET question = NULL")
             db.execute(f"DELETE FROM flags WHERE name NOT IN ({', '.join('?' * len(KEPT_FLAGS))})", KEPT_FLAGS)

@@ -116,7 +116,7 @@ class Examples:
         return self._change("state = 'dropped'", "id = ?", (id,))
 
     def _change(self, changes: str, clause: str, values: tuple[Any, ...]) -> bool:
-        with self._db.write() as db:
+        with self._db.write("example") as db:
             return db.execute(f"UPDATE examples SET {changes} WHERE {clause}", values).rowcount > 0
 
 

@@ -22,7 +22,7 @@ class Quarantine:
 
     def receive(self, pairs: Sequence[Pair], origin: Origin) -> list[str]:
         """Take in a batch, all or nothing: to wait, or to be asked and never learnt; the ids."""
-        with self._db.write() as db:
+        with self._db.write("example.receipt") as db:
             return [_insert(db, pair, origin) for pair in pairs]
 
     def questions(self) -> list[str]:
@@ -59,7 +59,7 @@ class Quarantine:
 
     def accept(self, source: Source, ids: Sequence[str] | None = None) -> int:
         """Let what waits be learnt: all that came by a door, or these of it; how many examples that were."""
-        with self._db.write() as db:
+        with self._db.write("example.acceptance") as db:
             chosen = ids if ids is not None else _ids(db, "source = ?", (source,))
             for id in chosen:
                 db.execute(

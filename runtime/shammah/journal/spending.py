@@ -39,7 +39,7 @@ class Spending:
 
     def reserve(self, usd: float, day_usd: float, question: Question | None, month_usd: float = math.inf) -> int | None:
         """Set money aside for a call; None where the day's or the month's budget would be passed."""
-        with self._db.write() as db:
+        with self._db.write("ask.reservation") as db:
             if self.passed(usd, day_usd, month_usd) is not None:
                 return None
             return db.execute(
@@ -49,7 +49,7 @@ class Spending:
 
     def settle(self, reservation: int, usd: float) -> None:
         """Replace a reservation by what the call cost."""
-        with self._db.write() as db:
+        with self._db.write("ask.settlement") as db:
             db.execute("UPDATE spending SET usd = ?, is_settled = 1 WHERE id = ?", (usd, reservation))
 
     def _usd(self, first: str, last: str) -> float:
