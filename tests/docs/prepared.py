@@ -101,7 +101,7 @@ def _live(home: Home) -> None:
     with home.journal() as journal:
         lineage = record_seedling(journal).sha256
         for text in CORRECTED:
-            _correct(journal, lineage, text)
+            correct(journal, text)
     shorten_general(home)
     _must(home, "ask", "list hidden files")
     _must(home, "feedback", "good")
@@ -118,7 +118,9 @@ def _live(home: Home) -> None:
     _cut_off(home)
 
 
-def _correct(journal: Journal, lineage: str, text: str) -> None:
+def correct(journal: Journal, text: str) -> None:
+    """A question that was answered badly, and corrected."""
+    lineage = record_seedling(journal).sha256
     question = journal.begin(SESSION, lineage, [Message("user", text)], 0, False)
     question = journal.note_route(question, features.of_question(text), None, 0.5)
     answer = NewAnswer(Side.LOCAL, True, "I cannot know.", Reason.OFFLINE, "stop", "seedling", (), False, 9, 4, {})

@@ -1,5 +1,6 @@
 """The command line: `shammah`. It alone prints, and picks exit codes."""
 
+import contextlib
 import io
 import logging
 import os
@@ -31,6 +32,7 @@ from shammah.errors import (
     BadModel,
     BudgetReached,
     ConfigError,
+    DiskFull,
     Interrupted,
     KeyMissing,
     LicenceNotAgreed,
@@ -44,6 +46,7 @@ from shammah.errors import (
     TrainerMissing,
     UsageError,
 )
+from shammah_convert.files import is_full
 
 INTERRUPTED = 130
 _EXIT_CODES: dict[type[ShammahError], int] = {
@@ -115,12 +118,21 @@ def main() -> None:
     except ShammahError as error:
         sys.exit(_report(error))
     except OSError as error:
-        if error.filename is None:
-            raise
-        hint = "Check its rights and the free space; `shammah doctor` looks for what is wrong."
-        sys.exit(_report(ShammahError(f"{error.filename} cannot be used: {error.strerror}", hint=hint)))
+        sys.exit(_report(_of_disk(error)))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _of_disk(error: OSError) -> ShammahError:
+    """What a disk's refusal means; a file that was written to has no name any more."""
+    if is_full(error):
+        with contextlib.suppress(OSError, ValueError):  # Python would try again to write what is left, at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DiskFull(f"{error.filename or 'what is to be written'} has no room: {error.strerror}")
+    if error.filename is None:
+        raise error
+    hint = "Check its rights and the free space; `shammah doctor` looks for what is wrong."
+    return ShammahError(f"{error.filename} cannot be used: {error.strerror}", hint=hint)
 
 
 def _report(error: ShammahError) -> int:
