@@ -151,6 +151,6 @@ PROMISES = (
         "journals",
         250,
         budgets,
-        least=3,
+        least=2,
     ),
 )

@@ -195,7 +195,7 @@ PROMISES = (
         "seconds",
         SECONDS,
         at_once,
-        least=4,
+        least=3,
     ),
 )
 

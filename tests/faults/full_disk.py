@@ -43,7 +43,7 @@ def limited(trials: Trials) -> str:
     """Run commands that may write no file beyond a size."""
     chance, failed, made = random.Random(trials.seed), 0, shared()
     for number in range(trials.count):
-        verb = VERBS[number % len(VERBS)]
+        verb = VERBS[-1 - number % len(VERBS)]  # the other half of them is CI's, on a tmpfs
         made.restore()
         prepare(verb, made)
         limit = round(LEAST_LIMIT_BYTES * (MOST_LIMIT_BYTES / LEAST_LIMIT_BYTES) ** chance.random())
@@ -154,7 +154,7 @@ PROMISES = (
         "commands on a tmpfs",
         20 * len(VERBS),
         on_tmpfs,
-        least=len(VERBS),
+        least=len(VERBS) // 2,
     ),
     Promise(
         "file-limit",
@@ -163,7 +163,7 @@ PROMISES = (
         "commands under a limit",
         20 * len(VERBS),
         limited,
-        least=len(VERBS),
+        least=len(VERBS) // 2,
     ),
 )
 
