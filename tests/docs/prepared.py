@@ -85,6 +85,7 @@ def house(path: Path) -> Iterator[House]:
         _fill(folder)
         with home.journal() as journal:
             question, example = journal.recent(1)[0].id, journal.examples.all()[0].example.id
+        shutil.copyfile(home.path / "shammah.db", folder / "shammah.copy")
         for kept in (home.path, folder):
             shutil.copytree(kept, path / "kept" / kept.name, symlinks=True)
         yield House(home, folder, path / "kept", _places(question, example))
@@ -178,7 +179,7 @@ def _places(question: str, example: str) -> dict[str, dict[str, str]]:
     return {
         "adapters": adapters | {"FILE.gguf": "out.gguf"},
         "examples": {"ID": example},
-        "log": {"ID": question},
+        "log": {"ID": question, "COPY": "shammah.copy"},
         "models": {"NAME": PULLED, "HF_FOLDER": "hf"},
         "stats": {"FILE": "stats.html", "Qwen2.5 1.5B": "Shammah seedling"},
     }
