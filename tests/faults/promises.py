@@ -1,6 +1,6 @@
 """All that is promised, in the order of the table."""
 
-from tests.faults import death, trainer_death
+from tests.faults import clock, crowd, death, full_disk, spoiled, trainer_death
 from tests.faults.addresses import ADDRESSES
 from tests.faults.files import FILES
 from tests.faults.input import PROMPTS, SCREEN, STDIN, TOKENS
@@ -14,8 +14,9 @@ from tests.faults.templates import TEMPLATES
 from tests.faults.wire import WIRE
 
 DEATH = (*death.PROMISES, *trainer_death.PROMISES)
+DISK = (*full_disk.PROMISES, *crowd.PROMISES, *clock.PROMISES, *spoiled.PROMISES)
 TEACHER = (WIRE, BREAKER, ADDRESSES)
 INPUT = (STDIN, PROMPTS, PARSERS, SCREEN, TOKENS)
 KEPT_SECRET = (SECRETS, CRASHES)
 
-PROMISES: tuple[Promise, ...] = (*DEATH, *FILES, *NAMES, *TEMPLATES, *TEACHER, *INPUT, *POISON, *KEPT_SECRET)
+PROMISES: tuple[Promise, ...] = (*DEATH, *DISK, *FILES, *NAMES, *TEMPLATES, *TEACHER, *INPUT, *POISON, *KEPT_SECRET)

@@ -84,8 +84,10 @@ class Checkpoints:
         reach("training.before_checkpoint")
         write(path, learner.tensors(), replace(reached, seconds=self.seconds), self._key)
         reach("training.after_checkpoint")
-        # By age, not by step: one of a training that took another course may be further.
-        for old in sorted(self._found(), key=lambda found: found.stat().st_mtime_ns, reverse=True)[GENERATIONS:]:
+        # By age, not by step: one of a training that took another course may be further. This one is the newest,
+        # whatever a clock that was set back says.
+        others = [found for found in self._found() if found != path]
+        for old in sorted(others, key=lambda found: found.stat().st_mtime_ns, reverse=True)[GENERATIONS - 1 :]:
             old.unlink()
         self._last = time.monotonic()
         self._cost_seconds = self._last - began

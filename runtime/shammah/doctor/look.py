@@ -64,6 +64,7 @@ def settings(environ: Mapping[str, str]) -> tuple[facts.SettingsFile, config.Set
     file, error, hint = config.file_of(home), "", ""
     found = config.Settings(home=home)
     try:
+        config.in_file(home)  # where a load would set it aside
         found = config.load(environ)
     except ConfigError as wrong:
         error, hint = str(wrong), wrong.hint

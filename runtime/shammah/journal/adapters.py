@@ -20,7 +20,7 @@ class Adapters:
 
     def all(self) -> list[Adapter]:
         """Every adapter, oldest first."""
-        return [_adapter(row) for row in self._db.execute("SELECT * FROM adapters ORDER BY created, rowid")]
+        return [_adapter(row) for row in self._db.execute("SELECT * FROM adapters ORDER BY rowid")]
 
     def find(self, name: str) -> Adapter | None:
         """An adapter by its name."""
