@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from shammah import adapters, bases, catalog, embedding, quality, teacher
+from shammah import adapters, bases, catalog, embedding, openings, quality, teacher
 from shammah.config import Settings
 from shammah.divergence import Embed
 from shammah.errors import ConfigError
@@ -220,12 +220,18 @@ class Parts:
             self._say(line)
 
     def open_bare(self, base: Base) -> "LocalModel":
-        """A model without adapters, for whoever closes it."""
+        """A model without adapters, for whoever closes it.
+
+        Raises:
+            EngineRefuses: Native code died of it, twice.
+            ShammahError: It cannot be opened.
+        """
         from shammah.local import LocalModel
 
-        layers = self.settings.model.gpu_layers
+        layers, file = self.settings.model.gpu_layers, Path(base.path)
         threads = self.settings.model.threads or self._meter.threads()
-        return LocalModel(Path(base.path), threads, None if layers == "auto" else layers, self._stop)
+        with openings.careful(openings.folder_of(self.settings.home), file, self._say):
+            return LocalModel(file, threads, None if layers == "auto" else layers, self._stop)
 
     def take_model(self, model: OpenModel) -> None:
         """Answer by a model that was opened elsewhere; it is ours to close."""

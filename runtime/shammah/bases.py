@@ -74,7 +74,7 @@ def known(journal: Journal, file: Path) -> Base | None:
     Raises:
         ModelMissing: A part of it is missing.
     """
-    recorded, stamp = journal.base_at(file), _stamp(parts_of(file))
+    recorded, stamp = journal.base_at(file), stamp_of(file)
     is_same = recorded is not None and (recorded.size, recorded.mtime_ns, recorded.inode) == stamp
     return recorded if is_same else None
 
@@ -85,7 +85,16 @@ def size_of(file: Path) -> int:
     Raises:
         ModelMissing: A part of it is missing.
     """
-    return _stamp(parts_of(file))[0]
+    return stamp_of(file)[0]
+
+
+def stamp_of(file: Path) -> tuple[int, int, int]:
+    """Size, time and inode of a model, by which a change is seen.
+
+    Raises:
+        ModelMissing: A part of it is missing.
+    """
+    return _stamp(parts_of(file))
 
 
 def _stamp(parts: Sequence[Path]) -> tuple[int, int, int]:

@@ -29,7 +29,7 @@ from shammah.serve.wire import Setup, event_of, said_of
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile
 from tests.lora_files import Folder, new_folder
-from tests.tiny import write_tiny
+from tests.tiny import write_killer, write_tiny
 
 QUESTION = [Message("user", "how do i undo the last commit but keep the changes")]
 SECONDS = 20.0
@@ -161,16 +161,8 @@ def test_whoever_leaves_frees_the_row(tiny: Engine) -> None:
     assert collect(tiny.model.stream(asked("ls"), Sampling(1))).end.completion_tokens == 1
 
 
-def killer(path: Path) -> Path:
-    """A file with duplicate tokens, which end in GGML_ASSERT."""
-    data = write_tiny(path).read_bytes()
-    token = (2).to_bytes(8, "little")
-    path.write_bytes(data.replace(token + b"ls", token + b"\xc4\xa0", 1))
-    return path
-
-
 def test_a_file_that_kills_it_twice_is_refused_until_it_is_another(tmp_path: Path) -> None:
-    file = killer(tmp_path / "tiny.gguf")
+    file = write_killer(tmp_path / "tiny.gguf")
     with Engine(Setup(str(file), threads=1), log=tmp_path / "log") as engine:
         for _ in range(3):
             with pytest.raises(EngineRefuses, match=r"tiny\.gguf"):

@@ -1,6 +1,8 @@
 """How the daemon opens its engine."""
 
-from shammah import embedding
+from pathlib import Path
+
+from shammah import embedding, openings
 from shammah.config import Settings
 from shammah.records import Base
 from shammah.serve.place import LOG
@@ -15,15 +17,19 @@ def open_engine(settings: Settings, base: Base) -> Engine:
     """The model and the embedder of a daemon, in a process of their own.
 
     Raises:
+        EngineRefuses: Native code died of the model, twice; perhaps in another process of this home.
         ShammahError: The model cannot be opened.
     """
     layers, embedder = settings.model.gpu_layers, embedding.ready(settings.home)
+    marks = openings.folder_of(settings.home)
+    openings.check(marks, Path(base.path))
     setup = Setup(
         path=base.path,
         threads=settings.model.threads,
         gpu_layers=None if layers == "auto" else layers,
         most_tokens=max(LEAST_TOKENS, settings.model.context_tokens),
         embedder="" if embedder is None else str(embedder),
+        marks=str(marks),
     )
     engine = Engine(setup, settings.home / LOG)
     engine.start()
