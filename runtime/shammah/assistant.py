@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from shammah import answer_figures, categories, features, policy
 from shammah.early import Verdict
-from shammah.errors import BudgetReached, ContextTooLong, KeyMissing, NothingVerified, ShammahError, TeacherError
+from shammah.errors import (
+    BudgetReached,
+    ContextTooLong,
+    EngineError,
+    KeyMissing,
+    NothingVerified,
+    ShammahError,
+    TeacherError,
+)
 from shammah.features import Features
 from shammah.generation import Completion, Finish, Sampling, Stop, never
 from shammah.heads import Head
@@ -73,9 +81,12 @@ class Assistant:
         """
         turn = self._begin(request)
         with turn.timed("total"):
-            route = self._route(turn)
-            if isinstance(route, Local):
-                route = self._draft(turn, route, screen, stop)
+            try:
+                route = self._route(turn)
+                if isinstance(route, Local):
+                    route = self._draft(turn, route, screen, stop)
+            except EngineError as error:
+                route = self._without_local(turn, error, screen)
             if isinstance(route, Forward):
                 self._forward(turn, route, screen, stop)
         return self._finish(turn)
@@ -128,6 +139,13 @@ class Assistant:
     def _see_question(self, turn: Turn, head: Head) -> Features:
         hand = features.of_question(turn.request.text, turn.request.earlier_turns)
         return Features(hand, self._embed(turn.question.text) if self._embed and head.sees_embedding else None)
+
+    def _without_local(self, turn: Turn, error: EngineError, screen: Screen) -> Route:
+        """Send a question on that the local model died of; what it was worth locally nobody knows."""
+        chosen = policy.without_local(error, turn.limits)
+        self._journal.uncount(turn.question)
+        screen.discard(f"the local model failed ({error}); Claude answers")
+        return chosen
 
     def _draft(self, turn: Turn, route: Local, screen: Screen, stop: Stop) -> Route:
         """Let the local model answer; the validator may send the question on after all."""
@@ -318,9 +336,10 @@ class Assistant:
     def _sample(self, turn: Turn, shown: NewAnswer) -> tuple[bool, float | None]:
         """Whether the worker compares both sides, and the probability with which it was chosen.
 
-        An answer that was cut, or that stands in for the teacher's, teaches nothing.
+        An answer that was cut, or that stands in for the other side's, teaches nothing.
         """
-        is_label = shown.side == Side.TEACHER or shown.reason == Reason.LOCAL_CONFIDENT
+        answers_for_itself = shown.side == Side.TEACHER and shown.reason != Reason.LOCAL_FAILED
+        is_label = answers_for_itself or shown.reason == Reason.LOCAL_CONFIDENT
         if not turn.limits.is_counted or self._local is None or shown.finish != Finish.STOP or not is_label:
             return False, None
         if len(turn.answers) > 1:  # both sides are here already

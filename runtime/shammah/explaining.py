@@ -29,6 +29,7 @@ WORDS = {
     Reason.MODEL_NOT_READY: "there was no local model",
     Reason.CONTEXT_TOO_LONG: "the question did not fit the local model's context",
     Reason.TEACHER_FAILED: "Claude failed, and the local answer stands in",
+    Reason.LOCAL_FAILED: "the local model failed, and Claude answered in its place",
     Reason.LOCAL_CONFIDENT: "the router was sure enough of a local answer",
 }
 

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     MODEL_NOT_READY = "model_not_ready"
     CONTEXT_TOO_LONG = "context_too_long"
     TEACHER_FAILED = "teacher_failed"
+    LOCAL_FAILED = "local_failed"
     LOCAL_CONFIDENT = "local_confident"
 
 
@@ -261,6 +262,17 @@ def review(
     if limits.no_teacher is None:
         return Forward(Reason.REJECTED_DRAFT)
     raise unverified(limits)
+
+
+def without_local(error: ShammahError, limits: Limits) -> Forward:
+    """Choose again where the local model's engine or server failed.
+
+    Raises:
+        ShammahError: The failure itself, where the teacher cannot be asked instead.
+    """
+    if limits.no_teacher is not None:
+        raise error
+    return Forward(Reason.LOCAL_FAILED)
 
 
 def unverified(limits: Limits) -> ShammahError:

@@ -15,6 +15,7 @@ from shammah.divergence import Divergence, Method
 from shammah.errors import (
     BudgetReached,
     ContextTooLong,
+    EngineDied,
     KeyMissing,
     ModelMissing,
     NothingVerified,
@@ -294,6 +295,27 @@ def test_when_the_teacher_fails_the_local_answer_is_given_and_marked(journal: Jo
     assert journal.examples.live() == []
     assert journal.jobs.waiting() == [], "an answer that stands in for the teacher's teaches nothing"
     assert not outcome.question.is_counted, "no teacher was available after all"
+
+
+def test_a_question_that_kills_the_local_model_is_answered_by_the_teacher_and_teaches_nothing(journal: Journal) -> None:
+    count_to(journal, 300)
+    house = House(journal, Scripted(EngineDied("it died")), Scripted("git reset", model="claude"))
+    teach(House(journal), 30, is_good=True)
+    outcome = house.ask()
+    assert (outcome.text, outcome.answer.side, outcome.answer.reason) == ("git reset", "teacher", "local_failed")
+    assert house.screen.discarded == [("", "the local model failed (it died); Claude answers")]
+    assert not outcome.question.is_counted
+    assert not journal.jobs.waiting()
+
+
+def test_a_question_that_kills_the_local_model_is_an_error_where_nobody_else_may_answer(journal: Journal) -> None:
+    teacher = Scripted("git reset", model="claude")
+    house = House(journal, Scripted(EngineDied("it died")), teacher)
+    with pytest.raises(EngineDied):
+        house.ask(forced=Side.LOCAL)
+    with pytest.raises(EngineDied):
+        house.ask(is_offline=True)
+    assert not teacher.asked
 
 
 @pytest.mark.parametrize(("is_free", "spent"), [(True, 0.0), (False, 0.01006)])

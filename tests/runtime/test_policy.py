@@ -147,8 +147,8 @@ def test_a_forced_teacher_within_reach_is_let_through() -> None:
 
 def test_the_tables_know_every_reason() -> None:
     in_tables = {row[-1].reason for row in ROUTES} | {row[-1].reason for row in REVIEWS}
-    # These two are found out later, by the assistant and by the worker.
-    assert in_tables | {Reason.TEACHER_FAILED, Reason.SAMPLED} == set(Reason)
+    # These are found out later, by the assistant and by the worker.
+    assert in_tables | {Reason.TEACHER_FAILED, Reason.LOCAL_FAILED, Reason.SAMPLED} == set(Reason)
 
 
 @pytest.mark.parametrize(
