@@ -121,10 +121,11 @@ def test_whoever_sends_no_whole_head_is_hung_up_on(serving: Serving) -> None:
         assert slow.recv(100) == b""
 
 
-def test_beyond_the_bound_a_connection_is_refused_and_later_ones_are_not(serving: Serving) -> None:
-    held = [opened(serving) for _ in range(MOST)]
+def test_where_all_are_being_answered_a_connection_is_refused_and_later_ones_are_not(serving: Serving) -> None:
+    held = [answered(serving) for _ in range(MOST)]
     try:
         with opened(serving) as one_more:
+            one_more.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert one_more.recv(12) == b"HTTP/1.1 503"
     finally:
         for each in held:
@@ -134,6 +135,25 @@ def test_beyond_the_bound_a_connection_is_refused_and_later_ones_are_not(serving
         assert time.monotonic() < deadline
 
 
+def test_whoever_says_nothing_makes_room_for_others(serving: Serving) -> None:
+    held = [opened(serving) for _ in range(3 * MOST)]
+    assert serving.http("GET", "/health")[0] == 200
+    assert held[0].recv(12) in (b"HTTP/1.1 503", b""), "the latter where it was silent for long"
+    for each in held:
+        each.close()
+
+
+def test_a_connection_that_was_used_and_rests_makes_room_too(serving: Serving) -> None:
+    address = urlsplit(serving.house.url)
+    kept = [http.client.HTTPConnection(address.hostname or "", address.port, timeout=10) for _ in range(MOST)]
+    for one in kept:
+        one.request("GET", "/health")
+        assert one.getresponse().read() == b'{"status":"ok"}'
+    assert serving.http("GET", "/health")[0] == 200
+    for one in kept:
+        one.close()
+
+
 def test_a_connection_is_kept_for_the_next_request(serving: Serving) -> None:
     address = urlsplit(serving.house.url)
     kept = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
@@ -141,6 +161,16 @@ def test_a_connection_is_kept_for_the_next_request(serving: Serving) -> None:
         kept.request("GET", "/health")
         assert kept.getresponse().read() == b'{"status":"ok"}'
     kept.close()
+
+
+def answered(serving: Serving) -> socket.socket:
+    """A connection whose request is let in; its body does not come."""
+    made = opened(serving)
+    head = f"POST /feedback HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token_of(serving.home.path)}\r\n"
+    more = "Content-Type: application/json\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+    made.sendall(f"{head}{more}".encode())
+    assert made.recv(12) == b"HTTP/1.1 100"
+    return made
 
 
 def opened(serving: Serving) -> socket.socket:
