@@ -135,19 +135,22 @@ class AnthropicServer:
     Args:
         script: One behaviour a request; the last one repeats.
         answer_with: Chooses the behaviour by the request's body, instead of a script.
+        wire: Whose format is spoken, Anthropic's by default.
     """
 
     def __init__(
         self,
         script: Sequence[Behaviour] = (),
         answer_with: Callable[[dict[str, Any]], Behaviour] | None = None,
+        wire: "Wire | None" = None,
     ) -> None:
+        self._wire = wire or Wire(Handler, _refusal)
         assert bool(script) != bool(answer_with), "a script or a chooser, one of the two"
         self._script = list(script)
         self._answer_with = answer_with
         self._lock = threading.Lock()
         self._requests: list[Request] = []
-        self._server = _Server(self._choose)
+        self._server = _Server(self._choose, self._wire.handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(TICK_SECONDS,), name="server")
 
     @property
@@ -180,7 +183,7 @@ class AnthropicServer:
     def _choose(self, request: Request) -> Behaviour:
         with self._lock:
             self._requests.append(request)
-            refusal = _refusal(request)
+            refusal = self._wire.refusal(request)
             if refusal is not None:
                 return refusal
             if self._script:
@@ -231,13 +234,13 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 64
 
-    def __init__(self, choose: Callable[[Request], Behaviour]) -> None:
+    def __init__(self, choose: Callable[[Request], Behaviour], handler: "type[Handler]") -> None:
         self.choose = choose
         self.is_closing = threading.Event()
         self.failures: list[str] = []
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), handler)
 
     @property
     def open_connections(self) -> int:
@@ -276,7 +279,7 @@ def _shut(connection: socket.socket) -> None:
         return  # its client was faster
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     """One connection, one request."""
 
     protocol_version = "HTTP/1.1"
@@ -416,6 +419,14 @@ class _Handler(BaseHTTPRequestHandler):
                     return
             except TimeoutError:
                 continue
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Whose format is spoken: how behaviours are acted out, and what is refused before any of them."""
+
+    handler: type[Handler]
+    refusal: Callable[[Request], Status | None]
 
 
 def _message(input_tokens: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from shammah import adapters, bases, catalog, embedding, openings, quality, teacher
+from shammah import adapters, bases, embedding, openings, quality, teacher
 from shammah.config import Settings
 from shammah.divergence import Embed
 from shammah.errors import ConfigError
@@ -163,11 +163,12 @@ class Parts:
     def teacher(self) -> TeacherSide:
         """The teacher's side."""
         settings = self.settings.teacher
-        price = catalog.price_of(settings.model)
+        price = teacher.price_of(settings, self._environ)
         generator = teacher.Teacher(self.access, settings, price) if self.access else None
         most = self._max_teacher_tokens or settings.max_tokens
         forbidden = self.settings.privacy.never_forward
-        return TeacherSide(generator, price, most, settings.max_usd_per_day, settings.max_usd_per_month, forbidden)
+        who = teacher.called(settings.model)
+        return TeacherSide(generator, price, most, settings.max_usd_per_day, settings.max_usd_per_month, forbidden, who)
 
     def paraphraser(self) -> Paraphraser | None:
         """Who says corrections in other words; None offline, without a key, or where the teacher cannot be reached."""

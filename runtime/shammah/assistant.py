@@ -144,7 +144,7 @@ class Assistant:
         """Send a question on that the local model died of; what it was worth locally nobody knows."""
         chosen = policy.without_local(error, turn.limits)
         self._journal.uncount(turn.question)
-        screen.discard(f"the local model failed ({error}); Claude answers")
+        screen.discard(f"the local model failed ({error}); {self._teacher.who} answers")
         return chosen
 
     def _draft(self, turn: Turn, route: Local, screen: Screen, stop: Stop) -> Route:
@@ -173,7 +173,7 @@ class Assistant:
             raise
         if isinstance(chosen, Forward):
             turn.answers.append(answer)
-            screen.discard("the validator does not vouch for this draft; Claude answers")
+            screen.discard(f"the validator does not vouch for this draft; {self._teacher.who} answers")
             return chosen
         is_vouched = is_whole and policy.accepts(p_good, route, turn.count, turn.settled)
         self._show(turn, replace(answer, is_verified=is_vouched), completion.text, screen)
@@ -260,8 +260,8 @@ class Assistant:
         answer = replace(answer, text=turn.redactor.redact(completion.text))
         if turn.limits.wants_verified and completion.end.finish in (Finish.LENGTH, Finish.REFUSAL):
             self._journal.save(turn.question, [*turn.answers, answer])
-            screen.discard(f"Claude's answer is not whole ({completion.end.finish})")
-            raise NothingVerified("no verified answer: Claude gave no whole one", hint="Raise --max-tokens.")
+            screen.discard(f"{self._teacher.who}'s answer is not whole ({completion.end.finish})")
+            raise NothingVerified("no verified answer: the teacher gave no whole one", hint="Raise --max-tokens.")
         self._show(turn, answer, turn.redactor.restore(completion.text), screen)
 
     def _ask_teacher(self, turn: Turn, screen: Screen, stop: Stop) -> Completion:
@@ -272,12 +272,12 @@ class Assistant:
         )
         is_empty = not completion.text and completion.end.finish is not Finish.INTERRUPTED
         if completion.end.finish is Finish.CUT or is_empty:
-            raise TeacherError(f"Claude gave no answer ({completion.end.finish})")
+            raise TeacherError(f"{self._teacher.who} gave no answer ({completion.end.finish})")
         return completion
 
     def _degrade(self, turn: Turn, error: ShammahError, screen: Screen, stop: Stop) -> None:
         """Give the local answer, marked, where the teacher gave none."""
-        screen.discard(f"Claude failed ({error}); the local model answers")
+        screen.discard(f"{self._teacher.who} failed ({error}); the local model answers")
         reason = Reason.BUDGET if isinstance(error, BudgetReached) else Reason.TEACHER_FAILED
         draft = next((draft for draft in turn.answers if draft.finish != Finish.HOPELESS), None)
         self._journal.uncount(turn.question)

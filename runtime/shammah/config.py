@@ -16,19 +16,25 @@ from shammah.sampling import SamplingRates
 from shammah.serving import ServeSettings
 from shammah.values import convert
 
+Provider = Literal["anthropic", "openai"]
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
     """Which local model runs, and how.
 
     Attributes:
-        path: A GGUF; empty means the built-in seedling.
+        path: A GGUF; empty means the built-in seedling, or what a server runs.
+        server: The base URL of a server that speaks OpenAI's API and runs the model in our place; empty runs it here.
+        served_as: What that server calls the model; empty means the first that it lists.
         context_tokens: Upper bound of the context; 0 means what the model was trained for, 8192 at most.
         gpu_layers: "auto" offloads all layers where llama.cpp can.
         threads: 0 means the physical cores that others leave free.
     """
 
     path: str = ""
+    server: str = ""
+    served_as: str = ""
     context_tokens: int = 0
     gpu_layers: int | Literal["auto"] = "auto"
     threads: int = 0
@@ -48,13 +54,19 @@ class TeacherSettings:
     """Which Claude teaches, for how much and how long.
 
     Attributes:
-        base_url: Empty means ANTHROPIC_BASE_URL, else Anthropic's own.
+        provider: "openai" lets a model teach that is asked by OpenAI's API, with OPENAI_API_KEY.
+        base_url: Empty means ANTHROPIC_BASE_URL, else Anthropic's own; OPENAI_BASE_URL, else OpenAI's own.
+        prompt_usd: What a million tokens cost that it reads; where both prices are 0, the catalog's hold.
+        completion_usd: What a million tokens cost that it writes.
         max_usd_per_month: Beside what a day may cost; both hold.
         deadline_seconds: For the whole answer, retries included.
     """
 
+    provider: Provider = "anthropic"
     model: str = "claude-sonnet-5-5"
     base_url: str = ""
+    prompt_usd: float = 0.0
+    completion_usd: float = 0.0
     max_tokens: int = 8192
     max_usd_per_day: float = 1.0
     max_usd_per_month: float = 20.0
@@ -286,6 +298,8 @@ def _check(settings: Settings) -> None:
         "answer.max_tokens": (settings.answer.max_tokens, 1, 1 << 20),
         "answer.temperature": (settings.answer.temperature, 0, 5),
         "teacher.max_tokens": (settings.teacher.max_tokens, 1, 128_000),
+        "teacher.prompt_usd": (settings.teacher.prompt_usd, 0, 1e6),
+        "teacher.completion_usd": (settings.teacher.completion_usd, 0, 1e6),
         "teacher.max_usd_per_day": (settings.teacher.max_usd_per_day, 0, 1e9),
         "teacher.max_usd_per_month": (settings.teacher.max_usd_per_month, 0, 1e9),
         "trainer.preference": (settings.trainer.preference, 0, 100),

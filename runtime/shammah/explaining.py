@@ -17,19 +17,19 @@ from shammah.records import Answer, Question
 NEIGHBOURS = 5
 
 WORDS = {
-    Reason.COLD_START: "the first questions of a model all go to Claude",
+    Reason.COLD_START: "the first questions of a model all go to the teacher",
     Reason.LOW_CONFIDENCE: "the router was not sure enough of a local answer",
     Reason.REJECTED_DRAFT: "the local model answered, and the validator did not vouch for it",
     Reason.SAMPLED: "it was made for comparison",
     Reason.FORCED: "the command named the side",
     Reason.OFFLINE: "nothing may leave the machine",
-    Reason.NO_KEY: "Claude has no key here",
-    Reason.BUDGET: "the day's budget for Claude did not cover it",
+    Reason.NO_KEY: "the teacher has no key here",
+    Reason.BUDGET: "the day's budget for the teacher did not cover it",
     Reason.PRIVATE: "`privacy.never_forward` keeps the conversation on this machine",
     Reason.MODEL_NOT_READY: "there was no local model",
     Reason.CONTEXT_TOO_LONG: "the question did not fit the local model's context",
-    Reason.TEACHER_FAILED: "Claude failed, and the local answer stands in",
-    Reason.LOCAL_FAILED: "the local model failed, and Claude answered in its place",
+    Reason.TEACHER_FAILED: "the teacher failed, and the local answer stands in",
+    Reason.LOCAL_FAILED: "the local model failed, and the teacher answered in its place",
     Reason.LOCAL_CONFIDENT: "the router was sure enough of a local answer",
 }
 

@@ -13,6 +13,7 @@ from shammah.policy import Reason, Side
 from shammah.privacy import Redactor
 from shammah.records import Answer, NewAnswer, Question
 from shammah.sides import LocalSide, TeacherSide, with_features
+from shammah.teacher import called
 from shammah.verdicts import verdict
 
 
@@ -64,7 +65,8 @@ def label(comparison: Comparison, question: Question) -> Divergence | None:
     comparison.heads.catch_up("router")
     comparison.heads.catch_up("validator")
     if shown is not None and shown.side == Side.LOCAL and not is_good:
-        journal.notify(f"Claude has another answer to {_quote(question.text)}: shammah log show {question.id}")
+        who = called(teacher.model)
+        journal.notify(f"{who} has another answer to {_quote(question.text)}: shammah log show {question.id}")
     return divergence
 
 

@@ -197,7 +197,7 @@ def check_teacher(limits: Limits) -> None:
     if not limits.has_key:
         raise KeyMissing("the teacher needs a key, and ANTHROPIC_API_KEY is not set")
     if not limits.has_budget:
-        raise BudgetReached("the budget for Claude does not cover this question")
+        raise BudgetReached("the teacher's budget does not cover this question")
 
 
 def _require_local(limits: Limits) -> None:
@@ -278,5 +278,5 @@ def without_local(error: ShammahError, limits: Limits) -> Forward:
 def unverified(limits: Limits) -> ShammahError:
     """The error for a question that wants a verified answer where none can be had."""
     if limits.no_teacher is Reason.BUDGET:
-        return BudgetReached("no verified answer: the budget for Claude does not cover this question")
+        return BudgetReached("no verified answer: the teacher's budget does not cover this question")
     return NothingVerified("no verified answer: the validator does not vouch for the local one")

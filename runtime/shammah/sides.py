@@ -105,7 +105,11 @@ class LocalSide:
 
 @dataclass(frozen=True, slots=True)
 class TeacherSide:
-    """The teacher's side; `generator` is None without a key; whoever asks sends nothing that `stays_here` matches."""
+    """The teacher's side; `generator` is None without a key; whoever asks sends nothing that `stays_here` matches.
+
+    Attributes:
+        who: What it is called in a sentence.
+    """
 
     generator: TeacherGenerator | None
     price: Price | None
@@ -113,6 +117,7 @@ class TeacherSide:
     max_usd_per_day: float
     max_usd_per_month: float = math.inf
     stays_here: Patterns = field(default_factory=Patterns)
+    who: str = "Claude"
 
     def keeps(self, messages: Sequence[Message]) -> bool:
         """Whether something in a conversation never leaves this machine."""
@@ -181,7 +186,7 @@ class TeacherSide:
         worst = self.worst_cost_usd(sent(messages, wanted.schema, wanted.toolbox))
         reservation = journal.spending.reserve(worst, self.max_usd_per_day, question, self.max_usd_per_month)
         if reservation is None:
-            raise budget_reached(self.passed(journal, messages))
+            raise budget_reached(self.passed(journal, messages), self.who)
         return reservation
 
     def _stream(self, messages: Sequence[Message], sampling: Sampling, stop: Stop) -> Iterator[Chunk]:
@@ -205,12 +210,12 @@ def sent(
     return [*messages, *(Message("system", text) for text in more)]
 
 
-def budget_reached(bound: Bound | None) -> BudgetReached:
+def budget_reached(bound: Bound | None, who: str) -> BudgetReached:
     """The error that names the budget which was reached, and its setting."""
     bound = bound or "day"  # another process has settled meanwhile
     wait = "tomorrow" if bound == "day" else "the first of the month"
     return BudgetReached(
-        f"the {bound}'s budget for Claude does not cover this question",
+        f"the {bound}'s budget for {who} does not cover this question",
         hint=f"Raise `teacher.max_usd_per_{bound}`, wait for {wait}, or ask with --local.",
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shammah import catalog, policy, quality
+from shammah import catalog, policy, quality, teacher
 from shammah.asked import Asked, Told
 from shammah.assembly import Parts
 from shammah.generation import Finish
@@ -26,7 +26,7 @@ def announcement(parts: Parts) -> str:
     if not parts.journal.raise_flag("teacher_announced"):
         return ""
     settings = parts.settings.teacher
-    price = catalog.price_of(settings.model)
+    price = teacher.price_of(settings)
     cost = f"${price.input:g} in, ${price.output:g} out a million tokens" if price else "price unknown"
     return (
         f"This question goes to {settings.model} ({cost}; ${settings.max_usd_per_day:g} a day at most,"
@@ -46,7 +46,7 @@ def worst_case(parts: Parts, worst_usd: float) -> str:
     most, spending = parts.settings.teacher, parts.journal.spending
     left_today = max(0.0, most.max_usd_per_day - spending.usd_today())
     left_this_month = max(0.0, most.max_usd_per_month - spending.usd_this_month())
-    reckoned = "" if catalog.price_of(most.model) else " (its price is unknown: reckoned at the dearest that is known)"
+    reckoned = "" if teacher.price_of(most) else " (its price is unknown: reckoned at the dearest that is known)"
     return (
         f"cost: at most ${worst_usd:.4f}{reckoned}; left today: ${left_today:.4f} of ${most.max_usd_per_day:g},"
         f" this month: ${left_this_month:.4f} of ${most.max_usd_per_month:g}"
@@ -92,7 +92,7 @@ def notes(outcome: Outcome) -> list[str]:
     if is_private(shown):
         lines.append("This conversation stays on this machine: `privacy.never_forward`.")
     if shown.finish == Finish.REFUSAL:
-        lines.append("Claude declined to answer this as it stands.")
+        lines.append(f"{teacher.called(shown.model)} declined to answer this as it stands.")
     if shown.finish == Finish.LENGTH:
         lines.append("The answer was cut at the token limit; raise --max-tokens.")
     return lines
@@ -129,9 +129,7 @@ def reasons(outcome: Outcome, parts: Parts) -> list[str]:
     if shown.side == Side.TEACHER:
         cost = "unknown" if shown.cost_usd is None else f"${shown.cost_usd:.6f}"
         url = parts.access.url if parts.access else ""
-        lines.append(
-            f"teacher: {url}, cost {cost} (list price of {catalog.prices_date()}), {outcome.redactions} secrets kept"
-        )
+        lines.append(f"teacher: {url}, cost {cost}{_listed(shown.model)}, {outcome.redactions} secrets kept")
         spending, most = parts.journal.spending, parts.settings.teacher
         lines.append(
             f"today: ${spending.usd_today():.4f} of ${most.max_usd_per_day:g};"
@@ -142,6 +140,11 @@ def reasons(outcome: Outcome, parts: Parts) -> list[str]:
     if question.propensity is not None:
         lines.append(f"sampled: {'yes' if question.is_sampled else 'no'}, at rate {question.propensity:g}")
     return lines
+
+
+def _listed(model: str) -> str:
+    """Of which day a price is that the catalog knows."""
+    return f" (list price of {catalog.prices_date()})" if catalog.price_of(model) else ""
 
 
 def _probability(value: float | None) -> str:

@@ -135,8 +135,8 @@ def _judged(life: Life, count: int) -> str:
     kinds = "; ".join(f"{kind} {first * 1000:.0f} to {last * 1000:.0f} ms" for kind, (first, last) in slower.items())
     words = (
         f"{life.swaps} swaps, {life.trainings} trainings; processor time, first tenth to last: {kinds}; memory"
-        f" {growth / 1e6:+.1f} MB of {settled / 1e6:.0f}; the database {life.database[-1] / count:,.0f} bytes a question,"
-        f" in the last tenth {larger:.2f} times the first"
+        f" {growth / 1e6:+.1f} MB of {settled / 1e6:.0f}; {life.database[-1] / count:,.0f} bytes of database"
+        f" a question, in the last tenth {larger:.2f} times the first"
     )
     if count >= LEAST_QUESTIONS:
         for first, last in slower.values():

@@ -198,7 +198,7 @@ def test_the_finish_says_why_the_answer_ended(stop_reason: str, finish: Finish) 
     ],
 )
 def test_trouble_before_the_first_text_is_tried_again(trouble: Behaviour, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shammah.teacher.FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("shammah.teacher.asking.FIRST_PAUSE_SECONDS", 0.01)
     with AnthropicServer([trouble, Answer("use ls")]) as server:
         assert ask(server).text == "use ls"
         assert len(server.requests) == 2
@@ -215,7 +215,7 @@ def test_a_call_that_was_accepted_is_paid_for_and_not_made_again(trouble: Behavi
 
 @pytest.mark.parametrize("trouble", [OVERLOADED, Status(400, "invalid_request_error", "no"), Garbage()])
 def test_a_call_that_was_refused_is_free(trouble: Behaviour, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shammah.teacher.FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("shammah.teacher.asking.FIRST_PAUSE_SECONDS", 0.01)
     with AnthropicServer([trouble]) as server:
         with pytest.raises(TeacherError) as caught:
             ask(server)
@@ -242,7 +242,7 @@ def test_a_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
 def test_a_server_that_fails_for_ever_is_asked_four_times_and_ends_in_its_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shammah.teacher.FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("shammah.teacher.asking.FIRST_PAUSE_SECONDS", 0.01)
     with AnthropicServer([Status(500, "api_error", "Internal server error")]) as server:
         with pytest.raises(TeacherError, match="500: Internal server error"):
             ask(server, deadline_seconds=30.0)

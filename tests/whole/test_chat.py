@@ -56,7 +56,7 @@ def test_commands_work_on_the_last_answer(home: Home, tmp_path: Path) -> None:
     assert "critical (weight 10) for “how do i list hidden files”" in out
     assert "good (weight 1) for “how do i list hidden files”: kept to learn" in out
     assert "route: local (no_key), unverified" in out
-    assert "Claude has no key here" in out
+    assert "the teacher has no key here" in out
     assert "Quality of local answers" in out
     assert file.read_text().startswith("## You\n\nhow do i list hidden files\n\n## Shammah\n\n")
     with home.journal() as journal:

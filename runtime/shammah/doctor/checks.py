@@ -77,9 +77,31 @@ def _undone(seen: Model) -> Finding:
 
 
 def key(seen: Key) -> Finding:
-    """Whether Claude can be asked; nobody is."""
+    """Whether the teacher can be asked; nobody is."""
     if seen.is_offline:
         return Finding("key", "ok", "offline: nothing leaves this machine")
+    return _claude(seen) if seen.provider == "anthropic" else _other_teacher(seen)
+
+
+def _other_teacher(seen: Key) -> Finding:
+    """Whether a model that is asked by OpenAI's API can be."""
+    if seen.needs_key and not seen.key:
+        what = f"no OPENAI_API_KEY: {seen.model} is never asked, and answers stay unverified"
+        return Finding("key", "note", what, "export OPENAI_API_KEY=...")
+    if seen.url_error:
+        return Finding("key", "broken", seen.url_error, seen.undo_url)
+    return _priced(seen, f"{seen.model} is asked{', with OPENAI_API_KEY' if seen.key else ', without a key'}")
+
+
+def _priced(seen: Key, what: str) -> Finding:
+    if seen.is_priced:
+        return Finding("key", "ok", what)
+    unknown = f"the price of {seen.model} is unknown: each call sets aside what the dearest model would cost"
+    mended = "shammah config set teacher.prompt_usd USD" if seen.provider == "openai" else seen.undo_model
+    return Finding("key", "note", unknown, mended)
+
+
+def _claude(seen: Key) -> Finding:
     if not seen.key:
         what = "no ANTHROPIC_API_KEY: Claude is never asked, and answers stay unverified"
         return Finding("key", "note", what, f"export ANTHROPIC_API_KEY={KEY_PREFIX}...")
@@ -91,10 +113,7 @@ def key(seen: Key) -> Finding:
         return Finding("key", "broken", what, seen.undo_url)
     if not seen.key.startswith(KEY_PREFIX):
         return Finding("key", "note", f"ANTHROPIC_API_KEY is set, but does not begin with {KEY_PREFIX}")
-    if not seen.is_priced:
-        what = f"the price of {seen.model} is unknown: each call sets aside what the dearest model would cost"
-        return Finding("key", "note", what, seen.undo_model)
-    return Finding("key", "ok", f"ANTHROPIC_API_KEY is set; {seen.model} is asked")
+    return _priced(seen, f"ANTHROPIC_API_KEY is set; {seen.model} is asked")
 
 
 def budget(seen: Budget) -> Finding:

@@ -63,13 +63,15 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The way to Claude.
+    """The way to the teacher.
 
     Attributes:
-        url_error: Why its address is refused; empty where it is not.
+        url_error: Why its address, or its model, is refused; empty where it is not.
         is_priced: Whether the catalog knows what the model costs.
-        undo_url: A command after which Anthropic's own address holds.
+        undo_url: A command after which the provider's own address holds.
         undo_model: A command after which the default model is asked.
+        provider: "anthropic" or "openai".
+        needs_key: Whether nobody is asked without one.
     """
 
     is_offline: bool
@@ -79,6 +81,8 @@ class Key:
     is_priced: bool
     undo_url: str
     undo_model: str
+    provider: str = "anthropic"
+    needs_key: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ import psutil
 from shammah import (
     adapters,
     bases,
-    catalog,
     config,
     database,
     embedding,
@@ -33,6 +32,7 @@ from shammah.errors import ConfigError, ModelMissing, ShammahError
 from shammah.journal import Journal
 from shammah.records import Base
 from shammah.serving import LIBRARIES as SERVE_LIBRARIES
+from shammah.teacher import access
 from shammah_convert.job import AdapterFile
 
 OTHERS = 0o077
@@ -131,18 +131,22 @@ def model(
 
 def key(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Key:
     """The way to Claude."""
-    error = ""
+    error, provider = "", wanted.teacher.provider
     try:
         teacher.Access.find(wanted.teacher, environ)
     except ConfigError as wrong:
         error = str(wrong)
     return facts.Key(
         is_offline=wanted.offline,
-        key=environ.get(teacher.KEY_VARIABLE, "").strip(),
+        provider=provider,
+        key=environ.get(access.KEY_VARIABLES[provider], "").strip(),
         model=wanted.teacher.model,
         url_error=error,
-        is_priced=catalog.price_of(wanted.teacher.model) is not None,
-        undo_url=_undo("teacher.base_url", environ) if wanted.teacher.base_url else f"unset {teacher.URL_VARIABLE}",
+        is_priced=teacher.price_of(wanted.teacher, environ) is not None,
+        needs_key=provider == "anthropic" or not access.is_here(access.url_of(wanted.teacher, environ)),
+        undo_url=_undo("teacher.base_url", environ)
+        if wanted.teacher.base_url
+        else f"unset {access.URL_VARIABLES[provider]}",
         undo_model=_undo("teacher.model", environ),
     )
 

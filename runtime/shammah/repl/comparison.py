@@ -24,7 +24,7 @@ from shammah.turn import Outcome, Request
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile
 
-LOCAL, TEACHER = "the local model", "Claude"
+LOCAL = "the local model"
 ASK = "Which is better: 1, 2, = (as good), or nothing to skip?"
 _PICKS: dict[str, Pick] = {"1": "first", "2": "second", "=": "both"}
 
@@ -54,7 +54,7 @@ def compare(desk: Desk, rest: str) -> None:
         if names is None:  # ours first: it costs nothing where it fails
             other = Contender(LOCAL, _by_local(desk, local, context))
             question = begin()
-            one = Contender(TEACHER, _by_teacher(desk, question))
+            one = Contender(desk.parts.teacher().who, _by_teacher(desk, question))
         else:
             reason = Reason.PRIVATE if request.is_private else Reason.SAMPLED
             one, other = (
@@ -124,15 +124,15 @@ def _check_teacher(desk: Desk, request: Request, context: Sequence[Message]) -> 
         raise UsageError("nothing leaves this machine", hint="Compare two adapters: /compare NAME none QUESTION")
     side = desk.parts.teacher()
     if side.generator is None:
-        raise KeyMissing("Claude has no key here", hint="Set ANTHROPIC_API_KEY, or compare two adapters.")
+        raise KeyMissing(f"{side.who} has no key here", hint="Set ANTHROPIC_API_KEY, or compare two adapters.")
     if (bound := side.passed(desk.journal, context)) is not None:
-        raise budget_reached(bound)
+        raise budget_reached(bound, side.who)
 
 
 def _by_teacher(desk: Desk, question: Question) -> NewAnswer:
     side = desk.parts.teacher()
     announce(desk.parts, sys.stderr.isatty())
-    completion = _whole(side.complete(desk.journal, question, lambda _: None, desk.stop), TEACHER)
+    completion = _whole(side.complete(desk.journal, question, lambda _: None, desk.stop), side.who)
     return side.answer(completion, Reason.SAMPLED, {})
 
 

@@ -109,8 +109,10 @@ class Chat:
     def _route(self) -> str:
         """Where the last answer came from."""
         if self._desk is not None and self._desk.last is not None:
+            from shammah.teacher import called  # by now it is open
+
             shown = self._desk.last.outcome.answer
-            return f"{'Claude' if shown.side == 'teacher' else 'local'} ({shown.reason.replace('_', ' ')})"
+            return f"{called(shown.model) if shown.side == 'teacher' else 'local'} ({shown.reason.replace('_', ' ')})"
         return "offline" if self._settings.offline else ""
 
     def _is_quit(self, line: str) -> bool:

@@ -86,7 +86,7 @@ class Completing:
         request, stops = self._request(settings), lambda: stop.is_set() or self._is_lost(hold)
         outcome = answering.assistant(parts, local).ask(request, hold, stops)
         if self._is_lost(hold):
-            raise TeacherError("Claude's answer broke off, and a part of it was sent already")
+            raise TeacherError("the teacher's answer broke off, and a part of it was sent already")
         answering.follow_up(outcome.answer.side, parts)
         return outcome
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from shammah import policy, quality
+from shammah import policy, quality, teacher
 from shammah.config import Settings
 from shammah.contract import Standing
 from shammah.divergence import THRESHOLDS, Method
@@ -117,7 +117,7 @@ def gather(journal: Journal, settings: Settings, scope: Scope, by: By | None, to
         spent=rows.spent(scope),
     )
     by = by or period.fitting(first_day(days) or today, today)
-    assumption = assume(settings.teacher.model, rows.pairs(scope))
+    assumption = assume(settings.teacher.model, teacher.price_of(settings.teacher), rows.pairs(scope))
     counted = [label for label in days.labels if label.is_counted]
     return Figures(
         since=scope.since.isoformat() if scope.since else None,

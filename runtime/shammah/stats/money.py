@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shammah import catalog
+from shammah.catalog import Price
 from shammah.journal.counted import Pairs, Spent, Tally
 from shammah.policy import Side
 
@@ -68,9 +69,8 @@ class Money:
     assumption: Assumption
 
 
-def assume(teacher: str, pairs: Pairs) -> Assumption:
+def assume(teacher: str, price: Price | None, pairs: Pairs) -> Assumption:
     """What is taken to hold of a teacher's price and tokens."""
-    price = catalog.price_of(teacher)
     is_known = pairs.pairs >= LEAST_PAIRS and pairs.local_prompt > 0 and pairs.local_completion > 0
     return Assumption(
         teacher=teacher,

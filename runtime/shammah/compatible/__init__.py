@@ -1,0 +1,1 @@
+"""Servers that speak OpenAI's API: one of them may be the local model's engine, or the teacher."""

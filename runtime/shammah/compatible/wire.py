@@ -1,0 +1,157 @@
+"""The one file that asks servers of OpenAI's API over HTTP."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shammah.calls import Broken, Line
+from shammah.compatible.events import NoEvents, Reading, data_of
+from shammah.generation import Finish
+
+if TYPE_CHECKING:
+    import httpx2
+
+LONGEST_REPLY = 1 << 24
+LONGEST_REFUSAL = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a server is: the base URL of its API, and the key that it wants; empty for none."""
+
+    url: str
+    key: str = ""
+
+    def at(self, path: str) -> str:
+        """A path below the base URL."""
+        return f"{self.url.rstrip('/')}/{path}"
+
+    @property
+    def root(self) -> str:
+        """The server's own root, where what is no part of OpenAI's API lies."""
+        return self.url.rstrip("/").removesuffix("/v1")
+
+
+class Refused(Exception):
+    """The server answered with a status that is none of success.
+
+    Attributes:
+        body: Its JSON, or the text that came.
+    """
+
+    def __init__(self, status: int, body: Any, retry_after: str | None = None) -> None:
+        super().__init__(f"status {status}: {str(body)[:300]}")
+        self.status = status
+        self.body = body
+        self.retry_after = retry_after
+
+
+class Unreachable(Exception):
+    """Nobody answers there."""
+
+
+def converse(endpoint: Endpoint, body: Mapping[str, Any], timeout_seconds: float, line: Line) -> Finish:
+    """Ask for a chat completion, and say to the line what comes.
+
+    Raises:
+        Refused, Unreachable, NoEvents, ErrorEvent, Broken: By what the server does; httpx's own where it cuts.
+    """
+    with (
+        _client(endpoint, timeout_seconds) as client,
+        _reached(),
+        client.stream("POST", endpoint.at("chat/completions"), json=dict(body)) as response,
+    ):
+        if not line.answered(response):
+            return Finish.INTERRUPTED
+        _check(response)
+        return _finish_of(response, line)
+
+
+def request(endpoint: Endpoint, method: str, url: str, body: Any = None, timeout_seconds: float = 10.0) -> Any:
+    """What a server answers, as JSON.
+
+    Raises:
+        Refused, Unreachable, NoEvents: By what it does.
+    """
+    import httpx2
+
+    with _client(endpoint, timeout_seconds) as client, _reached():
+        try:
+            with client.stream(method, url, **({} if body is None else {"json": body})) as response:
+                _check(response)
+                return json.loads(_bounded(response, LONGEST_REPLY))
+        except (ValueError, RecursionError, httpx2.HTTPError) as error:
+            raise NoEvents(f"{url} answers with no JSON") from error
+
+
+def _finish_of(response: "httpx2.Response", line: Line) -> Finish:
+    reading = Reading()
+    for data in data_of(_lines(response)):
+        if line.is_abandoned:
+            return Finish.INTERRUPTED
+        for chunk in reading.read(data):
+            line.say(chunk)
+        line.is_accepted = reading.has_begun
+        if reading.usage is not None:
+            line.has_usage, (line.prompt_tokens, line.completion_tokens) = True, reading.usage
+        if reading.is_done:
+            break
+    line.stop_text = reading.stop_text
+    if not reading.has_begun:
+        raise NoEvents("no event came")
+    if reading.finish is None:
+        raise Broken("the stream ended before the answer did")
+    return reading.finish
+
+
+def _lines(response: "httpx2.Response") -> Iterator[str]:
+    """The lines of a body, as they come."""
+    held = ""
+    for text in response.iter_text():
+        held += text
+        *whole, held = held.split("\n")
+        yield from (line.removesuffix("\r") for line in whole)
+        if len(held) > LONGEST_REPLY:
+            raise NoEvents("a line has no end")
+    if held:
+        yield held
+
+
+def _check(response: "httpx2.Response") -> None:
+    if response.status_code == 200:
+        return
+    text = _bounded(response, LONGEST_REFUSAL)
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        body = text
+    raise Refused(response.status_code, body, response.headers.get("retry-after"))
+
+
+def _bounded(response: "httpx2.Response", most: int) -> str:
+    text = ""
+    for piece in response.iter_text():
+        text += piece
+        if len(text) > most:
+            break
+    return text
+
+
+def _client(endpoint: Endpoint, timeout_seconds: float) -> "httpx2.Client":
+    import httpx2  # 0.09 s that only who asks a server pays for
+
+    headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
+    # A redirect would carry the prompt to an address that nobody chose.
+    return httpx2.Client(headers=headers, timeout=timeout_seconds, follow_redirects=False)
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    import httpx2
+
+    try:
+        yield
+    except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
+        raise Unreachable(str(error)) from error

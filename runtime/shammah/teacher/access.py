@@ -1,0 +1,84 @@
+"""Where the teacher is, how it is opened, and what is never sent a prompt."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from shammah.config import Provider, TeacherSettings
+from shammah.errors import ConfigError
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+KEY_VARIABLES: Mapping[Provider, str] = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+URL_VARIABLES: Mapping[Provider, str] = {"anthropic": "ANTHROPIC_BASE_URL", "openai": "OPENAI_BASE_URL"}
+OFFICIAL_URLS: Mapping[Provider, str] = {
+    "anthropic": "https://api.anthropic.com",
+    "openai": "https://api.openai.com/v1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where the teacher is and how it is opened; all of it comes from the environment or the configuration."""
+
+    key: str
+    url: str
+    provider: Provider = "anthropic"
+
+    @classmethod
+    def find(cls, settings: TeacherSettings, environ: Mapping[str, str]) -> "Access | None":
+        """Look for a key; None where there is none, and the teacher is not on this machine.
+
+        Raises:
+            ConfigError: The base URL is neither https nor loopback, or the model is not the provider's.
+        """
+        provider, url = settings.provider, url_of(settings, environ)
+        key = environ.get(KEY_VARIABLES[provider], "").strip()
+        needs_key = provider == "anthropic" or not is_here(url)
+        if needs_key and not key:
+            return None
+        check(url, "the teacher's base URL")
+        if provider == "openai" and settings.model == TeacherSettings().model:
+            raise ConfigError(
+                f"{settings.model} is no model of OpenAI's API",
+                hint="Name one as its server does: shammah config set teacher.model NAME",
+            )
+        return cls(key, url, provider)
+
+
+def url_of(settings: TeacherSettings, environ: Mapping[str, str]) -> str:
+    """The teacher's base URL: by the settings, the environment, or the provider's own."""
+    provider = settings.provider
+    return settings.base_url or environ.get(URL_VARIABLES[provider], "").strip() or OFFICIAL_URLS[provider]
+
+
+def called(model: str) -> str:
+    """What a teacher is called in a sentence."""
+    return "Claude" if model.startswith("claude") else model
+
+
+def check(url: str, what: str) -> None:
+    """Refuse an address that a prompt would travel to in the clear.
+
+    Raises:
+        ConfigError: It is neither https nor http on loopback.
+    """
+    if not _may_carry_a_prompt(url):
+        raise ConfigError(f"{what} is {url!r}", hint="It takes an https URL, or http on loopback.")
+
+
+def is_here(url: str) -> bool:
+    """Whether an address is on this machine."""
+    try:
+        return urlsplit(url).hostname in LOOPBACK
+    except ValueError:  # an open bracket
+        return False
+
+
+def _may_carry_a_prompt(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port_is_right = parts.port != 0
+    except ValueError:  # an open bracket, a port that is no number
+        return False
+    is_private = parts.scheme == "https" or (parts.scheme == "http" and is_here(url))
+    return is_private and bool(parts.hostname) and port_is_right

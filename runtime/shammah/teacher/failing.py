@@ -1,0 +1,92 @@
+"""What went wrong on the teacher's wire, in our words, and whether the call is worth another try."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shammah.calls import Broken
+from shammah.errors import KeyMissing, TeacherError
+
+# The local model waits to step in: a server that says "later" is asked four times, one that says nothing twice.
+MOST_CALLS = 4
+MOST_CALLS_UNHEARD = 2
+RETRIED_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+# What an error event says when the status line has said 200 already.
+RETRIED_EVENTS = frozenset(
+    {"api_error", "overloaded_error", "rate_limit_error", "timeout_error", "server_error", "internal_server_error"}
+)
+# Of httpx or httpx2, whichever a client stands on.
+CUTS = frozenset({"ReadError", "RemoteProtocolError"})
+SPENT = ("spend", "credit", "billing", "quota")
+
+
+class Retryable(Exception):
+    """The call may succeed when it is made again."""
+
+    def __init__(self, cause: TeacherError, after_seconds: float, most_calls: int) -> None:
+        super().__init__(str(cause))
+        self.most_calls = most_calls
+        self.cause = cause
+        self.after_seconds = after_seconds
+
+
+def of_status(
+    status: int, said: tuple[str, str], retry_after: str | None, may_retry: bool, who: str, key: str
+) -> Exception:
+    """Our error for a status that is none of success.
+
+    Args:
+        status: 200 where an error event came after it.
+        said: The server's own kind of error and its words.
+        retry_after: The header.
+        may_retry: Whether nothing was said yet.
+        who: Is asked.
+        key: The variable that holds the key.
+    """
+    kind, text = said
+    if status in (401, 403):
+        return KeyMissing(f"{who} refused the key: {text}", hint=f"Check {key}, or ask with --local.")
+    if 300 <= status < 400:
+        return TeacherError("the teacher's address redirects elsewhere; redirects are not followed")
+    words = "broke off" if status == 200 else f"answered with status {status}"
+    cause = TeacherError(f"{who} {words}: {text}")
+    cause.is_free = status >= 400
+    # A spend limit is not lifted by waiting a second.
+    is_spent = any(word in text.lower() for word in SPENT)
+    may_succeed = status in RETRIED_STATUSES or (status == 200 and kind in RETRIED_EVENTS)
+    if not may_retry or is_spent or not may_succeed:
+        return cause
+    return Retryable(cause, _retry_after_seconds(retry_after), MOST_CALLS)
+
+
+def of_silence(cause: TeacherError, is_accepted: bool, is_late: bool = False) -> Exception:
+    """What came of a call that no status explains: one that was accepted is paid for, and not made again."""
+    cause.is_free = not is_accepted and not is_late
+    return cause if is_accepted else Retryable(cause, 0.0, MOST_CALLS_UNHEARD)
+
+
+def is_cut(error: Exception) -> bool:
+    """Whether a stream ended before its answer did."""
+    return isinstance(error, Broken) or type(error).__name__ in CUTS
+
+
+def foreign(error: Exception, who: str) -> TeacherError:
+    """Our error for what no API says: bad JSON and pages of a proxy surface as a dozen foreign exceptions."""
+    return TeacherError(
+        f"what came back is not {who} ({type(error).__name__}: {error})",
+        hint="A proxy or a login page may stand between; check the network and the base URL.",
+    )
+
+
+def words_of(body: Any, otherwise: str) -> tuple[str, str]:
+    """The server's own `{"error": {"type": ..., "message": ...}}`, or no type and the start of whatever came."""
+    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
+        found = body["error"]
+        return str(found.get("type") or found.get("code") or ""), str(found.get("message", ""))[:300]
+    return "", " ".join(otherwise.split())[:300]
+
+
+def _retry_after_seconds(header: str | None) -> float:
+    try:
+        return max(0.0, float(header or 0))
+    except ValueError:
+        return 0.0  # an HTTP date; our own pause serves
