@@ -20,6 +20,7 @@ ALLOWED = frozenset(
         "CNRI-Python",
         "HPND",
         "ISC",
+        "LicenseRef-Public-Domain",
         "MIT",
         "MIT-0",
         "MPL-2.0",
@@ -45,12 +46,11 @@ _WORDS = {
     "ISC license": "ISC",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "Public Domain": "LicenseRef-Public-Domain",
     "Python Software Foundation License": "PSF-2.0",
     "The Unlicense (Unlicense)": "Unlicense",
 }
 """How packages say it that do not say it in SPDX's words."""
-
-_CLASSIFIER = "License :: OSI Approved :: "
 
 
 def licence_of(package: Package) -> str:
@@ -58,7 +58,7 @@ def licence_of(package: Package) -> str:
     told = package.found.metadata
     if expression := told.get("License-Expression"):
         return str(expression)
-    classifiers = [str(row).removeprefix(_CLASSIFIER) for row in told.get_all("Classifier") or ()]
+    classifiers = [str(row).split(" :: ")[-1] for row in told.get_all("Classifier") or ()]
     text = (str(told.get("License") or "").strip().splitlines() or [""])[0]
     # Of several classifiers the user may choose; a text says more than "BSD License" does.
     known = [_WORDS[row] for row in classifiers if row in _WORDS]

@@ -9,8 +9,9 @@ from pathlib import Path
 from tests.supply.closure import ROOT, Package
 
 FILE = ROOT / "constraints-hashes.txt"
-BY_VERSION_ALONE = frozenset({"torch"})
-"""The CPU build that the tests run with and what the public index has under the same version are different files."""
+BY_VERSION_ALONE = frozenset({"pip", "torch"})
+"""An environment brings its own pip. torch's CPU build, which the tests run with, and its plain release are different
+files of one version."""
 
 _HEAD = """# What the tests ran with, file by file, as `python -m tests.supply` writes it; .ci/run installs it with
 # --require-hashes. torch is pinned in constraints.txt, by its version alone: its CPU build and its plain release are
