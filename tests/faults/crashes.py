@@ -1,5 +1,6 @@
 """Native code dies in the middle of answers: of signals, and of a model that is cut off below it."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -22,14 +23,15 @@ from tests.serving import Serving
 from tests.whole.command import Home
 
 QUIET = {"SHAMMAH_WORKER_ENABLED": "false"}
-DEATHS_A_DAEMON = 4
-"""A fifth within a minute is no chance, and the model is left alone for a while."""
+DEATHS_A_DAEMON = 2
+"""And perhaps two of engines that open a model which is cut off; a fifth within a minute would be no chance."""
 
 MARGIN_SECONDS = 3.0
 JUDGED = 230
 """Questions, beyond the phases in which the teacher answers anyway."""
 
 LONGEST_SECONDS = 30.0
+FILE = "model.gguf"
 QUESTION = "how do i undo the last commit but keep the changes"
 CHAT = "/v1/chat/completions"
 
@@ -47,7 +49,7 @@ class Seen:
 
     def __str__(self) -> str:
         ends = ", ".join(f"{count} {end}" for end, count in sorted(self.ends.items()))
-        return f"in flight {ends}; the next answer at most {max(self.beyond):.1f} s after a load's time"
+        return f"in flight {ends}; the next answer at most {max(0.0, *self.beyond):.1f} s beyond a load's time"
 
 
 def crashes(trials: Trials) -> str:
@@ -62,14 +64,14 @@ def crashes(trials: Trials) -> str:
                     _crash(serving, file, _WAYS[place % len(_WAYS)], chance, seen)
                     seen.beyond.append(_next_answer_seconds(serving) - load_seconds)
     assert max(seen.beyond) <= MARGIN_SECONDS, f"the next answer came {max(seen.beyond):.1f} s after a load's time"
-    assert seen.ends.get("answered by Claude") or trials.count < DEATHS_A_DAEMON, f"nobody failed over: {seen}"
+    assert seen.ends.get("answered by Claude"), f"nobody failed over: {seen}"
     return str(seen)
 
 
 @contextmanager
 def _daemon(folder: Path, teacher: AnthropicServer) -> Iterator[tuple[Serving, Path]]:
     """A daemon whose router sends questions to the local model, which is a file of its own."""
-    home, file = Home(folder, QUIET | {"SHAMMAH_QUALITY_MAX_BAD_RATE": "off"}), folder / "model.gguf"
+    home, file = Home(folder, QUIET | {"SHAMMAH_QUALITY_MAX_BAD_RATE": "off"}), folder / FILE
     folder.mkdir()
     shutil.copyfile(bases.SEEDLING, file)
     with home.journal() as journal:
@@ -125,7 +127,8 @@ def _crash(serving: Serving, file: Path, die: Callable[[int, Path], None], chanc
         else:
             time.sleep(chance.uniform(0, 0.2))
         die(pid, file)
-        os.kill(pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):  # it was not held
+            os.kill(pid, signal.SIGCONT)
         for one in waiting:
             seen.count(one.result())
 
@@ -137,10 +140,10 @@ def _end_of(serving: Serving, model: str, streams: bool) -> str:
     """How a request ends."""
     body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "stream": streams}
     status, said, headers = serving.http("POST", CHAT, body)
-    if status == 503:
-        assert said["error"]["code"] == "engine_failed", said
+    if status != 200:
+        # Whoever comes when the file is cut off already is told that.
+        assert status == 503 or FILE in said["error"]["message"], f"{status}: {said}"
         return "told"
-    assert status == 200, f"{status}: {said}"
     if streams:
         assert said.rstrip().endswith("data: [DONE]"), f"the stream hangs: {said[-300:]}"
         return "told" if "engine_failed" in said else "whole"

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,15 @@ from shammah.errors import (
     ContextTooLong,
     EngineBusy,
     EngineDied,
+    EngineError,
     EngineRefuses,
     ModelMissing,
     ShammahError,
 )
 from shammah.generation import Chunk, End, Finish, Sampling, collect
 from shammah.local import Embedder, LocalModel
+from shammah.records import Base
+from shammah.serve.bound import Kept
 from shammah.serve.remote import Engine
 from shammah.serve.wire import Setup, event_of, said_of
 from shammah_convert.chat import Message
@@ -179,6 +183,13 @@ def test_a_file_that_it_cannot_open_is_named_each_time(tmp_path: Path) -> None:
         engine.start()
     with Engine(Setup(str(tmp_path / "none.gguf"))) as engine, pytest.raises(ModelMissing):
         engine.model.stream(QUESTION, Sampling(1))
+
+
+def test_a_model_whose_file_was_replaced_meanwhile_is_not_asked(tiny: Engine) -> None:
+    opened = Base("aa" * 32, "/models/a.gguf", 1, 1, 1, "a", "qwen2")
+    assert Kept(tiny, opened).model(replace(opened, name="b")).applied == ()
+    with pytest.raises(EngineError, match=r"/models/a\.gguf was replaced"):
+        Kept(tiny, opened).model(replace(opened, sha256="bb" * 32))
 
 
 def test_it_ends_with_whoever_started_it(tiny: Engine) -> None:

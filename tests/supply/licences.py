@@ -55,11 +55,10 @@ _WORDS = {
 
 def licence_of(package: Package) -> str:
     """A package's licence as an SPDX expression, as far as it says one; empty where it says nothing."""
-    told = package.found.metadata
-    if expression := told.get("License-Expression"):
-        return str(expression)
-    classifiers = [str(row).split(" :: ")[-1] for row in told.get_all("Classifier") or ()]
-    text = (str(told.get("License") or "").strip().splitlines() or [""])[0]
+    if expression := _said(package, "License-Expression"):
+        return expression[0]
+    classifiers = [row.split(" :: ")[-1] for row in _said(package, "Classifier")]
+    text = ("".join(_said(package, "License")).strip().splitlines() or [""])[0]
     # Of several classifiers the user may choose; a text says more than "BSD License" does.
     known = [_WORDS[row] for row in classifiers if row in _WORDS]
     if text in ALLOWED or " AND " in text or " OR " in text:
@@ -67,11 +66,15 @@ def licence_of(package: Package) -> str:
     return " OR ".join(dict.fromkeys(known)) or _WORDS.get(text, text)
 
 
+def _said(package: Package, field: str) -> list[str]:
+    return [str(row) for row in package.found.metadata.get_all(field) or ()]
+
+
 def is_allowed(expression: str) -> bool:
     """Whether a licence is one that we take: all that is joined by AND, one of what is joined by OR."""
     bare = re.sub(r" WITH [\w.-]+", "", expression)
     if "(" in bare:  # rare: then all that is named is to be taken
-        return all(word in ALLOWED for word in re.split(r" AND | OR |[() ]+", bare) if word)
+        return set(re.findall(r"[\w.+-]+", bare)) - {"AND", "OR"} <= ALLOWED
     return any(all(word in ALLOWED for word in part.split(" AND ")) for part in bare.split(" OR "))
 
 
