@@ -40,6 +40,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": b"ok"})
 bound = socket.socket()
 bound.bind(("127.0.0.1", 0))
+bound.listen()
 print(bound.getsockname()[1], flush=True)
 uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none")).run([bound])
 """
