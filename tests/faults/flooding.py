@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 CLIENTS, IMPATIENT, HALF_OPEN = 200, 20, 400
 IMPATIENT_SECONDS = 0.1
 REOPEN_SECONDS = 0.5
-LONGEST_SECONDS = 30.0
+LONGEST_SECONDS = 150.0
 BODY = {"model": "shammah:local", "messages": [{"role": "user", "content": "list files"}], "max_tokens": 16}
 
 

@@ -25,6 +25,8 @@ from tests.whole.command import Home
 HEALTH_SECONDS = 0.1
 """In which 99 of 100 looks at the daemon's health are answered, beyond what the machine itself takes."""
 
+# One thread: two that wait for each other beside busy clients decode at a twentieth of the speed (docs/lab-notes.md).
+QUIET = {"SHAMMAH_WORKER_ENABLED": "false", "SHAMMAH_SERVE_PORT": "0", "SHAMMAH_MODEL_THREADS": "1"}
 LOOK_SECONDS = 0.05
 SETTLED = 0.2
 """Of the flood: by then all that is kept for it is there."""
@@ -58,7 +60,7 @@ class Looks:
 
 def flood(trials: Trials) -> str:
     """Flood a real daemon for so many seconds."""
-    home = Home.used(trials.folder, {"SHAMMAH_WORKER_ENABLED": "false", "SHAMMAH_SERVE_PORT": "0"})
+    home = Home.used(trials.folder, QUIET)
     with _daemon(home) as (url, pids), _bare() as bare:
         command = [sys.executable, "-m", "tests.faults.flooding", url, token_of(home.path), str(trials.count)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as flooding:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from shammah.serve.routes import table
 from shammah.serve.token import token_of
 from tests.faults.promise import Promise, Trials
 
-Headers = Mapping[str, str]
+Headers = dict[str, str]
 WORK = (503, 500)
 """Without a model, and without a database."""
 
@@ -131,7 +130,7 @@ def _drawn(chance: random.Random, paths: list[tuple[str, str]], token: str) -> S
     """A request with at least one thing wrong."""
     method, path = chance.choice(paths)
     path = path.replace("{name}", "query_local_model").replace("{id}", "shammah")
-    headers: dict[str, str] = _GOOD | {"authorization": f"Bearer {token}"}
+    headers = _GOOD | {"authorization": f"Bearer {token}"}
     has_body, is_open = method == "POST", path == "/health"
     wrong = chance.choice(["host", "origin", *([] if is_open else ["key"]), "size", *(["kind", "body"] * has_body)])
     body = chance.choice(BODIES) if has_body else b""

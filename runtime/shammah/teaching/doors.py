@@ -83,7 +83,9 @@ def asked(name: str, arguments: Mapping[str, Any]) -> Callable[[Classroom], dict
     tool = next((tool for tool in TOOLS if tool.name == name), None)
     if tool is None:
         raise NoSuchTool(f"there is no tool {name!r}", hint=schema.nearest(name, NAMES))
-    request, run = schema.read(tool.request, arguments), tool.run
+    request: Any = schema.read(tool.request, arguments)
+
+    run = tool.run
 
     def do(room: Classroom) -> dict[str, Any]:
         result = schema.as_object(run(room, request))
