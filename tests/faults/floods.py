@@ -33,7 +33,7 @@ SETTLED = 0.2
 
 MOST_GROWTH, SPARE_BYTES = 0.05, 4_000_000
 LEAST_SECONDS = 20
-"""A shorter flood says nothing of memory."""
+"""A shorter flood says nothing of memory, nor of one look in a hundred."""
 
 _BARE = """
 import socket, sys, uvicorn
@@ -78,9 +78,9 @@ def _judged(told: dict[str, Any], looks: Looks, seconds: int) -> str:
     assert not looks.failed, f"{len(looks.failed)} looks at its health failed: {looks.failed[0]}"
     slow, noise = np.percentile(looks.daemon, 99), np.percentile(looks.bare, 99)
     told_of = f"health p99 {slow * 1000:.0f} ms (a bare server beside it {noise * 1000:.0f} ms)"
-    assert slow <= HEALTH_SECONDS + noise, told_of
     growth = _growth(looks.resident)
     if seconds >= LEAST_SECONDS:
+        assert slow <= HEALTH_SECONDS + noise, told_of
         assert all(more <= MOST_GROWTH * first + SPARE_BYTES for first, more in growth), f"memory grew: {growth}"
     grown = " and ".join(f"{more / 1e6:+.1f} MB of {first / 1e6:.0f}" for first, more in growth)
     return f"{CLIENTS} clients saw {words}; {told_of}; daemon and engine grew by {grown}"
