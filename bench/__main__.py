@@ -10,7 +10,7 @@ from bench.measure import Row, as_object, machine
 from shammah.bases import SEEDLING
 from shammah.hardware import BusyMeter
 
-ASK_SEEDLING, ASK_LARGE, DECODE, PROMPT = 1.6, 1.1, 0.97, 1.3
+ASK_SEEDLING, ASK_LARGE, DECODE = 1.6, 1.1, 0.97
 WARM_SEEDLING, WARM_LARGE = 0.5, 0.8
 # Upper bounds for both sides: the seedling ends earlier by itself, random weights never do.
 SEEDLING_TOKENS, LARGE_TOKENS = 64, 64
@@ -33,7 +33,7 @@ def rows(quick: bool, threads: int, shape: str = "0.5b") -> Iterator[Row]:
         yield decode.measure(f"{shape} shape", large, LARGE_TOKENS, 11, threads, DECODE)
         yield from adapters.measure(f"{shape} shape", large, 9, threads)
     yield from routing_cost.measure(20 if quick else 200)
-    yield chat.measure(rounds, PROMPT)
+    yield chat.measure(rounds if quick else chat.ROUNDS, chat.MOST)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

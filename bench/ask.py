@@ -112,17 +112,18 @@ def _kept(run: Run, runs: list[Run], first: Run) -> Run:
 
 def _timed(command: list[str], environment: dict[str, str]) -> tuple[float, float, Any]:
     """Wall seconds, CPU seconds, and what the child wrote."""
-    start, cpu = time.perf_counter(), _children_cpu_seconds()
+    start, cpu = time.perf_counter(), children_cpu_seconds()
     child = subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     seconds = time.perf_counter() - start
     if child.returncode != 0:
         raise RuntimeError(f"{command[:4]} ended with {child.returncode}: {child.stderr.strip()[-500:]}")
-    return seconds, _children_cpu_seconds() - cpu, json.loads(child.stdout)
+    return seconds, children_cpu_seconds() - cpu, json.loads(child.stdout)
 
 
-def _children_cpu_seconds() -> float:
+def children_cpu_seconds() -> float:
+    """What all children that have ended took of the processor."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

@@ -23,8 +23,10 @@ from bench import outcomes, pupils
 from bench.pupils import Pupils, Stream
 from shammah import contract, policy
 from shammah.contract import Evidence
-from shammah.policy import Forward, Local, Reason, Thresholds, Topic
-from shammah.sampling import DEFAULT_RATES, propensity
+from shammah.policy import Forward, Local, Reason, Thresholds
+from shammah.rates import DEFAULT_RATES
+from shammah.sampling import propensity
+from shammah.topics import Topic
 
 RATES = (0.05, 0.1, 0.15, 0.25)
 SETTLED = policy.CAUTIOUS_QUESTIONS

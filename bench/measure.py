@@ -2,7 +2,6 @@
 
 import os
 import platform
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from shammah.hardware import physical_cores
 
 # Cores that others kept busy while a figure was taken; above it, the figure is not to be trusted.
 CALM_CORES = 0.2
+MEDIAN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Row:
 
     Attributes:
         name: What was measured.
-        value: A median, or a ratio of medians.
+        value: A median, or a ratio of two: of lower quartiles, where others disturb a figure most.
         low: The lowest value of all rounds.
         high: The highest.
         unit: "x" for a ratio to the peer, "ms" otherwise.
@@ -52,15 +52,26 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Two sides' figures, taken in turn: `ours[i]` right before `theirs[i]`."""
+    """Two sides' figures, taken in turn: `ours[i]` right before `theirs[i]`.
+
+    Attributes:
+        share: Of each side's figures, how many lie below the one that counts.
+    """
 
     ours: tuple[float, ...]
     theirs: tuple[float, ...]
+    share: float = MEDIAN
+
+    @property
+    def sides(self) -> tuple[float, float]:
+        """The figure of each side that counts."""
+        return percentile(self.ours, self.share), percentile(self.theirs, self.share)
 
     @property
     def ratio(self) -> float:
-        """Our median by theirs."""
-        return statistics.median(self.ours) / statistics.median(self.theirs)
+        """Ours by theirs."""
+        ours, theirs = self.sides
+        return ours / theirs
 
     @property
     def ratios(self) -> list[float]:

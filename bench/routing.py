@@ -21,8 +21,8 @@ from bench.reference import Reference
 from bench.scored import Figure, figure, main
 from shammah import features, policy
 from shammah.features import QUESTION_FEATURES, Features, Vector
-from shammah.policy import Topic
-from shammah.sampling import DEFAULT_RATES
+from shammah.rates import DEFAULT_RATES
+from shammah.topics import Topic
 
 SPLITS, SEEDS = 20, 5
 THRESHOLD = 0.5

@@ -29,7 +29,8 @@ from shammah.contract import Evidence
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
 from shammah.heads import ROUTER, VALIDATOR, Head
 from shammah.policy import FIXED, Limits, Local, Route, Thresholds
-from shammah.sampling import DEFAULT_RATES, propensity
+from shammah.rates import DEFAULT_RATES
+from shammah.sampling import propensity
 
 QUESTIONS, PROMOTIONS, IMPROVED = 5000, 3, 1 / 6
 WINDOWS, LAST = 50, 500

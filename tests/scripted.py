@@ -30,6 +30,10 @@ class Scripted:
         """One token a word."""
         return [0 for message in messages for _ in message.content.split()]
 
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """One token a word."""
+        return len(self.prompt_tokens(messages))
+
     def fits(self, prompt_tokens: int, max_tokens: int, limit_tokens: int | None = None) -> bool:
         """Whether the words fit."""
         return prompt_tokens < min(self.context_tokens, limit_tokens or self.context_tokens)

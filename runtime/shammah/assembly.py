@@ -6,7 +6,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from shammah import adapters, bases, embedding, openings, quality, teacher
+from shammah import adapters, bases, embedding, memory, openings, quality, teacher
+from shammah.compatible import opening
 from shammah.config import Settings
 from shammah.divergence import Embed
 from shammah.errors import ConfigError
@@ -112,7 +113,7 @@ class Parts:
     @cached_property
     def base(self) -> Base:
         """The model file, identified."""
-        return bases.identify(self.journal, bases.resolve(self.settings.model.path), self._say)
+        return bases.identify(self.journal, bases.wanted(self.settings, self._environ), self._say)
 
     @property
     def is_seedling(self) -> bool:
@@ -158,7 +159,18 @@ class Parts:
             open=lambda: self._open(base),
             limit_tokens=self.limit_tokens,
             is_stand_in=bases.is_seedling(Path(base.path)) and self.awaited is not None,
+            is_elsewhere=bool(server := opening.server_of(base, self.settings)),
+            is_away=opening.is_away(server),
         )
+
+    @property
+    def server(self) -> str:
+        """The address of the server that runs the model; empty where it is opened here."""
+        return opening.server_of(self.base, self.settings)
+
+    def memory_bytes(self, base: Base) -> int:
+        """What answering takes of this machine."""
+        return 0 if opening.server_of(base, self.settings) else memory.model_bytes(base, self.limit_tokens)
 
     def teacher(self) -> TeacherSide:
         """The teacher's side."""
@@ -211,8 +223,13 @@ class Parts:
 
     def _opened(self, base: Base) -> OpenModel:
         if self._model is None:
-            self._model = self._warm.model(base) if self._warm else self.open_bare(base)
+            self._model = self._open_new(base)
         return self._model
+
+    def _open_new(self, base: Base) -> OpenModel:
+        if server := opening.server_of(base, self.settings):
+            return opening.open_served(base, server, self.settings, self.limit_tokens, self._environ)
+        return self._warm.model(base) if self._warm else self.open_bare(base)
 
     def _say_once(self, line: str) -> None:
         """Say what would be said again before each answer."""

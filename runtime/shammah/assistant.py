@@ -27,8 +27,9 @@ from shammah.learning import Heads, seen_by_validator
 from shammah.policy import Forward, Limits, Local, Reason, Route, Side
 from shammah.privacy import Redactor
 from shammah.quality import Contract
+from shammah.rates import DEFAULT_RATES, SamplingRates
 from shammah.records import NewAnswer
-from shammah.sampling import DEFAULT_RATES, SamplingRates, propensity
+from shammah.sampling import propensity
 from shammah.sides import LocalSide, TeacherSide, with_features
 from shammah.turn import Outcome, Request, Screen, Turn
 
@@ -85,7 +86,7 @@ class Assistant:
                 route = self._route(turn)
                 if isinstance(route, Local):
                     route = self._draft(turn, route, screen, stop)
-            except EngineError as error:
+            except (EngineError, ContextTooLong) as error:
                 route = self._without_local(turn, error, screen)
             if isinstance(route, Forward):
                 self._forward(turn, route, screen, stop)
@@ -109,6 +110,7 @@ class Assistant:
             wants_verified=request.wants_verified,
             is_stand_in=self._local is not None and self._local.is_stand_in,
             is_private=request.is_private,
+            local_is_away=self._local is not None and self._local.is_away,
         )
         count = self._journal.count(lineage)
         settled = self._contract.thresholds(count) if self._contract else policy.FIXED
@@ -119,6 +121,7 @@ class Assistant:
         if turn.limits.forced is Side.TEACHER:
             policy.check_teacher(turn.limits)
         elif self._local and (turn.limits.no_teacher or policy.threshold(turn.count, turn.settled) is not None):
+            policy.check_local(turn.limits)
             with turn.timed("load"):
                 fits = self._local.fits(turn.request.context, turn.request.sampling)
             turn.limits = replace(turn.limits, prompt_fits=fits)
@@ -140,8 +143,8 @@ class Assistant:
         hand = features.of_question(turn.request.text, turn.request.earlier_turns)
         return Features(hand, self._embed(turn.question.text) if self._embed and head.sees_embedding else None)
 
-    def _without_local(self, turn: Turn, error: EngineError, screen: Screen) -> Route:
-        """Send a question on that the local model died of; what it was worth locally nobody knows."""
+    def _without_local(self, turn: Turn, error: ShammahError, screen: Screen) -> Route:
+        """Send a question on that the local model failed at; what it was worth locally nobody knows."""
         chosen = policy.without_local(error, turn.limits)
         self._journal.uncount(turn.question)
         screen.discard(f"the local model failed ({error}); {self._teacher.who} answers")

@@ -5,9 +5,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from shammah.compatible import cards
+from shammah.config import Settings
 from shammah.errors import BadModel, ModelMissing
 from shammah.journal import Journal
 from shammah.records import Base
@@ -17,6 +19,19 @@ SEEDLING = Path(__file__).parent / "seedling" / "seedling.gguf"
 MAGIC = b"GGUF"
 PROBE_SECONDS = 300
 BLOCK_BYTES = 2**20
+
+
+def wanted(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
+    """The file of the model that the settings name; where only a server is named that runs it, the model's card.
+
+    Raises:
+        ModelMissing: There is no such file, or a part is missing.
+        ModelServerError: The server is asked for the first time, and does not say what it serves.
+    """
+    chosen = settings.model
+    if chosen.server and not chosen.path:
+        return cards.card_of(settings.home, chosen.server, chosen.served_as, environ)
+    return resolve(chosen.path)
 
 
 def resolve(path: str) -> Path:
@@ -58,6 +73,11 @@ def identify(journal: Journal, file: Path, say: Callable[[str], None] = lambda _
         return recorded
     parts = parts_of(file)
     size, mtime_ns, inode = _stamp(parts)
+    if cards.is_card(file):
+        card = cards.read(file)
+        base = Base(card.sha256, str(file), size, mtime_ns, inode, card.model, "served")
+        journal.record_base(base)
+        return base
     if not is_seedling(file):
         say(f"First use of {file.name}: checking it.")
     sha256 = _hash(parts)

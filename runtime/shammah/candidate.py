@@ -51,7 +51,7 @@ def _is_same(model: LocalGenerator, example: Example, stop: Stop) -> bool | None
         return None
     target = example.completion[0].content
     # The target as a conversation has all of its tokens and more: room to go on where it should have ended.
-    room = len(model.prompt_tokens(example.completion))
+    room = model.count_tokens(example.completion)
     completion = collect(model.stream(example.prompt, Sampling(room), stop))
     if completion.end.finish is Finish.INTERRUPTED:
         return None

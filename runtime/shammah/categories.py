@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from shammah.policy import Topic
+from shammah.topics import Topic
 from shammah_convert.chat import Message
 
 # Of a long text the beginning says what it is about.

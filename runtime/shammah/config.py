@@ -3,16 +3,17 @@
 import difflib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from shammah import bounds
 from shammah.amounts import Memory
 from shammah.errors import ConfigError
 from shammah.given import HOME_VARIABLE as HOME_VARIABLE
 from shammah.given import Given, in_environment, in_flags, in_table, read
 from shammah.patterns import Patterns
-from shammah.sampling import SamplingRates
+from shammah.rates import SamplingRates
 from shammah.serving import ServeSettings
 from shammah.values import convert
 
@@ -209,6 +210,8 @@ def load(environ: Mapping[str, str] = os.environ, **flags: object) -> Settings:
     Raises:
         ConfigError: A file cannot be read, or a key or value in file, environment or flag is wrong.
     """
+    if flags.get("model__path") is not None and flags.get("model__server") is None:
+        flags |= {"model__server": ""}  # a file that is named for once is opened here
     return of(home_of(environ), given(environ, flags))
 
 
@@ -250,7 +253,7 @@ def of(home: Path, rows: Iterable[Given]) -> Settings:
     settings = Settings(home=home)
     for row in rows:
         settings = _with(settings, row.name, row.value, row.words)
-    _check(settings)
+    bounds.check(settings)
     return settings
 
 
@@ -290,45 +293,6 @@ def _with(settings: Settings, name: str, value: Any, origin: str) -> Settings:
     return replace(settings, **{section: replace(getattr(settings, section), **{key: converted})})
 
 
-def _check(settings: Settings) -> None:
-    """Refuse numbers that mean nothing."""
-    bounds = {
-        "model.context_tokens": (settings.model.context_tokens, 0, 1 << 24),
-        "model.threads": (settings.model.threads, 0, 1024),
-        "answer.max_tokens": (settings.answer.max_tokens, 1, 1 << 20),
-        "answer.temperature": (settings.answer.temperature, 0, 5),
-        "teacher.max_tokens": (settings.teacher.max_tokens, 1, 128_000),
-        "teacher.prompt_usd": (settings.teacher.prompt_usd, 0, 1e6),
-        "teacher.completion_usd": (settings.teacher.completion_usd, 0, 1e6),
-        "teacher.max_usd_per_day": (settings.teacher.max_usd_per_day, 0, 1e9),
-        "teacher.max_usd_per_month": (settings.teacher.max_usd_per_month, 0, 1e9),
-        "trainer.preference": (settings.trainer.preference, 0, 100),
-        "trainer.learning_rate": (settings.trainer.learning_rate, 0, 0.1),
-        "trainer.batch": (settings.trainer.batch, 0, 1024),
-        "trainer.epochs": (settings.trainer.epochs, 0, 1000),
-        "trainer.rank": (settings.trainer.rank, 0, 256),
-        "examples.feedback": (settings.examples.feedback, 1, 1_000_000),
-        "examples.teacher": (settings.examples.teacher, 0, 1_000_000),
-        "trainer.after_feedback": (settings.trainer.after_feedback, 1, 1_000_000),
-        "trainer.after_examples": (settings.trainer.after_examples, 1, 1_000_000),
-        "serve.port": (settings.serve.port, 0, 65535),
-        "serve.max_body_mb": (settings.serve.max_body_mb, 1, 1024),
-        "serve.connections": (settings.serve.connections, 1, 10_000),
-        "teacher.deadline_seconds": (settings.teacher.deadline_seconds, 0.1, 86_400),
-    }
-    bounds |= {f"sampling.{name}": (value, 0, _most(name)) for name, value in asdict(settings.sampling).items()}
-    if not isinstance(settings.quality.max_bad_rate, str):
-        bounds["quality.max_bad_rate"] = (settings.quality.max_bad_rate, 0, 1)
-    for name, (value, low, high) in bounds.items():
-        if not low <= value <= high:
-            raise ConfigError(f"`{name}` is {value}", hint=f"It takes a number from {low:,} to {high:,}.")
-
-
-def _most(name: str) -> float:
-    """The most that a setting of sampling may be: a rate is a share."""
-    return 100 if name.endswith("_factor") else 1
-
-
 def with_model(settings: Settings, path: str) -> Settings:
-    """The same settings for another model file."""
-    return replace(settings, model=replace(settings.model, path=path))
+    """The same settings for another model file, opened on this machine."""
+    return replace(settings, model=replace(settings.model, path=path, server="", served_as=""))

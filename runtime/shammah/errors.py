@@ -66,6 +66,18 @@ class EngineRefuses(EngineError):
     hint = "Download the model again, or use another one: `shammah models list`."
 
 
+class ModelServerError(EngineError):
+    """The server that runs the local model gave no answer."""
+
+    hint = "`shammah doctor` asks it; `shammah config unset model.server` lets a model answer on this machine."
+
+
+class NotServed(ModelServerError):
+    """The server does not run the model that is meant."""
+
+    hint = "Name one that it runs: shammah config set model.served_as NAME"
+
+
 class EngineBusy(EngineError):
     """As many requests wait already as may.
 

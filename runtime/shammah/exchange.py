@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from shammah.errors import AdapterError, AdapterUnreadable, BadModel, ModelMissi
 from shammah.journal import Journal
 from shammah.records import Adapter, Base
 from shammah_convert.files import publish
+from shammah_convert.job import AdapterFile
 
 if TYPE_CHECKING:
     from shammah_convert import lora
@@ -96,6 +97,28 @@ def write_peft(adapter: Adapter, base: Base, folder: Path) -> None:
     with adapters.our_errors(), _writing(folder):
         config = OpenBase(Path(base.path)).config
         peft.write_peft(folder, lora.read_lora(Path(adapter.path), config), config)
+
+
+def write_sum(files: Sequence[AdapterFile], base: Base, folder: Path) -> None:
+    """Write what several adapters do together, each at its scale, as one PEFT folder that is whole or not there.
+
+    Raises:
+        AdapterError: It cannot be written.
+        BadModel: The base's file cannot be read.
+    """
+    from shammah_convert import lora, peft
+    from shammah_convert.adding import added
+    from shammah_convert.opened import OpenBase
+
+    with adapters.our_errors(), _writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        config = OpenBase(Path(base.path)).config
+        matrices = [(lora.read_lora(Path(file.path), config), file.scale) for file in files]
+        with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+            partial = Path(made) / folder.name
+            peft.write_peft(partial, added(matrices), config)
+            if not folder.exists():  # another of our processes may have been faster
+                partial.rename(folder)
 
 
 def write_merged(adapter: Adapter, scale: float, base: Base, path: Path) -> "Rounding":

@@ -13,8 +13,9 @@ from shammah.errors import ShammahError
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal
 from shammah.privacy import Redactor
+from shammah.rates import SamplingRates
 from shammah.records import Answer, Judgement, Question
-from shammah.sampling import SamplingRates, judged_share
+from shammah.sampling import judged_share
 from shammah.sides import TeacherSide
 from shammah_convert.chat import Message
 

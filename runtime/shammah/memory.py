@@ -69,7 +69,9 @@ class Precedence:
         self.close()
 
     def around(self, local: LocalSide, base: Base) -> LocalSide:
-        """The local side, with room made before its model is opened."""
+        """The local side, with room made before its model is opened; one that a server runs needs none."""
+        if local.is_elsewhere:
+            return local
 
         def open_model() -> LocalGenerator:
             self.take(base, local.limit_tokens)
@@ -79,6 +81,8 @@ class Precedence:
 
     def before(self, local: LocalSide) -> LocalSide:
         """The local side of a model that is open already, with a training made to stand still before it is asked."""
+        if local.is_elsewhere:
+            return local
 
         def open_model() -> LocalGenerator:
             self.stand()

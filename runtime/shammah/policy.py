@@ -13,6 +13,7 @@ from shammah.errors import (
     StaysHere,
     UsageError,
 )
+from shammah.topics import Topic
 
 
 class Side(StrEnum):
@@ -39,20 +40,6 @@ class Reason(StrEnum):
     TEACHER_FAILED = "teacher_failed"
     LOCAL_FAILED = "local_failed"
     LOCAL_CONFIDENT = "local_confident"
-
-
-class Topic(StrEnum):
-    """What a question is about; sampling asks more about some."""
-
-    GREETING = "greeting"
-    GENERAL = "general"
-    MATH = "math"
-    CODE = "code"
-    SCIENCE = "science"
-    ARCHITECTURE = "architecture"
-    SECURITY = "security"
-    PERFORMANCE = "performance"
-    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +97,7 @@ class Limits:
         prompt_fits: Whether the question fits the local context; True where the model is not ready.
         is_stand_in: The built-in model answers, until the one that is wanted has been fetched.
         is_private: `privacy.never_forward` keeps the conversation here.
+        local_is_away: The local model runs on another machine.
     """
 
     forced: Side | None = None
@@ -121,6 +109,7 @@ class Limits:
     wants_verified: bool = False
     is_stand_in: bool = False
     is_private: bool = False
+    local_is_away: bool = False
 
     @property
     def no_teacher(self) -> Reason | None:
@@ -200,6 +189,20 @@ def check_teacher(limits: Limits) -> None:
         raise BudgetReached("the teacher's budget does not cover this question")
 
 
+def check_local(limits: Limits) -> None:
+    """Refuse a question that stays on this machine where the local model is not on it.
+
+    Raises:
+        StaysHere: So it is.
+    """
+    if limits.local_is_away and (limits.is_private or limits.is_offline):
+        why = "something in it matches `privacy.never_forward`" if limits.is_private else "nothing may leave it"
+        raise StaysHere(
+            f"the model runs on another machine, and this question stays here: {why}",
+            hint="Let a model answer on this machine: shammah ask --model seedling",
+        )
+
+
 def _require_local(limits: Limits) -> None:
     if not limits.local_is_ready:
         raise ModelMissing("there is no local model to answer, and the teacher cannot be asked")
@@ -265,14 +268,14 @@ def review(
 
 
 def without_local(error: ShammahError, limits: Limits) -> Forward:
-    """Choose again where the local model's engine or server failed.
+    """Choose again where the local model's engine or server failed, or found the question too long after all.
 
     Raises:
         ShammahError: The failure itself, where the teacher cannot be asked instead.
     """
     if limits.no_teacher is not None:
         raise error
-    return Forward(Reason.LOCAL_FAILED)
+    return Forward(Reason.CONTEXT_TOO_LONG if isinstance(error, ContextTooLong) else Reason.LOCAL_FAILED)
 
 
 def unverified(limits: Limits) -> ShammahError:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from shammah import bases, found, hardware, hub, model_names, settings_file
+from shammah import bases, config, found, hardware, hub, model_names, settings_file
 from shammah.errors import BadModel, NotOnHub
 from shammah.hub import RemoteFile
 from shammah.journal import Journal
@@ -105,12 +105,16 @@ def take_in(journal: Journal, path: Path, say: Callable[[str], None] = lambda _:
     return bases.identify(journal, path, say)
 
 
-def use(home: Path, path: Path | None) -> None:
-    """Let a model answer from the next question on; None is the seedling.
+def use(home: Path, path: Path | None, server: str = "") -> None:
+    """Let a model answer from the next question on; without a path it is the seedling, or what a server runs.
 
     Raises:
         ConfigError: config.toml cannot be changed.
     """
+    for name in {"model.server", "model.served_as"} & {row.name for row in config.in_file(home)}:
+        settings_file.unset(home, name)
+    if server:
+        settings_file.set_value(home, "model.server", server)
     settings_file.set_value(home, "model.path", "" if path is None else str(path))
 
 

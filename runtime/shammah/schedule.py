@@ -64,10 +64,24 @@ def check(settings: Settings, journal: Journal) -> None:
         raise TrainerMissing("the trainer is not installed")
     if settings.trainer.launch:
         words(settings.trainer.python or sys.executable, settings.trainer.launch)
+    check_file(settings)
     if not journal.examples.live(settings.examples.feedback, settings.examples.teacher):
         raise TrainingError(
             "there is nothing to learn yet",
             hint='Correct an answer first: shammah feedback critical "what was wrong" --answer "what is right"',
+        )
+
+
+def check_file(settings: Settings) -> None:
+    """Check that there is a file to train on.
+
+    Raises:
+        TrainingError: A server runs the model, and no file of it is here.
+    """
+    if settings.model.server and not settings.model.path:
+        raise TrainingError(
+            f"the model runs at {settings.model.server}, and no file of it is here",
+            hint="Set `model.path` to a GGUF of the same weights: it is trained, and its adapters go to the server.",
         )
 
 
@@ -84,7 +98,7 @@ def queue(
         TrainingError: It cannot begin, or another is under way.
     """
     check(settings, journal)
-    base = bases.identify(journal, bases.resolve(settings.model.path), say)
+    base = bases.identify(journal, bases.wanted(settings), say)
     training = journal.trainings.queue(base.sha256, False, is_forced, most_memory_bytes)
     if training is None:
         raise TrainingRuns("another training is under way")
@@ -120,10 +134,12 @@ def consider(journal: Journal, settings: Settings) -> str:
         or open_training(settings.home, journal) is not None
     ):
         return ""
+    if settings.model.server and not settings.model.path:
+        return ""  # there is no file to train on
     if not is_installed(settings):
         return MISSING if journal.raise_flag("trainer_missing_said") else ""
     try:
-        base = bases.identify(journal, bases.resolve(settings.model.path))
+        base = bases.identify(journal, bases.wanted(settings))
     except ShammahError as error:  # what led here is done, and is not lost over it
         return f"Training cannot start: {error}"
     journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False)

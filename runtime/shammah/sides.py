@@ -28,8 +28,8 @@ PLAIN = Sampling()
 class LocalGenerator(Protocol):
     """The local model, as far as a question needs it."""
 
-    def prompt_tokens(self, messages: Sequence[Message]) -> list[int]:
-        """The prompt as token ids."""
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """How long a prompt is, in tokens."""
         ...
 
     def fits(self, prompt_tokens: int, max_tokens: int, limit_tokens: int | None = None) -> bool:
@@ -66,6 +66,8 @@ class LocalSide:
         open: Gives the model with the active adapters applied, loading it the first time.
         limit_tokens: Upper bound of the context; None means what the model was trained for.
         is_stand_in: It is the built-in model, until the one that is wanted has been fetched.
+        is_elsewhere: A server runs it, and it takes no memory of ours.
+        is_away: That server is another machine, where nothing goes that stays on this one.
     """
 
     lineage: str
@@ -73,11 +75,13 @@ class LocalSide:
     open: Callable[[], LocalGenerator]
     limit_tokens: int | None = None
     is_stand_in: bool = False
+    is_elsewhere: bool = False
+    is_away: bool = False
 
     def fits(self, messages: Sequence[Message], sampling: Sampling) -> bool:
         """Whether a conversation leaves room for an answer in the context; counted exactly."""
         generator = self.open()
-        return generator.fits(len(generator.prompt_tokens(messages)), sampling.max_tokens, self.limit_tokens)
+        return generator.fits(generator.count_tokens(messages), sampling.max_tokens, self.limit_tokens)
 
     def complete(
         self,

@@ -57,9 +57,9 @@ class Tailored:
         self._tailor = tailor
         self._say = say
 
-    def prompt_tokens(self, messages: Sequence[Message]) -> list[int]:
-        """The prompt as token ids, which no adapter changes."""
-        return self._model.prompt_tokens(messages)
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """How long a prompt is, which no adapter changes."""
+        return self._model.count_tokens(messages)
 
     def fits(self, prompt_tokens: int, max_tokens: int, limit_tokens: int | None = None) -> bool:
         """Whether a prompt leaves room for an answer."""

@@ -121,7 +121,9 @@ def reasons(outcome: Outcome, parts: Parts) -> list[str]:
         f"model: {shown.model}, adapters: {_adapters(shown.adapters)}{_domains(parts.settings.adapters.domains)}",
         f"tokens: {shown.prompt_tokens} in, {shown.completion_tokens} out; {_stages(outcome.seconds)}",
     ]  # fmt: skip
-    if parts.model is not None:
+    if parts.model is not None and parts.model.facts.layers == 0:
+        lines.append(f"engine: {parts.server}, context {parts.model.context_tokens}")
+    elif parts.model is not None:
         lines.append(
             f"engine: {parts.model.threads} threads, {parts.model.gpu_layers} of {parts.model.facts.layers} layers"
             f" on the GPU, context {parts.model.context_tokens}"

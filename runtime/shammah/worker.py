@@ -217,7 +217,7 @@ class Worker:
 
         def open_model() -> LocalGenerator:
             self._check_battery()
-            self._check_memory(Wish("background", memory.model_bytes(base, local.limit_tokens)))
+            self._check_memory(Wish("background", self._parts.memory_bytes(base)))
             return local.open()
 
         return replace(local, open=open_model)
@@ -262,7 +262,7 @@ class Worker:
             raise NotNow("offline")
         self._check_battery()
         if Side.LOCAL not in sides:
-            self._check_memory(Wish("background", memory.model_bytes(base, self._parts.limit_tokens)))
+            self._check_memory(Wish("background", self._parts.memory_bytes(base)))
 
     def _check_battery(self) -> None:
         """Raise NotNow on battery, where the user has not said that it does not matter."""

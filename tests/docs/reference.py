@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from typer.main import get_command
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
-from shammah.cli import app
+from shammah.cli import commands
 from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "reference.md"
@@ -24,15 +24,21 @@ Exit codes are the same everywhere: 0 done, 1 failed, 2 usage, 3 model, key, con
 
 def paths(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Every command and group, as its words behind `shammah`, in the order of their help."""
-    command = command or get_command(app)
+    command = command or get_command(commands.app_of())
     yield path
     for name, inner in getattr(command, "commands", {}).items():
         yield from paths(inner, (*path, name))
 
 
+def invoked(*words: str) -> Result:
+    """What a line says and ends with, read by the commands that it needs."""
+    app = commands.app_of(commands.wanted(words, {}))
+    return CliRunner().invoke(app, words, env=PLAIN, prog_name="shammah")
+
+
 def help_of(path: tuple[str, ...]) -> str:
     """What a command says of itself."""
-    done = CliRunner().invoke(app, [*path, "--help"], env=PLAIN, prog_name="shammah")
+    done = invoked(*path, "--help")
     assert done.exit_code == 0, done.output
     return "\n".join(line.rstrip() for line in done.output.strip().splitlines())
 

@@ -10,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from shammah import locks
-from shammah.cli import app
+from shammah.cli.commands import app_of
 from tests.docs.pages import PAGES, ROOT, Command, commands, spans
 from tests.docs.prepared import PULLED, House
 from tests.docs.reference import paths
@@ -83,7 +83,7 @@ def test_every_command_is_shown_in_some_page() -> None:
 
 def parsed(words: tuple[str, ...]) -> None:
     """Read a command's flags as it would, without doing anything."""
-    command: Any = get_command(app)
+    command: Any = get_command(app_of())
     context: Any = None
     rest = [STAND_INS.get(word, word) for word in words]
     while True:

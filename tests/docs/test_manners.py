@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from shammah import errors
-from shammah.cli import app
 from shammah.cli.screen import width
 from shammah.errors import Interrupted, ShammahError
 from shammah.feedback import Feedback, rate
@@ -17,7 +15,7 @@ from shammah.records import NewAnswer, Rating
 from shammah_convert.chat import Message
 from tests.anthropic_server import Answer, AnthropicServer
 from tests.docs.prepared import PULLED, House
-from tests.docs.reference import PLAIN, help_of, paths
+from tests.docs.reference import PLAIN, help_of, invoked, paths
 from tests.known import record_seedling
 from tests.whole.command import Home
 
@@ -72,7 +70,7 @@ def test_no_color_leaves_no_escape_on_a_terminal(arguments: tuple[str, ...], pre
 
 @pytest.mark.parametrize("path", list(paths()), ids=words)
 def test_an_option_that_is_none_is_named_with_the_way_to_the_help(path: tuple[str, ...]) -> None:
-    done = CliRunner().invoke(app, [*path, "--nonsense"], env=PLAIN, prog_name="shammah")
+    done = invoked(*path, "--nonsense")
     assert (done.exit_code, done.stdout) == (2, ""), done.stderr
     assert "No such option: --nonsense" in done.stderr
     assert f"{' '.join(('shammah', *path))} -h' for help" in done.stderr

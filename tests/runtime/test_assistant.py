@@ -28,8 +28,8 @@ from shammah.journal.checkpoints import CHECKPOINT_JOB, CHECKPOINT_QUESTIONS
 from shammah.labelling import Comparison, label
 from shammah.learning import Heads
 from shammah.policy import Reason, Side
+from shammah.rates import SamplingRates
 from shammah.records import Adapter, Question
-from shammah.sampling import SamplingRates
 from shammah.turn import Outcome, Request
 from shammah_convert.chat import Message
 from tests.many import ask_again

@@ -3,7 +3,7 @@
 import pytest
 
 from shammah import categories
-from shammah.policy import Topic
+from shammah.topics import Topic
 from shammah_convert.chat import Message
 
 QUESTIONS = [

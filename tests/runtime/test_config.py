@@ -8,7 +8,7 @@ import pytest
 from shammah import config
 from shammah.amounts import Memory
 from shammah.errors import ConfigError
-from shammah.sampling import SamplingRates
+from shammah.rates import SamplingRates
 
 
 @pytest.fixture
@@ -74,6 +74,8 @@ def test_every_setting_can_be_set_by_its_variable(home: Path) -> None:
 TEXTS = {
     "privacy.never_forward",
     "model.path",
+    "model.server",
+    "model.served_as",
     "answer.system",
     "teacher.model",
     "teacher.base_url",

@@ -41,9 +41,9 @@ class Uneven:
     asked: list[str] = field(default_factory=list)
     samplings: set[Sampling] = field(default_factory=set)
 
-    def prompt_tokens(self, messages: Sequence[Message]) -> list[int]:
+    def count_tokens(self, messages: Sequence[Message]) -> int:
         """One token a word."""
-        return Scripted().prompt_tokens(messages)
+        return Scripted().count_tokens(messages)
 
     def fits(self, prompt_tokens: int, max_tokens: int, limit_tokens: int | None = None) -> bool:
         """Everything fits."""

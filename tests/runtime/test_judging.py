@@ -19,8 +19,8 @@ from shammah.journal import Journal
 from shammah.judging import SCHEMA, Judge, is_drawn, read
 from shammah.labelling import Comparison, label
 from shammah.learning import Heads
+from shammah.rates import DEFAULT_RATES, SamplingRates
 from shammah.records import NewAnswer, Question
-from shammah.sampling import DEFAULT_RATES, SamplingRates
 from shammah.sides import TeacherSide
 from shammah.teacher import Access, Teacher
 from shammah_convert.chat import Message

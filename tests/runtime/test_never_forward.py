@@ -19,9 +19,9 @@ from shammah.learning import Heads
 from shammah.paraphrasing import Paraphraser
 from shammah.patterns import Patterns
 from shammah.policy import Side
+from shammah.rates import SamplingRates
 from shammah.records import NewAnswer, Question, Rating
 from shammah.rewriting import TargetFinder
-from shammah.sampling import SamplingRates
 from shammah.sides import TeacherSide
 from shammah.turn import Outcome, Request, is_private
 from shammah_convert.chat import Message

@@ -14,7 +14,8 @@ from shammah.errors import (
     ShammahError,
     UsageError,
 )
-from shammah.policy import Draft, Forward, Limits, Local, Reason, Route, Side, Thresholds, Topic
+from shammah.policy import Draft, Forward, Limits, Local, Reason, Route, Side, Thresholds
+from shammah.topics import Topic
 
 READY = Limits(has_key=True)
 NO_KEY = Limits()

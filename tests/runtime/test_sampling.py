@@ -2,8 +2,10 @@
 
 import pytest
 
-from shammah.policy import Forward, Local, Reason, Route, Thresholds, Topic
-from shammah.sampling import DEFAULT_RATES, SamplingRates, judged_share, propensity
+from shammah.policy import Forward, Local, Reason, Route, Thresholds
+from shammah.rates import DEFAULT_RATES, SamplingRates
+from shammah.sampling import judged_share, propensity
+from shammah.topics import Topic
 
 CONFIDENT = Local(Reason.LOCAL_CONFIDENT)
 UNSURE = Forward(Reason.LOW_CONFIDENCE)

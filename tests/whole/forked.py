@@ -154,9 +154,11 @@ if __name__ == "__main__":
     import shammah.assembly
     import shammah.cli
     import shammah.cli.answering
+    import shammah.cli.commands
     import shammah.local
     import shammah.teacher
 
+    shammah.cli.commands.app_of()
     assert not {"huggingface_hub", "torch"} & sys.modules.keys(), "the first reads the environment when it is imported"
     gc.freeze()
     serve(os.fdopen(int(sys.argv[1])), os.fdopen(int(sys.argv[2]), "w"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from shammah.cli import app
+from shammah.cli import commands
 from shammah.journal import Journal
 from shammah.records import Adapter, Base
 from shammah_convert.chat import Message
@@ -35,7 +35,7 @@ def completed(home: Home, *words: str) -> list[str]:
     """What bash offers for the last word."""
     line = {"COMP_WORDS": " ".join(("shammah", *words)), "COMP_CWORD": str(len(words))}
     environment = home.environment() | line | {"_SHAMMAH_COMPLETE": "complete_bash"}
-    return CliRunner().invoke(app, env=environment, prog_name="shammah").stdout.split()
+    return CliRunner().invoke(commands.app_of(), env=environment, prog_name="shammah").stdout.split()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_no_stored_text_means_anything_to_a_shell(home: Home) -> None:
     """Zsh evaluates what it is offered, and typer escapes no backslash."""
     line = {"_TYPER_COMPLETE_ARGS": "shammah log show "}
     environment = home.environment() | line | {"_SHAMMAH_COMPLETE": "complete_zsh"}
-    offered = CliRunner().invoke(app, env=environment, prog_name="shammah").stdout
+    offered = CliRunner().invoke(commands.app_of(), env=environment, prog_name="shammah").stdout
     assert "list 2J all touch gone files x y z" in offered
     assert not set(offered) & set("\\$`;&|<>\x1b")
 
@@ -78,7 +78,7 @@ def test_without_a_home_tab_offers_nothing_and_makes_none(tmp_path: Path) -> Non
 
 
 def test_tab_opens_no_room_that_takes_time(home: Home) -> None:
-    code = "import sys; from shammah.cli import complete; import shammah.cli\n"
+    code = "import sys; from shammah.cli import commands, complete; commands.app_of()\n"
     code += "complete.adapters(''); complete.models(''); complete.questions('')\n"
     code += "print(sorted(set(sys.argv[1:]) & set(sys.modules)))"
     command = [sys.executable, "-c", code, *HEAVY]

@@ -218,3 +218,20 @@ def test_a_token_that_others_could_read_is_made_the_users_own(tmp_path: Path) ->
     (tmp_path / TOKEN).chmod(0o644)
     assert token_of(tmp_path) == token
     assert (tmp_path / TOKEN).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("host", "hint"),
+    [("no-such-host.invalid", "--host"), ("x" * 70, "--host"), ("192.0.2.1", "--host"), ("", "--port")],
+)
+def test_an_address_that_cannot_be_opened_is_told_from_a_port_that_is_taken(
+    tmp_path: Path, host: str, hint: str
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        settings = config.load({"SHAMMAH_HOME": str(tmp_path)}, serve__host=host or "127.0.0.1", serve__port=port)
+        with pytest.raises(ServeError) as refused, doors.public_socket(settings):
+            pass
+    assert hint in refused.value.hint

@@ -100,7 +100,7 @@ def use(names: Names, model: Model = None) -> None:
 
     settings = config.load(model__path=model)
     with Journal(settings.home) as journal:
-        served = bases.identify(journal, bases.resolve(settings.model.path), say).sha256
+        served = bases.identify(journal, bases.wanted(settings), say).sha256
         is_none = names == [naming.NO_ADAPTER]
         base, active = (served, ()) if is_none else adapters.parse_set(journal, names)
         if not journal.adapters.activate(base, active, "use"):
@@ -117,7 +117,7 @@ def load(file: File, model: Model = None) -> None:
 
     settings = config.load(model__path=model)
     with Journal(settings.home) as journal:
-        base = bases.identify(journal, bases.resolve(settings.model.path), say)
+        base = bases.identify(journal, bases.wanted(settings), say)
         adapter = adapters.install(settings.home, file.expanduser(), base)
         adapter = adapters.record(journal, adapter)
         say(f"{adapter.name} is here; apply it with `shammah adapters use {adapter.name}`.")
@@ -156,7 +156,7 @@ def rollback(model: Model = None) -> None:
 
     settings = config.load(model__path=model)
     with Journal(settings.home) as journal:
-        base = bases.identify(journal, bases.resolve(settings.model.path))
+        base = bases.identify(journal, bases.wanted(settings))
         active = journal.adapters.roll_back(base.sha256)
         if active is None:
             raise UsageError("nothing was active before", hint="See `shammah adapters list`.")

@@ -12,6 +12,7 @@ from shammah.cli.manner import Manner
 from shammah.cli.session import current as current_session
 from shammah.cli.typed import clean, read_stdin
 from shammah.errors import UsageError
+from shammah_convert.collector import resting
 
 Question = Annotated[str | None, typer.Argument(help="The question; text on stdin is added below it.")]
 Local = Annotated[bool, typer.Option("--local", help="Let the local model answer, whatever the router thinks.")]
@@ -82,7 +83,8 @@ def _answer(asked: Asked, settings: config.Settings, manner: Manner) -> None:
     from shammah.locks import background
 
     meter = BusyMeter(background(settings.home))
-    from shammah.cli.answering import answer
+    with resting():
+        from shammah.cli.answering import answer
 
     answer(asked, settings, meter, manner)
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import sqlite3
 
 from shammah import config
 
@@ -62,6 +61,8 @@ def _column(statement: str, incomplete: str) -> list[str]:
 
 def _rows(statement: str) -> list[tuple[str, ...]]:
     """What the journal says, where there is one that can be read at once."""
+    import sqlite3  # `ask` and `chat` offer words by this file, and most of their lines are completed by nobody
+
     file = config.home_of() / "shammah.db"
     uri = f"{file.as_uri()}?mode=ro"
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(uri, SECONDS, uri=True)) as connection:

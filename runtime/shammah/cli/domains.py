@@ -74,7 +74,7 @@ def _tell(settings: "Settings", journal: "Journal", question: str) -> None:
     from shammah.tailoring import Tailor
     from shammah_convert.chat import Message
 
-    base = bases.identify(journal, bases.resolve(settings.model.path), say).sha256
+    base = bases.identify(journal, bases.wanted(settings), say).sha256
     embed = _embedder(settings, journal)
     found, vector = journal.domains.all(base), embed(question)
     for one in found:

@@ -42,7 +42,7 @@ def take_in(path: Source, name: Called = None, model: Model = None) -> None:
 
     settings = config.load(model__path=model)
     with Journal(settings.home) as journal:
-        base = bases.identify(journal, bases.resolve(settings.model.path), say)
+        base = bases.identify(journal, bases.wanted(settings), say)
         taken = exchange.take_in(settings.home, path.expanduser(), base, name)
         name = adapters.record(journal, taken.adapter).name
         if not taken.is_verified:

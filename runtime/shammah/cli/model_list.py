@@ -1,6 +1,7 @@
 """`shammah models list` and `show`: what fits this machine, what is on it, what answers, and why."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,6 +50,8 @@ def list_models(context: Context = None, as_json: AsJson = False) -> None:
         lines += ["", "* answers   + is here"]
     is_here = any(row.mark != " " for row in official if row.name == proposed)
     tell("\n".join([*lines, "", *model_table.of_proposal(proposal, sight, is_here)]))
+    if settings.model.server:
+        say(f"{settings.model.server} runs the model that answers: `shammah models show`.")
 
 
 def show(name: Name = "", context: Context = None) -> None:
@@ -59,6 +62,9 @@ def show(name: Name = "", context: Context = None) -> None:
     from shammah.journal import Journal
 
     settings = config.load(model__context_tokens=context)
+    if settings.model.server and not name:
+        tell(_of_server(settings))
+        return
     model, here, tokens = catalog.model_named(name), machine(), context_of(settings)
     lines = []
     if model is not None:
@@ -76,6 +82,17 @@ def show(name: Name = "", context: Context = None) -> None:
             lines += [f"file     {path}", *_of_base(journal, path)]
     lines += [*model_table.of_machine(here), "", *model_table.sum_of(need), f"  {fitting.verdict(need, here)}"]
     tell("\n".join(lines))
+
+
+def _of_server(settings: config.Settings) -> str:
+    """The model in use, where a server runs it."""
+    from shammah.compatible import cards, looking
+
+    found = looking.look(cards.endpoint(settings.model.server, os.environ), settings.model.served_as)
+    context = f"{found.context_tokens:,} tokens" if found.context_tokens else "not told"
+    file = settings.model.path or "none here: it cannot be trained"
+    lines = [f"server   {settings.model.server} ({found.kind})", f"name     {found.model}", f"context  {context}"]
+    return "\n".join([*lines, f"file     {file}"])
 
 
 def machine() -> "Machine":
@@ -121,7 +138,7 @@ def used(settings: config.Settings) -> Path | None:
     from shammah.errors import ModelMissing
 
     try:
-        return bases.resolve(settings.model.path).resolve()
+        return bases.wanted(settings).resolve()
     except ModelMissing as error:
         say(f"The model in use is gone: {error}.")
         return None

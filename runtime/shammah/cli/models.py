@@ -26,7 +26,9 @@ Overwrite = Annotated[bool, typer.Option("--force", help="Overwrite what is ther
 Name = Annotated[
     str,
     typer.Argument(
-        metavar="NAME", help="As `shammah models list` has it, a path, or `seedling`.", autocompletion=complete.models
+        metavar="NAME",
+        help="As `shammah models list` has it, a path, `seedling`, or a server's URL.",
+        autocompletion=complete.models,
     ),
 ]
 Fetched = Annotated[
@@ -40,11 +42,14 @@ TooLarge = Annotated[bool, typer.Option("--force", help="Also where it is too la
 
 @app.command()
 def use(name: Name, force: TooLarge = False) -> None:
-    """Let a model answer from the next question on; `seedling` is the built-in one."""
+    """Let a model answer from the next question on: a file, the built-in `seedling`, or a server's by its URL."""
     from shammah import bases, fitting, pulling
     from shammah.journal import Journal
 
     settings = config.load()
+    if name.startswith(("http://", "https://")):
+        _use_server(settings, name)
+        return
     with Journal(settings.home) as journal:
         path = bases.resolve(name)
         if bases.is_seedling(path):
@@ -113,6 +118,21 @@ def convert(folder: Folder, out: Out, kind: Kind = "Q4_K_M", force: Overwrite = 
     say(f"{out} is ready: shammah ask --model {out} QUESTION")
 
 
+def _use_server(settings: config.Settings, url: str) -> None:
+    """Let the model of a server answer, once it has said what it is."""
+    from shammah import pulling
+    from shammah.compatible import cards, looking
+    from shammah.journal import Journal
+
+    found = looking.look(cards.endpoint(url, os.environ))
+    pulling.use(settings.home, None, url)
+    with Journal(settings.home) as journal:
+        _forget_wish(journal)
+    say(f"{found.model} at {url} answers from the next question on.")
+    say("To train it, set `model.path` to a GGUF of the same weights.")
+    _warn_of_environment()
+
+
 def _forget_wish(journal: "Journal") -> None:
     """Let what is on its way not take the place of what is chosen now."""
     awaited = journal.pulls.open_one()
@@ -122,5 +142,6 @@ def _forget_wish(journal: "Journal") -> None:
 
 
 def _warn_of_environment() -> None:
-    if os.environ.get("SHAMMAH_MODEL_PATH"):
-        say("SHAMMAH_MODEL_PATH is set, and goes before this choice.")
+    for variable in ("SHAMMAH_MODEL_PATH", "SHAMMAH_MODEL_SERVER"):
+        if os.environ.get(variable):
+            say(f"{variable} is set, and goes before this choice.")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shammah.errors import BadGrammar
 from shammah.generation import ANY_TOOL, Exchange, Sampling
 from shammah.tool_text import Call, Tool, read_came_of, read_said, split_tools
 from shammah_convert.chat import Message
@@ -130,3 +131,21 @@ def _choice(sampling: Sampling) -> str | Object:
     if not sampling.tool:
         return "auto"
     return "required" if sampling.tool == ANY_TOOL else {"type": "function", "function": {"name": sampling.tool}}
+
+
+def grammar(kind: str, text: str) -> Object:
+    """What a request says so that its answer is of a GBNF grammar.
+
+    Raises:
+        BadGrammar: The server is none that takes one.
+    """
+    if not text:
+        return {}
+    if kind == "llama.cpp":
+        return {"grammar": text}
+    if kind == "vllm":
+        return {"structured_outputs": {"grammar": text}}
+    raise BadGrammar(
+        "the model's server takes no grammar, and a call of a tool needs one",
+        hint="llama-server and vLLM do; or let a model answer on this machine.",
+    )

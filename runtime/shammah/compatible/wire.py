@@ -69,21 +69,27 @@ def converse(endpoint: Endpoint, body: Mapping[str, Any], timeout_seconds: float
         return _finish_of(response, line)
 
 
-def request(endpoint: Endpoint, method: str, url: str, body: Any = None, timeout_seconds: float = 10.0) -> Any:
-    """What a server answers, as JSON.
+def request(
+    endpoint: Endpoint, method: str, url: str, body: Any = None, timeout_seconds: float = 30.0, is_json: bool = True
+) -> Any:
+    """What a server answers, as JSON, or as the text that it is.
 
     Raises:
         Refused, Unreachable, NoEvents: By what it does.
     """
     import httpx2
 
-    with _client(endpoint, timeout_seconds) as client, _reached():
-        try:
-            with client.stream(method, url, **({} if body is None else {"json": body})) as response:
-                _check(response)
-                return json.loads(_bounded(response, LONGEST_REPLY))
-        except (ValueError, RecursionError, httpx2.HTTPError) as error:
-            raise NoEvents(f"{url} answers with no JSON") from error
+    sent = {} if body is None else {"json": body}
+    try:
+        with _client(endpoint, timeout_seconds) as client, client.stream(method, url, **sent) as response:
+            _check(response)
+            text = _bounded(response, LONGEST_REPLY)
+    except httpx2.HTTPError as error:
+        raise Unreachable(str(error)) from error
+    try:
+        return json.loads(text) if is_json else text
+    except (ValueError, RecursionError) as error:
+        raise NoEvents(f"{url} answers with no JSON") from error
 
 
 def _finish_of(response: "httpx2.Response", line: Line) -> Finish:

@@ -13,6 +13,7 @@ from shammah.doctor.facts import (
     Key,
     Machine,
     Model,
+    Server,
     SettingsFile,
     Work,
 )
@@ -63,6 +64,15 @@ def model(seen: Model) -> Finding:
         )
     known = "" if seen.is_known else ", new: its first use checks it"
     return Finding("model", "ok", f"{seen.path}, takes {needed} of memory{known}")
+
+
+def server(seen: Server) -> Finding:
+    """Whether the server that runs the model answers."""
+    if seen.error:
+        return Finding("server", "broken", seen.error, seen.undo)
+    length = f", context {seen.context_tokens:,} tokens" if seen.context_tokens else ""
+    adapters = "" if seen.applies_adapters else "; it applies no adapters"
+    return Finding("server", "ok", f"{seen.url} runs {seen.model}{length}{adapters}")
 
 
 def _fetched(seen: Model, state: State, what: str, command: str) -> Finding:

@@ -62,6 +62,24 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """The server that runs the model.
+
+    Attributes:
+        error: Why it cannot be used; empty where it can.
+        undo: A command after which a model answers on this machine.
+        applies_adapters: Whether it is a program that can.
+    """
+
+    url: str
+    model: str
+    error: str
+    undo: str
+    applies_adapters: bool
+    context_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """The way to the teacher.
 

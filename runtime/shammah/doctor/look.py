@@ -27,6 +27,7 @@ from shammah import (
     schedule,
     teacher,
 )
+from shammah.compatible import cards, looking
 from shammah.doctor import facts
 from shammah.errors import ConfigError, ModelMissing, ShammahError
 from shammah.journal import Journal
@@ -126,6 +127,23 @@ def model(
         undo=_undo("model.path", environ),
         fetch=fetch,
         awaited=f"{awaited.title} is on its way ({awaited.percent}%)" if awaited else "",
+    )
+
+
+def server(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Server:
+    """The server that runs the model, asked how it is."""
+    url, error, found = wanted.model.server, "", None
+    try:
+        found = looking.look(cards.endpoint(url, environ), wanted.model.served_as)
+    except ShammahError as wrong:
+        error = str(wrong)
+    return facts.Server(
+        url=url,
+        model=found.model if found else "",
+        error=error,
+        undo=_undo("model.server", environ),
+        applies_adapters=found is not None and found.kind != "other",
+        context_tokens=found.context_tokens if found else None,
     )
 
 

@@ -25,7 +25,10 @@ def examine(environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
     with _opened(database, settings.home) as journal:
         limit = settings.model.context_tokens or DEFAULT_CONTEXT_TOKENS
         yield checks.engine(look.engine())
-        yield checks.model(look.model(settings, journal, limit, environ))
+        if settings.model.server:
+            yield checks.server(look.server(settings, environ))
+        if settings.model.path or not settings.model.server:
+            yield checks.model(look.model(settings, journal, limit, environ))
         yield checks.key(look.key(settings, environ))
         yield from checks.extras(look.extras(settings, environ))
         if journal is not None:
@@ -44,7 +47,7 @@ def _of_journal(settings: Settings, journal: Journal) -> Iterator[Finding]:
 def _base(settings: Settings, journal: Journal) -> str:
     """The hash of the model that answers, where that is recorded."""
     try:
-        known = bases.known(journal, bases.resolve(settings.model.path))
+        known = bases.known(journal, bases.wanted(settings))
     except ShammahError:
         return ""
     return known.sha256 if known else ""

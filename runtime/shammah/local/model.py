@@ -88,6 +88,10 @@ class LocalModel:
         """Turn a conversation into token ids; text is never read as a control token."""
         return self.weights.prompt_tokens(messages)
 
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """How long a prompt is, in tokens."""
+        return len(self.prompt_tokens(messages))
+
     def fits(self, prompt_tokens: int, max_tokens: int, limit_tokens: int | None = None) -> bool:
         """Whether a prompt leaves room for an answer in the model's context, or in a smaller limit."""
         return window.fits(prompt_tokens, max_tokens, self.weights.limit(limit_tokens))

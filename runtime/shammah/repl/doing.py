@@ -148,7 +148,9 @@ def _model(desk: Desk, rest: str) -> None:
     desk.loading.identified()
     base, model = desk.parts.base, desk.parts.model
     lines = [f"{base.name} ({base.architecture}, {gigabytes(base.size)})", base.path]
-    if model is not None:
+    if desk.parts.server:
+        lines = [f"{base.name} at {desk.parts.server}"]
+    elif model is not None:
         facts = model.facts
         lines.append(
             f"{facts.parameters / 1e6:,.0f} million parameters, {facts.layers} layers, {model.threads} threads,"
@@ -197,10 +199,10 @@ def command(words: Sequence[str]) -> None:
     """
     from typer.main import get_command
 
-    from shammah.cli import app
+    from shammah.cli.commands import app_of, wanted
 
     try:
-        get_command(app)(list(words), prog_name="shammah")
+        get_command(app_of(wanted(words, {})))(list(words), prog_name="shammah")
     except SystemExit as end:
         if end.code:
             raise Failed(f"`shammah {shlex.join(words)}` ended with {end.code}") from None

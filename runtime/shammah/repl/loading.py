@@ -93,6 +93,7 @@ class Loading:
     def _open(self) -> None:
         from shammah.assembly import Parts
         from shammah.cli import warm
+        from shammah.compatible import opening
         from shammah.hardware import BusyMeter
         from shammah.journal import Journal
         from shammah.locks import background
@@ -104,7 +105,7 @@ class Loading:
             parts = Parts(settings, journal, meter, self.said.append, self._is_unwanted.is_set)
             self.base = parts.base
             self._set("loading")
-            if warm.has_open(settings, self.base.path):
+            if opening.server_of(self.base, settings) or warm.has_open(settings, self.base.path):
                 self._set("ready")  # elsewhere: `take` has nothing to hand over
             elif _has_room(settings, journal, parts):
                 self._model = parts.open_bare(parts.base)

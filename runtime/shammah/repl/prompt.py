@@ -90,6 +90,7 @@ class Prompt:
             complete_while_typing=Condition(_is_command),
             reserve_space_for_menu=MENU_ROWS,
             key_bindings=_keys(),
+            include_default_pygments_style=False,  # nothing here has its tokens
             bottom_toolbar=lambda: "\n".join(status(shutil.get_terminal_size().columns)),
         )
         self._session.app.after_render += lambda _: shown()

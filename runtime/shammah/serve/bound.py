@@ -29,9 +29,9 @@ class Bound:
         """Ask for these from the next answer on; a stream that runs goes on with what it began with."""
         self._model = self._model.bound_to(adapters)
 
-    def prompt_tokens(self, messages: Sequence[Message]) -> list[int]:
-        """The prompt as token ids."""
-        return self._model.prompt_tokens(messages)
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """How long a prompt is, in tokens."""
+        return len(self._model.prompt_tokens(messages))
 
     def fits(self, prompt_tokens: int, max_tokens: int, limit_tokens: int | None = None) -> bool:
         """Whether a prompt leaves room for an answer."""

@@ -1,6 +1,7 @@
 """The port: where it is opened, to whom, and what stands behind it."""
 
 import contextlib
+import errno
 import ipaddress
 import socket
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from shammah.serve.routes import handlers, table
 from shammah.serve.token import token_of
 
 BACKLOG = 128
+TAKEN = "Another program may have it: give another with --port, or serve.port; 0 takes any that is free."
+NOT_OURS = "It takes a name or number of this machine: --host, or serve.host."
 
 
 def app(house: House) -> ASGIApp:
@@ -119,7 +122,7 @@ def public_socket(settings: Settings) -> Iterator[socket.socket]:
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise _closed(host, port, error) from error
     with bound:
         try:
@@ -137,8 +140,7 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _closed(host: str, port: int, error: OSError) -> ServeError:
-    return ServeError(
-        f"port {port} of {host} cannot be opened: {error.strerror}",
-        hint="Another program may have it: give another with --port, or serve.port; 0 takes any that is free.",
-    )
+def _closed(host: str, port: int, error: OSError | UnicodeError) -> ServeError:
+    why = error.strerror if isinstance(error, OSError) else error
+    is_taken = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
+    return ServeError(f"port {port} of {host} cannot be opened: {why}", hint=TAKEN if is_taken else NOT_OURS)

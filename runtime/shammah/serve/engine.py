@@ -21,6 +21,7 @@ from typing import Any
 
 from shammah import adapters, openings
 from shammah.errors import BadModel, ShammahError
+from shammah.generation import Facts
 from shammah.hardware import BusyMeter
 from shammah.local import Embedder
 from shammah.local.batch import BatchedModel, Limits
@@ -50,12 +51,11 @@ def main(descriptor: str) -> int:
     lines = wire.lines()
     setup = Setup(**next(lines))
     try:
-        model = _open(setup)
+        model = _open(setup) if setup.path else None
     except ShammahError as error:
         wire.send([event_of(0, error)])
         return 1
-    opened = Opened(model.facts, model.threads, model.gpu_layers, model.limit(None))
-    wire.send([[0, REPLY, asdict(opened)]])
+    wire.send([[0, REPLY, asdict(_opened(model))]])
     Desk(model, wire, setup.embedder).serve(lines)
     os._exit(0)  # nobody waits for what is under way
 
@@ -64,6 +64,12 @@ def _give_up(failed: threading.ExceptHookArgs) -> None:
     """End the process: whoever asked is told by its death."""
     traceback.print_exception(failed.exc_value)
     os._exit(1)
+
+
+def _opened(model: BatchedModel | None) -> Opened:
+    if model is None:
+        return Opened(Facts("", "", 0, 0, 0, 0), 0, 0, 0)
+    return Opened(model.facts, model.threads, model.gpu_layers, model.limit(None))
 
 
 def _open(setup: Setup) -> BatchedModel:
@@ -92,15 +98,22 @@ class FreeCores:
 class Desk:
     """Takes requests from the pipe, and sends what is said to them."""
 
-    def __init__(self, model: BatchedModel, wire: Wire, embedder: str) -> None:
-        self._model = model
+    def __init__(self, model: BatchedModel | None, wire: Wire, embedder: str) -> None:
+        self._opened = model
         self._outbox = Outbox(wire)
         # The model holds those that wait or run.
         self._requests: weakref.WeakValueDictionary[int, Request] = weakref.WeakValueDictionary()
         self._embedder = embedder
         self._texts: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
-        model.after_step = self._outbox.flush
+        if model is not None:
+            model.after_step = self._outbox.flush
         threading.Thread(target=self._embed_all, name="embedding", daemon=True).start()
+
+    @property
+    def _model(self) -> BatchedModel:
+        if self._opened is None:
+            raise BadModel("this engine has no model open: a server runs it")
+        return self._opened
 
     def serve(self, lines: Iterator[dict[str, Any]]) -> None:
         """Do what each line asks, to the last."""

@@ -134,12 +134,14 @@ class House:
 
 def refusal(opened: Opened, ours: Settings, theirs: Settings, journal: Journal) -> str:
     """Why a question with other settings is not for this model; empty where it is."""
-    file = bases.resolve(theirs.model.path)
+    file = bases.wanted(theirs)
     if file != Path(opened.base.path):
         return f"it has another model open ({opened.base.name})"
     known = bases.known(journal, file)
     if known is None or known.sha256 != opened.base.sha256:
         return "the model's file was replaced"
+    if (theirs.model.server, theirs.model.served_as) != (ours.model.server, ours.model.served_as):
+        return "its model runs elsewhere"
     if (theirs.model.threads, theirs.model.gpu_layers) != (ours.model.threads, ours.model.gpu_layers):
         return "its model has other threads or GPU layers"
     return ""

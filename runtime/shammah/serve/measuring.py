@@ -72,4 +72,4 @@ def _parts(house: House, journal: Journal) -> Parts:
 
 def _tokens(parts: Parts, messages: list[Message] | tuple[Message, ...]) -> int:
     """By the local model's tokenizer: the one that is at hand without a call to anybody."""
-    return len(parts.open_active(parts.base).prompt_tokens(messages))
+    return parts.open_active(parts.base).count_tokens(messages)

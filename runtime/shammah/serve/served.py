@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from shammah import bases, config, embedding, hardware, memory
 from shammah.admission import Go, Wish
 from shammah.assembly import DEFAULT_CONTEXT_TOKENS
+from shammah.compatible import opening
 from shammah.config import Settings
 from shammah.errors import ServeError, ShammahError
 from shammah.journal import Journal
@@ -121,7 +122,7 @@ class Served:
     def _is_due(self, settings: Settings) -> bool:
         opened = self._opened
         assert opened is not None, "only what is open is renewed"
-        wanted = str(bases.resolve(settings.model.path))
+        wanted = str(bases.wanted(settings))
         has_embedder = bool(opened.engine.setup.embedder)
         return (
             wanted != opened.base.path
@@ -157,9 +158,10 @@ class Served:
 
     def _open(self, settings: Settings) -> Opened:
         with Journal(settings.home) as journal:
-            base = bases.identify(journal, bases.resolve(settings.model.path))
+            base = bases.identify(journal, bases.wanted(settings))
             limit = settings.model.context_tokens or DEFAULT_CONTEXT_TOKENS
-            wish = Wish("answering", memory.model_bytes(base, limit))
+            elsewhere = opening.server_of(base, settings)
+            wish = Wish("answering", 0 if elsewhere else memory.model_bytes(base, limit))
             if not isinstance(memory.decide(settings.home, journal, wish), Go):
                 raise ServeError("the model does not fit into memory beside the training that runs")
         return Opened(base, self._open_engine(settings, base))

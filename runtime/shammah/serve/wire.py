@@ -29,7 +29,7 @@ class Setup:
     """What an engine opens.
 
     Attributes:
-        path: The model, a GGUF file.
+        path: The model, a GGUF file; empty opens none, for the embedder alone.
         threads: For prompts and decoding alike; 0 takes the physical cores that others leave free, again and again.
         gpu_layers: Layers to offload; None offloads all where that can be done.
         rows: Answers that are written at the same time.

@@ -8,13 +8,13 @@ from shammah import categories, divergence
 from shammah.errors import ContextTooLong
 from shammah.freezing import freeze
 from shammah.generation import Sampling
-from shammah.policy import Topic
 from shammah.quarantine import TestQuestion
 from shammah.sides import LocalSide
 from shammah.teaching import advice, pairs
 from shammah.teaching.classroom import Classroom
 from shammah.teaching.requests import AnalyzeModel
 from shammah.teaching.results import Analysis
+from shammah.topics import Topic
 
 MOST_TOKENS = 512
 RECENT = 200

@@ -1,0 +1,98 @@
+"""How a server is made to apply adapters to a request: each program has a way of its own."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from shammah import adapters
+from shammah.compatible import wire
+from shammah.compatible.events import NoEvents
+from shammah.compatible.failing import failure
+from shammah.compatible.looking import Server
+from shammah.compatible.wire import Refused, Unreachable
+from shammah.errors import AdapterError
+from shammah.teacher.failing import words_of
+from shammah_convert.job import AdapterFile
+
+Fields = dict[str, Any]
+Export = Callable[[Sequence[AdapterFile], Path], None]
+"""Writes the sum of adapters as one PEFT folder."""
+
+
+def fields(server: Server, files: Sequence[AdapterFile], folder: Path, export: Export) -> Fields:
+    """What a request says so that these adapters are applied, in order; they are loaded where that can be done.
+
+    Args:
+        server: That will be asked.
+        files: Adapters, with their scales.
+        folder: Where they may be kept in the form that the server reads.
+        export: Writes them there.
+
+    Raises:
+        AdapterError: The server cannot apply them.
+    """
+    match server.kind:
+        case "llama.cpp":
+            return _of_llama_server(server, files)
+        case "vllm":
+            return {"model": _of_vllm(server, files, folder, export)} if files else {}
+        case _:
+            if files:
+                raise AdapterError(
+                    f"{server.endpoint.url} applies no adapters",
+                    hint="llama-server and vLLM do; `shammah adapters use none` leaves them out.",
+                )
+            return {}
+
+
+def _of_llama_server(server: Server, files: Sequence[AdapterFile]) -> Fields:
+    """Each adapter that it was started with has a number; what a request does not name is scaled by 0."""
+    rows = _asked(server, "GET", f"{server.endpoint.root}/lora-adapters") if files else []
+    numbers = {Path(str(row["path"])).name: (int(row["id"]), Path(str(row["path"]))) for row in rows}
+    chosen = []
+    for file in files:
+        number, path = numbers.get(Path(file.path).name, (None, None))
+        if number is None or path is None:
+            raise AdapterError(
+                f"{server.endpoint.url} was not started with {file.name}",
+                hint=f"Start llama-server with --lora-init-without-apply --lora {file.path}",
+            )
+        if path.is_file():  # on this machine: then it is the file that was recorded
+            adapters.verify(AdapterFile(file.name, str(path), file.sha256))
+        chosen.append({"id": number, "scale": file.scale})
+    return {"lora": chosen}
+
+
+def _of_vllm(server: Server, files: Sequence[AdapterFile], folder: Path, export: Export) -> str:
+    """The name under which it has these adapters, which are given to it first where it has them not."""
+    known_by = json.dumps([(file.sha256, file.scale) for file in files])
+    name = f"shammah-{hashlib.sha256(known_by.encode()).hexdigest()[:16]}"
+    if name in server.models:
+        return name
+    path = folder / name
+    if not path.is_dir():
+        export(files, path)
+    body = {"lora_name": name, "lora_path": str(path)}
+    try:
+        wire.request(server.endpoint, "POST", server.endpoint.at("load_lora_adapter"), body, is_json=False)
+    except Refused as error:
+        _, text = words_of(error.body, str(error.body))
+        if "already" in text:  # another of our processes was faster
+            return name
+        raise AdapterError(
+            f"{server.endpoint.url} does not load {', '.join(file.name for file in files)}: {text}",
+            hint="vLLM takes --enable-lora, --max-lora-rank and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True;"
+            f" it has to be able to read {path}.",
+        ) from error
+    except (Unreachable, NoEvents) as error:
+        raise failure(error, server.endpoint.url) from error
+    return name
+
+
+def _asked(server: Server, method: str, url: str) -> Any:
+    try:
+        return wire.request(server.endpoint, method, url)
+    except (Refused, Unreachable, NoEvents) as error:
+        raise failure(error, server.endpoint.url) from error

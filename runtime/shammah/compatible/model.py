@@ -1,0 +1,135 @@
+"""A model that a server runs in the local one's place: as far as whoever asks it sees, it is the local model."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from shammah import window
+from shammah.calls import Call, Failed, Line
+from shammah.compatible import bodies, counting, loras, wire
+from shammah.compatible.failing import failure, mentions_logprobs
+from shammah.compatible.gate import Gate, Sent
+from shammah.compatible.looking import Server
+from shammah.generation import Chunk, Facts, Finish, Sampling, Stop, never, without_thinking
+from shammah_convert.chat import Message
+from shammah_convert.job import AdapterFile
+
+SILENT_SECONDS = 600.0
+"""A server that says nothing for so long has hung: a long prompt takes a slow one minutes."""
+
+
+class ServerModel:
+    """A model on a server that speaks OpenAI's API.
+
+    Attributes:
+        threads: None of this machine's.
+        gpu_layers: The same.
+    """
+
+    threads = 0
+    gpu_layers = 0
+
+    def __init__(self, server: Server, gate: Gate, limit_tokens: int, folder: Path, export: loras.Export) -> None:
+        """Take a server that was looked at.
+
+        Args:
+            server: Runs the model.
+            gate: Says what may go there.
+            limit_tokens: The longest conversation, where the server names none.
+            folder: Where adapters are kept in the form that the server reads.
+            export: Writes them there.
+        """
+        self._server = server
+        self._gate = gate
+        self._folder = folder
+        self._export = export
+        self._tells_logprobs = True
+        self._fields: loras.Fields = loras.fields(server, (), folder, export)
+        self.context_tokens = server.context_tokens or limit_tokens
+        self.applied: tuple[AdapterFile, ...] = ()
+
+    @property
+    def facts(self) -> Facts:
+        """What the server says of it; its size and layers nobody here knows."""
+        return Facts(self._server.kind, self._server.model, self.context_tokens, 0, 0, 0)
+
+    def close(self) -> None:
+        """Leave it to the others."""
+
+    def apply(self, adapters: Sequence[AdapterFile]) -> None:
+        """Ask for these adapters from the next answer on.
+
+        Raises:
+            AdapterError: The server cannot apply them; what was applied stays applied.
+        """
+        self._fields = loras.fields(self._server, adapters, self._folder, self._export)
+        self.applied = tuple(adapters)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """How long a prompt is: counted by the server where it has a way, else the most that it may well be.
+
+        Raises:
+            StaysHere: The server may not see it.
+            ModelServerError: It does not answer.
+        """
+        sent = self._gate.pass_on(messages, Sampling())
+        exact = counting.exact(self._server, sent.messages)
+        return counting.likely(sent.messages) if exact is None else exact
+
+    def fits(self, prompt_tokens: int, max_tokens: int, limit_tokens: int | None = None) -> bool:
+        """Whether a prompt leaves room for an answer."""
+        most = self.context_tokens
+        return window.fits(prompt_tokens, max_tokens, min(most, limit_tokens) if limit_tokens else most)
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        sampling: Sampling,
+        stop: Stop = never,
+        limit_tokens: int | None = None,
+    ) -> Iterator[Chunk]:
+        """Complete a conversation token by token; thinking is left out. The server itself refuses one that is too long.
+
+        Raises:
+            StaysHere: The server may not see it.
+            ContextTooLong: It is longer than the server's context.
+            BadGrammar: The server takes no grammar.
+            ModelServerError: No whole answer came.
+        """
+        sent = self._gate.pass_on(messages, sampling)
+        body = bodies.plain(self._server.model, sent.messages, sent.sampling)
+        body |= bodies.grammar(self._server.kind, sampling.grammar) | self._fields
+        return without_thinking(sent.restored(self._answer(body, sent, stop)))
+
+    def _answer(self, body: dict[str, Any], sent: Sent, stop: Stop) -> Iterator[Chunk]:
+        wanted = {"logprobs": True} if self._tells_logprobs else {}
+        try:
+            yield from self._read(body | wanted, sent, stop)
+        except Failed as failed:
+            if not (wanted and mentions_logprobs(failed.cause)):
+                raise failure(failed.cause, self._server.endpoint.url) from failed.cause
+            self._tells_logprobs = False  # the validator does without
+            yield from self._answer(body, sent, stop)
+
+    def _read(self, body: dict[str, Any], sent: Sent, stop: Stop) -> Iterator[Chunk]:
+        call = Call(lambda line: self._converse(body, line), "model server")
+        pieces = 0
+        try:
+            for chunk in call.listen(stop, math.inf):
+                pieces += bool(chunk.text)
+                yield chunk if chunk.end is None else self._ended(chunk, call.line, sent, pieces)
+        finally:
+            call.line.abandon()
+
+    def _converse(self, body: dict[str, Any], line: Line) -> Finish:
+        return wire.converse(self._server.endpoint, body, SILENT_SECONDS, line)
+
+    def _ended(self, chunk: Chunk, line: Line, sent: Sent, pieces: int) -> Chunk:
+        """The last chunk, with what was applied, and with what we counted where the server did not."""
+        assert chunk.end is not None, "only the last chunk has an end"
+        end = replace(chunk.end, adapters=tuple((file.name, file.scale) for file in self.applied))
+        if not line.has_usage:
+            end = replace(end, prompt_tokens=counting.likely(sent.messages), completion_tokens=pieces)
+        return replace(chunk, end=end)
