@@ -173,7 +173,7 @@ CRASHES = Promise(
     "whoever waits is answered by Claude where that is allowed, and is told else; the next answer comes within the "
     "time of a model load and 3 s.",
     unit="crashes",
-    full=60,
+    full=40,
     check=crashes,
     least=4,
 )

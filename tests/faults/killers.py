@@ -68,6 +68,6 @@ KILLERS = Promise(
     claim="A model file that kills whoever opens it kills two processes of a home at most, whichever they are and "
     "however often a daemon begins; from then on it is refused by name, with what to do.",
     unit="homes",
-    full=100,
+    full=30,
     check=killers,
 )
