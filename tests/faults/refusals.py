@@ -159,7 +159,9 @@ async def _status(app: ASGIApp, sent: Sent) -> int:
     ]
 
     async def receive() -> Message:
-        return parts.pop(0) if parts else {"type": "http.disconnect"}
+        if not parts:
+            await asyncio.Event().wait()  # who sent it waits for the answer
+        return parts.pop(0)
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
