@@ -80,7 +80,7 @@ def test_a_model_that_kills_a_command_kills_no_second_one(tmp_path: Path) -> Non
         assert (done.returncode, done.stdout) == (1, "")
         assert "killed the process that opened it, twice" in done.stderr
         assert "shammah models list" in done.stderr
-    doctor = Home(home.path, home.variables | {"SHAMMAH_MODEL_PATH": str(file)}).run("doctor")
+    doctor = Home(home.path, home.variables | {"SHAMMAH_MODEL_PATH": str(file)}).run("doctor", "--json")
     assert "killed the process that opened it, twice" in doctor.stdout
     assert doctor.returncode == 1
 
