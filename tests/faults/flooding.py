@@ -1,4 +1,4 @@
-"""Clients that flood a daemon on loopback: `python -m tests.faults.flooding URL TOKEN SECONDS`; JSON of what they saw.
+"""Clients that flood a daemon on loopback: `python -m tests.faults.flooding URL TOKEN SECONDS SEED` tells what they saw.
 
 Each client asks, reads the whole answer on a connection of its own, and asks again: where it is told when to come
 again, after that long, as both vendors' clients do; some do not heed that. Beside them, connections are held open by
@@ -95,8 +95,9 @@ class Flood:
                     writer.close()
 
 
-def main(url: str, token: str, seconds: str) -> int:
+def main(url: str, token: str, seconds: str, seed: str) -> int:
     """Flood, and say what was seen."""
+    random.seed(int(seed))
     address = urlsplit(url)
     assert address.hostname == "127.0.0.1", "nobody else is flooded"
     flood = Flood("127.0.0.1", address.port or 0, token, time.monotonic() + float(seconds))

@@ -62,7 +62,8 @@ def flood(trials: Trials) -> str:
     """Flood a real daemon for so many seconds."""
     home = Home.used(trials.folder, QUIET)
     with _daemon(home) as (url, pids), _bare() as bare:
-        command = [sys.executable, "-m", "tests.faults.flooding", url, token_of(home.path), str(trials.count)]
+        given = url, token_of(home.path), str(trials.count), str(trials.seed)
+        command = [sys.executable, "-m", "tests.faults.flooding", *given]
         with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as flooding:
             looks = _look(flooding, url, bare, pids)
             told = json.loads(flooding.communicate()[0])
