@@ -1,4 +1,4 @@
-"""Clients that flood a daemon on loopback: `python -m tests.faults.flooding URL TOKEN SECONDS SEED` tells what they saw.
+"""Clients flood a daemon on loopback: `python -m tests.faults.flooding URL TOKEN SECONDS SEED` says what they saw.
 
 Each client asks, reads the whole answer on a connection of its own, and asks again: where it is told when to come
 again, after that long, as both vendors' clients do; some do not heed that. Beside them, connections are held open by
