@@ -125,7 +125,7 @@ class Job:
             return cls(
                 **row | {"active": active, "corrections": tuple(row["corrections"]), "plan": Plan(**row["plan"])}
             )
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise BadJob(f"{folder / JOB} is no job: {error!r}") from error
 
 
@@ -261,7 +261,7 @@ class Report:
                 }
                 | {name: tuple(row[name]) for name in ("tensor_types", "left_out", "reasons", "merits", "losses")}
             )
-        except (TypeError, KeyError, ValueError) as error:
+        except (TypeError, KeyError, AttributeError, ValueError, OverflowError) as error:
             raise BadJob(f"{folder / REPORT} is no report: {error!r}") from error
 
 
@@ -288,7 +288,7 @@ def _probe(row: Mapping[str, Any]) -> Probe:
 def _read(file: Path) -> dict[str, Any]:
     try:
         row = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadJob(f"{file} cannot be read: {error}") from error
     if not isinstance(row, dict):
         raise BadJob(f"{file} holds no object")

@@ -270,9 +270,9 @@ class Assistant:
     def _ask_teacher(self, turn: Turn, screen: Screen, stop: Stop) -> Completion:
         restore = turn.redactor.restore_stream
         sampling = turn.redactor.redact_sampling(turn.request.sampling)
-        completion = self._teacher.complete(
-            self._journal, turn.question, screen.final, stop, restore, sampling=sampling
-        )
+        # Who wants this teacher alone waits for it, also where it was out of reach.
+        teacher = replace(self._teacher, heeds_outage=turn.limits.forced is not Side.TEACHER)
+        completion = teacher.complete(self._journal, turn.question, screen.final, stop, restore, sampling=sampling)
         is_empty = not completion.text and completion.end.finish is not Finish.INTERRUPTED
         if completion.end.finish is Finish.CUT or is_empty:
             raise TeacherError(f"{self._teacher.who} gave no answer ({completion.end.finish})")

@@ -9,12 +9,14 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from shammah.generation import Chunk, End, Finish, Stop
 
 TICK_SECONDS = 0.05
+MOST_BYTES = 64 * 2**20
+"""Of one reply: the longest answer there is takes half of that, with all that stands around its pieces."""
 
 
 class Late(Exception):
@@ -31,6 +33,14 @@ class Failed(Exception):
 
 class Broken(Exception):
     """The stream ended before the answer did."""
+
+
+class TooMuch(Exception):
+    """The reply is longer than any answer."""
+
+
+class Packed(Exception):
+    """The reply is compressed, which nobody asked for: its few bytes may be any number."""
 
 
 class Line:
@@ -51,16 +61,42 @@ class Line:
         self._events: queue.SimpleQueue[Chunk | Finish | Exception] = queue.SimpleQueue()
         self._is_abandoned = threading.Event()
         self._response: Any = None
+        self._network: Any = None
 
     @property
     def is_abandoned(self) -> bool:
         """Whether nobody waits any more."""
         return self._is_abandoned.is_set()
 
-    def answered(self, response: Any) -> bool:
-        """Take the response, of httpx's kind, that is hung up when nobody waits; whether somebody still does."""
+    @property
+    def is_flooded(self) -> bool:
+        """Whether more came than any answer has."""
+        return self._response is not None and self._response.num_bytes_downloaded > MOST_BYTES
+
+    @property
+    def hooks(self) -> dict[str, list[Callable[[Any], None]]]:
+        """What a client of httpx's kind is to call, so that it can be hung up at any time."""
+        return {"request": [self._watch], "response": [self._answered]}
+
+    def _watch(self, request: Any) -> None:
+        """Have httpx say when there is a connection: a server may take for ever to begin its reply."""
+        request.extensions = {**request.extensions, "trace": self._trace}
+
+    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self._network = info.get("return_value")
+            if self.is_abandoned:  # too early for `abandon` to see the connection
+                _hang_up(self._network)
+
+    def _answered(self, response: Any) -> None:
+        """Take the response, before anything of its body is read.
+
+        Raises:
+            Packed: It is compressed.
+        """
         self._response = response
-        return not self.is_abandoned
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise Packed("it is compressed, which was not asked for")
 
     def say(self, said: Chunk | Finish | Exception) -> None:
         """Let whoever waits hear something."""
@@ -76,8 +112,7 @@ class Line:
     def abandon(self) -> None:
         """Hang up, so that the server stops writing and the thread ends, however it drips or stalls."""
         self._is_abandoned.set()
-        if self._response is not None:
-            _hang_up(self._response)
+        _hang_up(self._network)
 
 
 Converse = Callable[[Line], Finish]
@@ -106,6 +141,8 @@ class Call:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise Late
+            if self.line.is_flooded:
+                raise Failed(TooMuch(f"more than {MOST_BYTES // 2**20} MiB came"))
             match self.line.next(min(TICK_SECONDS, remaining)):
                 case Finish() as finish:
                     yield Chunk(end=self._end(finish, cost))
@@ -127,9 +164,8 @@ class Call:
             self.line.say(error)
 
 
-def _hang_up(response: Any) -> None:
+def _hang_up(network: Any) -> None:
     """End a connection that another thread reads from: closing it would not wake that thread, this does."""
-    network = response.extensions.get("network_stream")
     connection = network.get_extra_info("socket") if network else None
     with contextlib.suppress(OSError):  # it is closed already
         if isinstance(connection, socket.socket):

@@ -72,7 +72,7 @@ def run(python: str, folder: Path, lock: Lock, hear: Hear, launch: str = "") -> 
     if launch:
         (folder / EXIT).unlink(missing_ok=True)  # of an attempt that was cut off
     command = started(python, launch, folder)
-    with (folder / LOG).open("ab") as log, (folder / PROGRESS).open("a+", encoding="utf-8") as stream:
+    with (folder / LOG).open("ab") as log, (folder / PROGRESS).open("a+", encoding="utf-8", errors="replace") as stream:
         child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -188,8 +188,10 @@ def new_lines(stream: TextIO) -> Iterator[dict[str, Any]]:
         if not line.endswith("\n"):  # the end, or one that is still being written
             stream.seek(place)
             return
-        with contextlib.suppress(ValueError):  # a full disk cuts a line; the next ones are whole
-            yield json.loads(line)
+        with contextlib.suppress(ValueError, RecursionError):  # a full disk cuts a line; the next ones are whole
+            found = json.loads(line)
+            if isinstance(found, dict):
+                yield found
 
 
 def _end(child: "subprocess.Popen[bytes]", family: _Family) -> None:

@@ -24,6 +24,12 @@ class ContextTooLong(UsageError):
     hint = "Shorten the question, raise `model.context_tokens`, use a larger model, or let Claude answer."
 
 
+class TextTooLong(UsageError):
+    """A text is longer than is looked through for secrets, and than any model reads."""
+
+    hint = "Give a part of it."
+
+
 class ConfigError(ShammahError):
     """A setting is unknown or has a wrong value."""
 
@@ -123,11 +129,21 @@ class TeacherError(ShammahError):
 
     Attributes:
         is_free: Whether the failed call surely cost nothing.
+        is_away: Whether it was out of reach or overloaded, so that the next call would wait for nothing, too.
     """
 
     is_free = False
+    is_away = False
 
     hint = "Try again later, or ask with --local."
+
+
+class TeacherPaused(TeacherError):
+    """The teacher was out of reach several times in a row, and is not asked for a while."""
+
+    is_free = True
+
+    hint = "It is tried again by itself; --teacher asks at once all the same."
 
 
 class JournalError(ShammahError):

@@ -42,7 +42,7 @@ def watch(home: Path, journal: Journal, training: Training, hear: Hear) -> Train
             # Queued again after its process was killed: whoever does it next may be long in coming.
             is_over = training.state not in OPEN or (stream is not None and training.state == "queued")
             if stream is None and training.state != "queued" and file.exists():
-                stream = file.open(encoding="utf-8")
+                stream = file.open(encoding="utf-8", errors="replace")
             for line in new_lines(stream) if stream else ():
                 hear(line)
             if is_over:

@@ -12,6 +12,8 @@ PREFIX = "SHAMMAH_"
 HOME_VARIABLE = "SHAMMAH_HOME"
 # Variables of ours that are no settings.
 RESERVED = frozenset({HOME_VARIABLE})
+DEEPEST = 8
+"""No setting lies so deep; what does is wrong, and may have thousands of dots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def read(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:  # not TOML, not UTF-8, or a number of 5,000 digits
+    except (OSError, ValueError, RecursionError) as error:  # not TOML, not UTF-8, 5,000 digits, or 1,000 brackets
         hint = "Mend it with `shammah config edit`, or move it away."
         raise ConfigError(f"{file} cannot be read: {error}", hint=hint) from error
 
@@ -73,7 +75,7 @@ def variable_of(name: str) -> str:
 def _flatten(table: Mapping[str, Any], sections: Collection[str], prefix: str = "") -> list[tuple[str, Any]]:
     rows: list[tuple[str, Any]] = []
     for key, value in table.items():
-        is_section = isinstance(value, dict) and (value or key in sections)
+        is_section = isinstance(value, dict) and (value or key in sections) and prefix.count(".") < DEEPEST
         rows += _flatten(value, sections, f"{prefix}{key}.") if is_section else [(prefix + key, value)]
     return rows
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
@@ -9,7 +10,7 @@ from typing import Protocol
 from shammah import features
 from shammah.catalog import Price, dearest_price
 from shammah.early import Early, Verdict
-from shammah.errors import BudgetReached, KeyMissing, StaysHere, TeacherError
+from shammah.errors import BudgetReached, KeyMissing, StaysHere, TeacherError, TeacherPaused
 from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, Toolbox, beside, collect, never
 from shammah.journal import Journal
 from shammah.journal.spending import Bound
@@ -113,6 +114,7 @@ class TeacherSide:
 
     Attributes:
         who: What it is called in a sentence.
+        heeds_outage: Whether it is left alone where it was out of reach several times in a row.
     """
 
     generator: TeacherGenerator | None
@@ -122,6 +124,7 @@ class TeacherSide:
     max_usd_per_month: float = math.inf
     stays_here: Patterns = field(default_factory=Patterns)
     who: str = "Claude"
+    heeds_outage: bool = True
 
     def keeps(self, messages: Sequence[Message]) -> bool:
         """Whether something in a conversation never leaves this machine."""
@@ -165,10 +168,12 @@ class TeacherSide:
             StaysHere: `privacy.never_forward` matches what would be sent.
             KeyMissing: There is no key, or it is refused.
             BudgetReached: What is left of the day's budget, or of the month's, does not cover the worst case.
+            TeacherPaused: It was out of reach several times in a row, and is left alone for a while.
             TeacherError: No whole answer came.
         """
         messages = messages or (question.context if question else ())
         wanted = replace(sampling, max_tokens=self.max_tokens)
+        self._heed_outage(journal)
         reservation = self._reserve(journal, question, messages, wanted)
         said: list[Chunk] = []
         try:
@@ -176,10 +181,25 @@ class TeacherSide:
         except (KeyMissing, TeacherError) as error:
             if error.is_free:
                 journal.spending.settle(reservation, 0.0)
+            self._note(journal, isinstance(error, TeacherError) and error.is_away)
             raise
         completion = collect(said)
         _settle(journal, reservation, completion)
+        if completion.end.finish is not Finish.INTERRUPTED:
+            self._note(journal, is_away=False)
         return completion
+
+    def _heed_outage(self, journal: Journal) -> None:
+        """Let nobody wait for who was out of reach several times in a row."""
+        if self.generator is None or not self.heeds_outage:
+            return
+        outage = journal.outages.enter(self.generator.model, time.time())
+        if outage is not None:
+            raise TeacherPaused(outage.in_words(self.who))
+
+    def _note(self, journal: Journal, is_away: bool) -> None:
+        if self.generator is not None:
+            journal.outages.note(self.generator.model, is_away, time.time())
 
     def _reserve(
         self, journal: Journal, question: Question | None, messages: Sequence[Message], wanted: Sampling

@@ -17,14 +17,26 @@ class Blocks:
     def hear(self, event: Any) -> Iterator[str | ToolCall]:
         """The text that an event brings, or the call that it ends."""
         if event.type == "content_block_start" and event.content_block.type == "tool_use":
-            self._open, self._pieces = (event.content_block.id, event.content_block.name), []
+            block = event.content_block
+            self._open, self._pieces = (_text(block.id), _text(block.name)), []
         elif event.type == "content_block_delta" and event.delta.type == "text_delta":
-            yield event.delta.text
+            yield _text(event.delta.text)
         elif event.type == "content_block_delta" and event.delta.type == "input_json_delta":
             self._pieces.append(event.delta.partial_json)
         elif event.type == "content_block_stop" and self._open is not None:
             (id, name), self._open = self._open, None
             yield ToolCall(id, name, "".join(self._pieces) or "{}")
+
+
+def _text(value: object) -> str:
+    """What has to be a text.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"a text is {type(value).__name__}")
+    return value
 
 
 def turns_of(exchange: Exchange) -> list[dict[str, Any]]:

@@ -12,11 +12,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shammah import admission, config, detached, embedding, hardware, locks, memory, schedule
+from shammah import admission, config, crash, detached, embedding, hardware, locks, memory, schedule
 from shammah.admission import Postpone, Refuse, Wish
 from shammah.assembly import Parts
 from shammah.checkpoints import Keeper
-from shammah.errors import BudgetReached, ShammahError, TrainerKilled, TrainingRuns
+from shammah.errors import BudgetReached, ShammahError, TeacherPaused, TrainerKilled, TrainingRuns
 from shammah.following import outcome
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal, checkpoints, heads, ratings, trainings
@@ -51,6 +51,7 @@ def main() -> int:
     os.umask(0o077)
     hardware.give_way()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    crash.settle()
     settings = config.load()
     with Journal(settings.home) as journal:
         # Whoever leaves a job just as we let go finds the lock held and ends, so we look again afterwards.
@@ -85,7 +86,7 @@ class Worker:
         try:
             self._heed(self._load())
             self._start(job)
-        except NotNow as reason:
+        except (NotNow, TeacherPaused) as reason:
             _log.info("job %s waits: %s", job.id, reason)
             self._journal.jobs.put_back(job, str(reason), RETRY_SECONDS)
         except ShammahError as error:

@@ -153,6 +153,7 @@ def test_a_job_that_lacks_a_field_is_refused_by_name(tmp_path: Path, name: str) 
         {"drift": {"before": {"value": 1.0}, "after": {"value": 1.0}}},
         {"confirmed": {"words": 1}},
         {"losses": 5},
+        {"probes": [{"tokens": [1], "top": [[math.inf, 1.0]]}]},
         {"unknown": 1},
     ],
     ids=str,
@@ -161,6 +162,12 @@ def test_a_report_with_a_wrong_field_is_refused_by_name(tmp_path: Path, change: 
     (tmp_path / REPORT).write_text(json.dumps(asdict(WHOLE_REPORT) | change))
     with pytest.raises(BadJob, match=r"report\.json is no report"):
         Report.read(tmp_path)
+
+
+def test_brackets_without_an_end_are_no_job(tmp_path: Path) -> None:
+    (tmp_path / JOB).write_text("[" * 9000)
+    with pytest.raises(BadJob, match=r"job\.json"):
+        Job.read(tmp_path)
 
 
 def test_a_loss_that_is_no_number_stays_so(tmp_path: Path) -> None:

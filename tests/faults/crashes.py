@@ -166,7 +166,7 @@ def _wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-CRASHES = Promise(
+DEATHS = Promise(
     name="crashes",
     part="Native crashes",
     claim="When native code dies in the middle of an answer (SIGABRT, SIGSEGV, SIGBUS, a model file that is cut off), "

@@ -232,11 +232,17 @@ def test_no_limit_is_no_number(text: str, home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"[teacher", b"\xff\xfe", b"offline = tru", b"[a]\n[a]\n", b"threads = " + b"9" * 5000]
+    "data",
+    [b"[teacher", b"\xff\xfe", b"offline = tru", b"[a]\n[a]\n", b"threads = " + b"9" * 5000, b"a = " + b"[" * 9000],
 )
 def test_a_broken_file_is_named(data: bytes, home: Path) -> None:
     (home / "config.toml").write_bytes(data)
     assert str(home / "config.toml") in refusal(home)[0]
+
+
+def test_a_key_of_a_thousand_dots_is_unknown(home: Path) -> None:
+    (home / "config.toml").write_text("a" + ".a" * 5000 + " = 1")
+    assert "is unknown" in refusal(home)[0]
 
 
 def test_a_folder_in_the_files_place_is_named(home: Path) -> None:

@@ -55,6 +55,12 @@ SETTINGS = facts.SettingsFile("/home/a b/config.toml", True, "", "", "mend it", 
         (checks.key(replace(KEY, is_priced=False)), "note", "is unknown", "undo the model"),
         (checks.budget(BUDGET), "ok", "$0.50 of $1 today, $3.00 of $20 this month", ""),
         (
+            checks.outage(facts.Outage("Claude was out of reach"))[0],
+            "note",
+            "Claude was out of reach",
+            'shammah ask --teacher "are you there"',
+        ),
+        (
             checks.budget(replace(BUDGET, usd_today=1.0)),
             "note",
             "the day's budget is used up",

@@ -253,7 +253,7 @@ def test_a_server_that_nobody_runs_cannot_be_reached() -> None:
     with AnthropicServer([Answer("gone")]) as server:
         pass
     with pytest.raises(TeacherError, match="cannot be reached"):
-        ask(server, deadline_seconds=SHORT_SECONDS)
+        ask(server)
 
 
 # --- not tried again ---
@@ -310,7 +310,7 @@ def test_trouble_after_the_first_text_is_an_error_and_not_tried_again(trouble: B
 
 def test_a_page_that_is_not_the_api_is_named_as_such() -> None:
     with AnthropicServer([Garbage()]) as server, pytest.raises(TeacherError, match="not Claude's API"):
-        ask(server, deadline_seconds=SHORT_SECONDS)
+        ask(server)
 
 
 def test_an_error_event_that_cannot_succeed_is_not_tried_again() -> None:

@@ -237,3 +237,16 @@ def test_the_key_is_never_stored(server: AnthropicServer, tmp_path: Path) -> Non
     assert KEY not in "\n".join(database.iterdump())
     database.close()
     assert KEY not in (tmp_path / "worker.log").read_text()
+
+
+def test_a_teacher_that_is_away_delays_three_questions_and_no_fourth(tmp_path: Path) -> None:
+    with AnthropicServer([Status(529, "overloaded_error", "Overloaded", {"retry-after": "900"})]) as server:
+        home = home_with(server, tmp_path, SHAMMAH_WORKER_ENABLED="false")
+        answers = [home.ask("list hidden files") for _ in range(4)]
+        assert {(answer["route"], answer["reason"]) for answer in answers} == {("local", "teacher_failed")}
+        assert len(bodies(server)) == 3, "the fourth was answered without asking"
+        said = home.run("ask", "list hidden files").stderr
+        assert "Claude was out of reach 3 times in a row since" in said
+        assert home.run("ask", "--teacher", "list hidden files").returncode == 1
+        assert len(bodies(server)) == 4, "whoever insists is heard"
+        assert "out of reach" in home.run("doctor").stdout

@@ -4,6 +4,7 @@ import io
 import os
 import sys
 
+from shammah import crash
 from shammah.cli import commands
 from shammah.cli.screen import say
 from shammah.errors import (
@@ -58,11 +59,13 @@ def main() -> None:
         sys.exit(_report(error))
     except OSError as error:
         if error.filename is None:
-            raise
+            sys.exit(_report_unforeseen(error))
         hint = "Check its rights and the free space; `shammah doctor` looks for what is wrong."
         sys.exit(_report(ShammahError(f"{error.filename} cannot be used: {error.strerror}", hint=hint)))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except Exception as error:  # whatever it quotes is not for a report
+        sys.exit(_report_unforeseen(error))
 
 
 def _report(error: ShammahError) -> int:
@@ -71,3 +74,10 @@ def _report(error: ShammahError) -> int:
         if error.hint:
             say(f"  {error.hint}")
     return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), 1)
+
+
+def _report_unforeseen(error: Exception) -> int:
+    say(f"shammah: an error that nobody foresaw ({type(error).__name__})")
+    say("  What stands below says where; its own words are left out, as they may quote what you asked.")
+    say(crash.told(error))
+    return 1

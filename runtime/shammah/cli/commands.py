@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shammah import __version__
+from shammah import __version__, crash
 
 # Each in a file of its name, in the order of the help: a function of that name, or an `app` of several.
 SINGLE = ("ask", "chat", "doctor", "explain", "feedback", "mcp", "stats", "teach", "train")
@@ -59,3 +59,4 @@ def _options(
     ] = False,
 ) -> None:
     logging.basicConfig(format="shammah: %(message)s", level=logging.WARNING)
+    crash.settle()

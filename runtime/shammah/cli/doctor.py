@@ -1,6 +1,5 @@
 """`shammah doctor`: what is wrong, and the command that mends it."""
 
-import json
 import os
 import shutil
 import sys
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shammah.cli.screen import harmless, write
+from shammah.cli.screen import draw, harmless, json_line, write
 
 if TYPE_CHECKING:
     from shammah.doctor import Finding
@@ -34,9 +33,9 @@ def doctor(as_json: AsJson = False) -> None:
     for finding in examine():
         found.append(finding)
         if not as_json:
-            write(in_words(finding, max(LEAST_COLUMNS, columns), is_colored))
+            draw(in_words(finding, max(LEAST_COLUMNS, columns), is_colored))
     if as_json:
-        write(json.dumps([asdict(finding) for finding in found], ensure_ascii=False))
+        write(json_line([asdict(finding) for finding in found]))
     if any(finding.state == "broken" for finding in found):
         raise typer.Exit(1)
 

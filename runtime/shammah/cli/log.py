@@ -121,8 +121,8 @@ def _two_lines(question: "Question", answer: "Answer | None") -> str:
 def shorten(text: str, indent: int) -> str:
     """One line that fits the terminal, or 120 columns elsewhere."""
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
-    line = " ".join(harmless(text).split())
     room = max(20, columns - indent)
+    line = " ".join(harmless(text).split())[: 8 * room]  # signs that stand on others are many at most
     if width(line) <= room:
         return line
     while width(line) >= room:

@@ -1,12 +1,11 @@
 """How an answer is shown: as it comes, whole, or as an object; nothing heavy is opened for it."""
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from shammah.asked import Told
-from shammah.cli.screen import Silent, Terminal, harmless, say, write
+from shammah.cli.screen import Silent, Terminal, json_line, say, write
 from shammah.errors import Interrupted
 
 
@@ -29,9 +28,9 @@ class Manner:
 def tell(told: Told, manner: Manner) -> None:
     """Write the answer, and what is worth a line beside it."""
     if manner.as_json:
-        write(json.dumps(told.outcome, ensure_ascii=False))
+        write(json_line(told.outcome))
     elif not manner.is_live and not told.is_interrupted:
-        write(harmless(told.text))
+        write(told.text)
     for line in told.lines:
         say(line)
 

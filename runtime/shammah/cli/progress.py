@@ -1,13 +1,12 @@
 """How a training shows: a bar on a terminal, JSON lines elsewhere."""
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from shammah.amounts import gigabytes
-from shammah.cli.screen import write
+from shammah.cli.screen import json_line, write
 
 # What is shown of an event that has no end in sight.
 STAGES = {
@@ -49,7 +48,7 @@ class Lines:
 
     def hear(self, line: dict[str, Any]) -> None:
         """Write it."""
-        write(json.dumps(line, ensure_ascii=False))
+        write(json_line(line))
 
 
 class Bar:

@@ -1,6 +1,5 @@
 """`shammah adapters report`: what a training measured, and why its adapter was taken or not."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +8,7 @@ import typer
 
 from shammah import config
 from shammah.cli import complete
-from shammah.cli.screen import say, table_columns, tell, write
+from shammah.cli.screen import json_line, say, table_columns, tell, write
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def report(name: Name = None, as_json: AsJson = False, html: Html = None) -> Non
     if html is not None:
         _write_page(filed, html)
     elif as_json:
-        write(json.dumps(as_object(filed), ensure_ascii=False))
+        write(json_line(as_object(filed)))
     else:
         tell(table(filed, table_columns()))
 

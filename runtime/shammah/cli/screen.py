@@ -1,5 +1,6 @@
 """Where an answer shows: the answer on stdout, all else on stderr."""
 
+import json
 import os
 import re
 import shutil
@@ -21,7 +22,17 @@ def harmless(text: str) -> str:
 
 
 def write(text: str) -> None:
-    """Write to stdout; whoever reads there and has had enough ends nothing."""
+    """Write to stdout, harmless; whoever reads there and has had enough ends nothing."""
+    draw(harmless(text))
+
+
+def json_line(value: object) -> str:
+    """A value as one line of JSON, in which what a terminal would obey is escaped."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+
+
+def draw(text: str) -> None:
+    """Write what has styles of our own to stdout, as it is."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -32,7 +43,7 @@ def write(text: str) -> None:
 def tell(text: str) -> None:
     """Write what people read: harmless, and on a terminal with its lines broken between words."""
     text = harmless(text)
-    write(folded(text) if sys.stdout.isatty() else text)
+    draw(folded(text) if sys.stdout.isatty() else text)
 
 
 def table_columns() -> int:

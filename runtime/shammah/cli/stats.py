@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from shammah import config
-from shammah.cli.screen import say, write
+from shammah.cli.screen import draw, say, write
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def stats(since: Since = None, by: By = None, base: Base = None, as_json: AsJson
     elif not found.over_time:
         say(_nothing(found))
     else:
-        write(shown(found))
+        draw(shown(found))
 
 
 def _base(journal: "Journal", wanted: str) -> str:

@@ -1,7 +1,6 @@
 """`shammah train`: learn from the corrections, now."""
 
 import contextlib
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import typer
 
 from shammah import config
 from shammah.cli import complete
-from shammah.cli.screen import say, table_columns, tell, write
+from shammah.cli.screen import json_line, say, table_columns, tell, write
 from shammah.errors import TooLittleMemory, TrainingRuns, UsageError
 
 if TYPE_CHECKING:
@@ -278,7 +277,7 @@ def _finish(ended: "Training", home: Path) -> None:
         tell(line)
     else:
         result: dict[str, Any] = {"event": ended.state, "training": ended.number, "adapter": ended.adapter}
-        write(json.dumps(result | {"reason": ended.reason}, ensure_ascii=False))
+        write(json_line(result | {"reason": ended.reason}))
         say(line)
     if ended.state != "promoted":
         raise typer.Exit(1)

@@ -1,12 +1,14 @@
 """What people type and pipe, as text that every part can store."""
 
 import os
+import re
 import stat
 import sys
 
 from shammah.errors import UsageError
 
 MOST_INPUT_BYTES = 16 * 2**20
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def read_stdin() -> str:
@@ -40,4 +42,5 @@ def edited(before: str) -> str:
 
 def clean(text: str) -> str:
     """Text that every part can store: no half surrogates from a broken locale, no NUL."""
+    text = _HALVES.sub("\ufffd", text)  # of a pair: no byte of a broken locale becomes one
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "\ufffd")

@@ -9,8 +9,8 @@ from shammah.compatible.gate import Gate
 from shammah.compatible.model import ServerModel
 from shammah.config import Settings
 from shammah.errors import NotServed
+from shammah.proxies import is_here
 from shammah.records import Base
-from shammah.teacher.access import is_here
 from shammah_convert.job import AdapterFile
 
 

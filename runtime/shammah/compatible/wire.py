@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shammah.calls import Broken, Line
 from shammah.compatible.events import NoEvents, Reading, data_of
 from shammah.generation import Finish
+from shammah.proxies import mounts
 
 if TYPE_CHECKING:
     import httpx2
@@ -59,11 +60,11 @@ def converse(endpoint: Endpoint, body: Mapping[str, Any], timeout_seconds: float
         Refused, Unreachable, NoEvents, ErrorEvent, Broken: By what the server does; httpx's own where it cuts.
     """
     with (
-        _client(endpoint, timeout_seconds) as client,
+        _client(endpoint, timeout_seconds, line) as client,
         _reached(),
         client.stream("POST", endpoint.at("chat/completions"), json=dict(body)) as response,
     ):
-        if not line.answered(response):
+        if line.is_abandoned:
             return Finish.INTERRUPTED
         _check(response)
         return _finish_of(response, line)
@@ -145,12 +146,20 @@ def _bounded(response: "httpx2.Response", most: int) -> str:
     return text
 
 
-def _client(endpoint: Endpoint, timeout_seconds: float) -> "httpx2.Client":
+def _client(endpoint: Endpoint, timeout_seconds: float, line: Line | None = None) -> "httpx2.Client":
     import httpx2  # 0.09 s that only who asks a server pays for
 
-    headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
+    headers = {"Accept-Encoding": "identity"}
+    if endpoint.key:
+        headers["Authorization"] = f"Bearer {endpoint.key}"
     # A redirect would carry the prompt to an address that nobody chose.
-    return httpx2.Client(headers=headers, timeout=timeout_seconds, follow_redirects=False)
+    return httpx2.Client(
+        headers=headers,
+        timeout=timeout_seconds,
+        follow_redirects=False,
+        event_hooks=line.hooks if line else {},
+        mounts=mounts(endpoint.url),
+    )
 
 
 @contextmanager

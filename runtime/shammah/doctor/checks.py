@@ -13,6 +13,7 @@ from shammah.doctor.facts import (
     Key,
     Machine,
     Model,
+    Outage,
     Server,
     SettingsFile,
     Work,
@@ -124,6 +125,13 @@ def _claude(seen: Key) -> Finding:
     if not seen.key.startswith(KEY_PREFIX):
         return Finding("key", "note", f"ANTHROPIC_API_KEY is set, but does not begin with {KEY_PREFIX}")
     return _priced(seen, f"ANTHROPIC_API_KEY is set; {seen.model} is asked")
+
+
+def outage(seen: Outage) -> list[Finding]:
+    """Whether the teacher was out of reach lately; nothing where it was not."""
+    if not seen.words:
+        return []
+    return [Finding("teacher", "note", seen.words, 'shammah ask --teacher "are you there"')]
 
 
 def budget(seen: Budget) -> Finding:

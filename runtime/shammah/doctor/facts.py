@@ -104,6 +104,17 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Outage:
+    """How often in a row the teacher was out of reach.
+
+    Attributes:
+        words: Empty where it was not.
+    """
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """What Claude has cost, and may cost."""
 

@@ -31,6 +31,7 @@ from shammah.compatible import cards, looking
 from shammah.doctor import facts
 from shammah.errors import ConfigError, ModelMissing, ShammahError
 from shammah.journal import Journal
+from shammah.proxies import is_here
 from shammah.records import Base
 from shammah.serving import LIBRARIES as SERVE_LIBRARIES
 from shammah.teacher import access
@@ -161,12 +162,18 @@ def key(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Key:
         model=wanted.teacher.model,
         url_error=error,
         is_priced=teacher.price_of(wanted.teacher, environ) is not None,
-        needs_key=provider == "anthropic" or not access.is_here(access.url_of(wanted.teacher, environ)),
+        needs_key=provider == "anthropic" or not is_here(access.url_of(wanted.teacher, environ)),
         undo_url=_undo("teacher.base_url", environ)
         if wanted.teacher.base_url
         else f"unset {access.URL_VARIABLES[provider]}",
         undo_model=_undo("teacher.model", environ),
     )
+
+
+def outage(wanted: config.Settings, journal: Journal) -> facts.Outage:
+    """Whether the teacher was out of reach when it was asked last."""
+    found = journal.outages.of(wanted.teacher.model)
+    return facts.Outage(found.in_words(teacher.called(wanted.teacher.model)) if found.failures else "")
 
 
 def budget(wanted: config.Settings, journal: Journal) -> facts.Budget:

@@ -37,6 +37,7 @@ def examine(environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
 
 def _of_journal(settings: Settings, journal: Journal) -> Iterator[Finding]:
     """What only a sound journal tells."""
+    yield from checks.outage(look.outage(settings, journal))
     yield checks.budget(look.budget(settings, journal))
     base = _base(settings, journal)
     if base:

@@ -29,6 +29,7 @@ from shammah.journal.jobs import Jobs, insert_job
 from shammah.journal.judgements import Judgements
 from shammah.journal.lessons import USER_WEIGHT, NewLesson, insert_lessons
 from shammah.journal.log import Filter, Log
+from shammah.journal.outages import Outages
 from shammah.journal.pulls import Pulls
 from shammah.journal.quarantine import Quarantine
 from shammah.journal.ratings import Ratings
@@ -58,6 +59,7 @@ class Journal:
         jobs: Work for the background.
         judgements: What the judge said of answers.
         log: The questions, found by what is known of them.
+        outages: How often in a row the teacher was out of reach.
         pulls: Models that are fetched in the background.
         quarantine: What came in from outside.
         ratings: What users say of answers.
@@ -86,6 +88,7 @@ class Journal:
         self.jobs = Jobs(self._db)
         self.judgements = Judgements(self._db)
         self.log = Log(self._db)
+        self.outages = Outages(self._db)
         self.pulls = Pulls(self._db)
         self.quarantine = Quarantine(self._db)
         self.ratings = Ratings(self._db)

@@ -1,7 +1,7 @@
 """Where the secrets of a text stand: by our own patterns and by detect-secrets'."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import unquote
 
 from shammah.privacy import shapes
@@ -25,6 +25,7 @@ _PLUGINS = (
     "SquareOAuthDetector", "StripeDetector", "TelegramBotTokenDetector", "TwilioKeyDetector",
 )  # fmt: skip
 # The plugins' time is quadratic in a line's length: a line is read in windows that overlap by the longest secret.
+FEW, BEGINNING = 100, 4
 WINDOW_CHARACTERS = 4096
 OVERLAP_CHARACTERS = 512
 
@@ -38,8 +39,8 @@ def find(text: str) -> Iterator[Span]:
         if any(True for _ in _find_written(unquote(text[start:end]))):
             yield start, end
     lines = [part for line in text.splitlines() for part in _windows(line) if _is_worth_a_scan(part)]
-    for secret in set(_scan(lines)) if lines else ():
-        yield from occurrences(secret, text)
+    if lines:
+        yield from occurrences(set(_scan(dict.fromkeys(lines))), text)
 
 
 def _is_worth_a_look(text: str) -> bool:
@@ -52,7 +53,7 @@ def _is_worth_a_look(text: str) -> bool:
 
 def _find_written(text: str) -> Iterator[Span]:
     """What our own patterns find."""
-    for pattern in shapes.compiled():
+    for pattern in shapes.that_may_match(text.casefold()):
         for match in pattern.finditer(text):
             yield match.span("secret" if "secret" in pattern.groupindex else 0)
     yield from find_tokens(text)
@@ -76,15 +77,29 @@ def _windows(line: str) -> Iterator[str]:
     return (line[start : start + WINDOW_CHARACTERS] for start in range(0, max(1, len(line) - OVERLAP_CHARACTERS), step))
 
 
-def occurrences(secret: str, text: str) -> Iterator[Span]:
-    """Every place where a secret stands."""
-    start = text.find(secret)
-    while start >= 0:
-        yield start, start + len(secret)
-        start = text.find(secret, start + len(secret))
+def occurrences(secrets: Collection[str], text: str) -> Iterator[Span]:
+    """Every place where one of some secrets stands; of many, the text is read once for all."""
+    if len(secrets) > FEW:
+        yield from _of_many(secrets, text)
+        return
+    for secret in secrets:
+        start = text.find(secret)
+        while start >= 0:
+            yield start, start + len(secret)
+            start = text.find(secret, start + len(secret))
 
 
-def _scan(lines: Sequence[str]) -> Iterator[str]:
+def _of_many(secrets: Iterable[str], text: str) -> Iterator[Span]:
+    by_beginning: dict[str, dict[int, set[str]]] = {}
+    for secret in secrets:
+        by_beginning.setdefault(secret[:BEGINNING], {}).setdefault(len(secret), set()).add(secret)
+    for start in range(len(text)):
+        for length, known in by_beginning.get(text[start : start + BEGINNING], {}).items():
+            if text[start : start + length] in known:
+                yield start, start + length
+
+
+def _scan(lines: Iterable[str]) -> Iterator[str]:
     from detect_secrets.core.scan import scan_line
     from detect_secrets.settings import transient_settings
 

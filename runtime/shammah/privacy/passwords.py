@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from shammah.privacy.shapes import NOT
 from shammah.privacy.spans import Span
 from shammah.privacy.tokens import changes, has_words
-from shammah.privacy.words import LOGIN, PASSWORD
+from shammah.privacy.words import LOGIN, LOGIN_STEMS, PASSWORD, PASSWORD_STEMS
 
 _QUOTES = r"[\"'`“「*\\]{0,4}"
 # A value is of ASCII: in Chinese, say, nothing else tells where it ends.
@@ -47,9 +47,18 @@ def _compiled() -> tuple[tuple[re.Pattern[str], bool], ...]:
     )
 
 
+def _that_may_match(low: str) -> Iterator[tuple[re.Pattern[str], bool]]:
+    """Those for which a text in small letters has a word that they need: looking for words is much faster."""
+    *of_passwords, of_logins = _compiled()
+    if any(stem in low for stem in PASSWORD_STEMS):
+        yield from of_passwords
+    if any(stem in low for stem in LOGIN_STEMS):
+        yield of_logins
+
+
 def find_passwords(text: str) -> Iterator[Span]:
     """Where passwords stand, by what is said around them."""
-    for pattern, is_given in _compiled():
+    for pattern, is_given in _that_may_match(text.lower()):
         for match in pattern.finditer(text):
             start = match.start("secret")
             value = _trimmed(match["secret"])

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from shammah.errors import TextTooLong
 from shammah.generation import Chunk, Sampling
 from shammah.privacy import structured
 from shammah.privacy.finding import find, occurrences
@@ -13,6 +14,8 @@ from shammah.privacy.spans import PLACEHOLDER, Span, merged
 from shammah_convert.chat import Message
 
 SHORTEST_ANYWHERE, SHORTEST_WORD = 6, 4
+MOST_CHARACTERS = 500_000
+"""Of one question with all that was said before it: no model here reads more, and looking through it takes seconds."""
 _LONGEST_PLACEHOLDER = len("<SECRET_0000>")
 
 
@@ -22,10 +25,12 @@ class Redactor:
 
     _placeholders: dict[str, str]
     _taken: set[str]
+    _found: dict[str, list[Span]]
 
     def __init__(self) -> None:
         self._placeholders = {}
         self._taken = set()
+        self._found = {}
 
     @property
     def count(self) -> int:
@@ -33,7 +38,12 @@ class Redactor:
         return len(self._placeholders)
 
     def redact(self, text: str) -> str:
-        """The text with every secret that is found replaced."""
+        """The text with every secret that is found replaced.
+
+        Raises:
+            TextTooLong: It is longer than is looked through.
+        """
+        _check_length(len(text))
         self._take(text)
         return "".join(
             self._replaced(piece, self._spans(piece)) if call is None else self._redact_call(piece, call)
@@ -41,8 +51,13 @@ class Redactor:
         )
 
     def redact_all(self, messages: Iterable[Message]) -> list[Message]:
-        """A conversation with every secret replaced, also before the place that gives it away."""
+        """A conversation with every secret replaced, also before the place that gives it away.
+
+        Raises:
+            TextTooLong: It is longer than is looked through.
+        """
         messages = list(messages)
+        _check_length(sum(len(message.content) for message in messages))
         for message in messages:
             self._take(message.content)
         before = self.count
@@ -116,17 +131,19 @@ class Redactor:
     def _spans(self, text: str) -> list[Span]:
         """Where secrets stand, in order and apart."""
         ours = set(self._placeholders.values())
+        if text not in self._found:
+            self._found[text] = list(find(text))
         found = [
-            span for span in find(text) if ours.isdisjoint(PLACEHOLDER.findall(text, *span))
+            span for span in self._found[text] if ours.isdisjoint(PLACEHOLDER.findall(text, *span))
         ]  # a text may come twice
         return merged([*found, *self._again(text, {text[start:end] for start, end in found})])
 
     def _again(self, text: str, found: Iterable[str] = ()) -> Iterator[Span]:
         """Where secrets stand that are known: found once, secret everywhere, unless they are parts of words."""
-        for secret in {*found, *self._placeholders}:
-            if len(secret) >= SHORTEST_ANYWHERE:
-                yield from occurrences(secret, text)
-            elif len(secret) >= SHORTEST_WORD:
+        known = {*found, *self._placeholders}
+        yield from occurrences([secret for secret in known if len(secret) >= SHORTEST_ANYWHERE], text)
+        for secret in known:
+            if SHORTEST_WORD <= len(secret) < SHORTEST_ANYWHERE:
                 yield from (match.span() for match in re.finditer(rf"(?<!\w){re.escape(secret)}(?!\w)", text))
 
     def _placeholder(self, secret: str) -> str:
@@ -136,6 +153,12 @@ class Redactor:
             self._placeholders[secret] = placeholder
             self._taken.add(placeholder)
         return self._placeholders[secret]
+
+
+def _check_length(count: int) -> None:
+    if count > MOST_CHARACTERS:
+        most = f"{MOST_CHARACTERS:,} may be"
+        raise TextTooLong(f"this is {count:,} characters long, with what was said before; {most}")
 
 
 def _put_back(text: str, secrets: Mapping[str, str]) -> str:

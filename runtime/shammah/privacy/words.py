@@ -41,15 +41,22 @@ PUBLIC = f"(?:{'|'.join(_PUBLICS)})"
 LOGIN = f"(?<![a-z/])(?:{'|'.join(_LOGINS)})"
 """What stands before a name and a password."""
 
-STEMS = (
+PASSWORD_STEMS = (
     "pass", "pwd", "pw", "psk", "wort", "woord", "lösen", "adgangs", "kodeord", "salas", "lykil", "mot de", "mots de",
     "mdp", "contrase", "senha", "clave", "parol", "parool", "şifre", "hasł",
     "haslo", "hesl", "lozink", "zapork", "gesl",
     "jelsz", "slaptažod", "κωδικ", "συνθηματικ", "парол", "лозинк", "סיסמ", "كلمة",
     "رمز", "گذر", "पासव", "পাসও", "รหัส",
     "mật khẩu", "kata sandi", "kata laluan", "nywila", "密", "口令", "パスワード", "暗証",
-    "비밀", "암호", "패스", "key",
-    "secret", "token", "credential", "auth", "bearer", "login", "zugang", "identifi", "inlog", "codes", "phrase",
-    "mnemonic", "net use", "curl", "mysql", "maria", "cookie",
+    "비밀", "암호", "패스",
 )  # fmt: skip
-"""One of them is in every text that names a secret, in small letters."""
+"""One of them is in every text that names a password, in small letters."""
+
+LOGIN_STEMS = ("log", "cred", "account", "user", "daten", "identifi", "inlog")
+"""One of them is in every text that names a login."""
+
+STEMS = (
+    *PASSWORD_STEMS, "key", "secret", "token", "credential", "auth", "bearer", "login", "zugang", "identifi", "inlog",
+    "codes", "phrase", "mnemonic", "net use", "curl", "mysql", "maria", "cookie",
+)  # fmt: skip
+"""One of them is in every text that names a secret."""

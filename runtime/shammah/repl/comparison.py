@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from shammah import adapters, comparing, naming, schedule
 from shammah.cli.answering import announce
-from shammah.cli.screen import harmless, say, write
+from shammah.cli.screen import draw, harmless, say, write
 from shammah.comparing import Contender, Pair
 from shammah.errors import Interrupted, KeyMissing, ShammahError, StaysHere, UsageError
 from shammah.generation import Completion, Finish, collect
@@ -183,7 +183,7 @@ def _pick(desk: Desk, pair: Pair, redactor: Redactor) -> Pick | None:
         write(f"--- {number} ---")
         text = redactor.restore(contender.answer.text)
         columns = shutil.get_terminal_size().columns - 1
-        write("\n".join(view.rows(text, columns)) if desk.is_live else harmless(text))
+        draw("\n".join(view.rows(text, columns)) if desk.is_live else harmless(text))
     if comparing.is_same(pair):
         say("Both say the same.")
         return "both"

@@ -13,7 +13,7 @@ from shammah.admission import Refuse, Wish
 from shammah.amounts import gigabytes
 from shammah.cli import explain, stats
 from shammah.cli.feedback import give
-from shammah.cli.screen import say, tell, write
+from shammah.cli.screen import draw, say, tell, write
 from shammah.cli.typed import edited
 from shammah.errors import ShammahError, UsageError
 from shammah.feedback import Feedback
@@ -161,7 +161,7 @@ def _model(desk: Desk, rest: str) -> None:
 
 
 def _stats(desk: Desk, _: str) -> None:
-    write(stats.shown(figures.gather(desk.journal, desk.settings, Scope(), None, date.today())))
+    draw(stats.shown(figures.gather(desk.journal, desk.settings, Scope(), None, date.today())))
 
 
 def _new(desk: Desk, _: str) -> None:

@@ -40,7 +40,7 @@ def keep(file: Path, text: str) -> None:
 def _text(line: str) -> str:
     try:
         text = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return text if isinstance(text, str) else ""
 

@@ -144,7 +144,7 @@ class Follower:
 
         file = folder_of(self._settings.home, training) / PROGRESS
         if self._stream is None and training.state != "queued" and file.exists():
-            self._stream = file.open(encoding="utf-8")
+            self._stream = file.open(encoding="utf-8", errors="replace")
         for line in new_lines(self._stream) if self._stream else ():
             self._words = in_words(training.number, line) or self._words
 

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 
-from shammah import config
+from shammah import config, crash
 from shammah.errors import ShammahError
 from shammah.serve.daemon import Daemon
 from shammah.serve.engines import open_engine
@@ -14,6 +14,7 @@ def main() -> int:
     """Serve until told to stop."""
     os.umask(0o077)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    crash.settle()
     try:
         Daemon(config.load(), open_engine, config.load).run()
     except ShammahError as error:

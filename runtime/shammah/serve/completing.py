@@ -28,6 +28,8 @@ from shammah_convert.job import AdapterFile
 
 _log = logging.getLogger(__name__)
 
+SEE_LOG = "Its log is serve.log in SHAMMAH_HOME."
+
 
 def defaults_of(settings: Settings) -> Defaults:
     """What the settings say where a client says nothing."""
@@ -63,7 +65,7 @@ class Completing:
             put({"failed": error})
         except Exception as error:
             _log.exception("a request was not answered")
-            put({"failed": ShammahError(f"the daemon failed: {error!r}", hint="Its log is serve.log in SHAMMAH_HOME.")})
+            put({"failed": ShammahError(f"the daemon failed ({type(error).__name__})", hint=SEE_LOG)})
 
     def _answer(self, put: Put, stop: threading.Event) -> Whole:
         house = self._house

@@ -11,7 +11,6 @@ import socket
 import sys
 import threading
 import time
-import traceback
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from shammah import adapters, openings
+from shammah import adapters, crash, openings
 from shammah.errors import BadModel, ShammahError
 from shammah.generation import Facts
 from shammah.hardware import BusyMeter
@@ -46,6 +45,7 @@ THREADS_SECONDS = 2.0
 def main(descriptor: str) -> int:
     """Serve the daemon at the other end of a pipe, until it is gone."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    crash.settle()
     threading.excepthook = _give_up
     wire = Wire(socket.socket(fileno=int(descriptor)))
     lines = wire.lines()
@@ -62,7 +62,8 @@ def main(descriptor: str) -> int:
 
 def _give_up(failed: threading.ExceptHookArgs) -> None:
     """End the process: whoever asked is told by its death."""
-    traceback.print_exception(failed.exc_value)
+    if failed.exc_value is not None:
+        sys.stderr.write(crash.told(failed.exc_value) + "\n")
     os._exit(1)
 
 

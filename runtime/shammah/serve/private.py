@@ -24,6 +24,8 @@ from shammah.serve.stream import Event, Put, Wire
 
 _log = logging.getLogger(__name__)
 
+SEE_LOG = "Its log is serve.log in SHAMMAH_HOME."
+
 
 class Private:
     """The routes of the socket.
@@ -48,7 +50,7 @@ class Private:
     async def _ask(self, request: Request) -> Response:
         try:
             sent = Call.of(await request.json())
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             return JSONResponse({"declined": f"what was sent is no question ({error})"})
 
         def work(put: Put, stop: threading.Event) -> None:
@@ -58,7 +60,11 @@ class Private:
         return StreamingResponse(stream.as_lines(found), media_type="application/x-ndjson")
 
     async def _cancel(self, request: Request) -> Response:
-        return JSONResponse({"stopped": self._house.cancel(int((await request.json())["number"]))})
+        try:
+            number = int((await request.json())["number"])
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+            return JSONResponse({"stopped": False})
+        return JSONResponse({"stopped": self._house.cancel(number)})
 
     async def _status(self, _: Request) -> Response:
         return JSONResponse(status(self._house))
@@ -98,7 +104,7 @@ def answer(house: House, sent: Call, put: Put, stop: threading.Event) -> None:
         put(as_event(error))
     except Exception as error:
         _log.exception("a question was not answered")
-        put(as_event(ShammahError(f"the daemon failed: {error!r}", hint="Its log is serve.log in SHAMMAH_HOME.")))
+        put(as_event(ShammahError(f"the daemon failed ({type(error).__name__})", hint=SEE_LOG)))
 
 
 def _answer(house: House, sent: Call, settings: Settings, journal: Journal, put: Put, stop: threading.Event) -> None:

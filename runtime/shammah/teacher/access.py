@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from shammah.config import Provider, TeacherSettings
 from shammah.errors import ConfigError
+from shammah.proxies import is_here
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 KEY_VARIABLES: Mapping[Provider, str] = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
 URL_VARIABLES: Mapping[Provider, str] = {"anthropic": "ANTHROPIC_BASE_URL", "openai": "OPENAI_BASE_URL"}
 OFFICIAL_URLS: Mapping[Provider, str] = {
@@ -64,14 +64,6 @@ def check(url: str, what: str) -> None:
     """
     if not _may_carry_a_prompt(url):
         raise ConfigError(f"{what} is {url!r}", hint="It takes an https URL, or http on loopback.")
-
-
-def is_here(url: str) -> bool:
-    """Whether an address is on this machine."""
-    try:
-        return urlsplit(url).hostname in LOOPBACK
-    except ValueError:  # an open bracket
-        return False
 
 
 def _may_carry_a_prompt(url: str) -> bool:

@@ -92,7 +92,9 @@ class Teacher:
                 yield chunk
         except Late:
             seconds = self._settings.deadline_seconds
-            raise TeacherError(f"{self.who} gave no whole answer within {seconds:g} s") from None
+            late = TeacherError(f"{self.who} gave no whole answer within {seconds:g} s")
+            late.is_away = True
+            raise late from None
         except Failed as failure:
             raise self._wire.translate(failure.cause, has_text, call.line.is_accepted) from failure.cause
 

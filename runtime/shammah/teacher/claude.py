@@ -11,8 +11,10 @@ from shammah.calls import Broken, Line
 from shammah.claude_messages import request_of
 from shammah.errors import TeacherError
 from shammah.generation import Chunk, Finish, Sampling
+from shammah.proxies import mounts
 from shammah.teacher.access import KEY_VARIABLES, Access
-from shammah.teacher.failing import foreign, is_cut, of_silence, of_status, words_of
+from shammah.teacher.failing import foreign, is_cut, of_silence, of_status, unreachable, words_of
+from shammah.teacher.order import Order
 from shammah.tool_calls import Blocks
 from shammah_convert.chat import Message
 
@@ -44,7 +46,12 @@ class Claude:
 
         request: dict[str, Any] = {"model": self._model, **request_of(messages, sampling)}
         # A redirect would carry the prompt to an address that nobody chose.
-        http = anthropic.DefaultHttpxClient(follow_redirects=False)
+        http = anthropic.DefaultHttpxClient(
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity"},
+            event_hooks=line.hooks,
+            mounts=mounts(self._access.url),
+        )
         with (
             anthropic.Anthropic(
                 api_key=self._access.key,
@@ -55,9 +62,7 @@ class Claude:
             ) as client,
             client.messages.create(**request, stream=True) as stream,
         ):
-            if not line.answered(stream.response):
-                return Finish.INTERRUPTED
-            return _finish_of(stream, line)
+            return Finish.INTERRUPTED if line.is_abandoned else _finish_of(stream, line)
 
     def translate(self, error: Exception, has_text: bool, is_accepted: bool) -> Exception:
         """Turn what the wire did into our errors, with the reason in plain words."""
@@ -71,7 +76,7 @@ class Claude:
         if is_late:
             cause = TeacherError("Claude did not answer in time")
         elif isinstance(error, anthropic.APIConnectionError):
-            cause = TeacherError("Claude cannot be reached", hint="Check the network, or ask with --local.")
+            cause = unreachable(error, self.who, self._access.url)
         elif is_cut(error):
             cause = TeacherError("Claude's answer was cut off")
         else:
@@ -80,26 +85,36 @@ class Claude:
 
 
 def _finish_of(stream: "anthropic.Stream[anthropic.types.RawMessageStreamEvent]", line: Line) -> Finish:
-    has_begun, is_complete, stop_reason = False, False, None
-    blocks = Blocks()
+    has_begun, stop_reason = False, None
+    blocks, order = Blocks(), Order()
     for event in stream:
         if line.is_abandoned:
             break
+        order.take(event)
         match event.type:
             case "message_start":
+                line.prompt_tokens = _count(event.message.usage.input_tokens)
                 has_begun = line.is_accepted = line.has_usage = True
-                line.prompt_tokens = int(event.message.usage.input_tokens)
             case "content_block_start" | "content_block_delta" | "content_block_stop":
                 for said in blocks.hear(event):
                     line.say(Chunk(said) if isinstance(said, str) else Chunk(call=said))
             case "message_delta":
                 stop_reason = event.delta.stop_reason
                 line.stop_text = event.delta.stop_sequence or ""
-                line.completion_tokens = int(event.usage.output_tokens)
-            case "message_stop":
-                is_complete = True
+                line.completion_tokens = _count(event.usage.output_tokens)
     if not has_begun:
         raise EOFError("no event came")
-    if not is_complete or stop_reason is None:
+    if not order.is_complete or stop_reason is None:
         raise Broken("the stream ended before the answer did")
     return _FINISHES.get(stop_reason, Finish.CUT)
+
+
+def _count(tokens: object) -> int:
+    """A number of tokens.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not isinstance(tokens, int) or tokens < 0:
+        raise ValueError(f"{tokens!r} tokens")
+    return tokens

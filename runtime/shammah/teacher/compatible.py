@@ -10,7 +10,7 @@ from shammah.compatible.wire import Endpoint, Refused, Unreachable
 from shammah.errors import TeacherError
 from shammah.generation import Finish, Sampling
 from shammah.teacher.access import KEY_VARIABLES, OFFICIAL_URLS, Access
-from shammah.teacher.failing import foreign, is_cut, of_silence, of_status, words_of
+from shammah.teacher.failing import foreign, is_cut, of_silence, of_status, unreachable, words_of
 from shammah_convert.chat import Message
 
 KEY = KEY_VARIABLES["openai"]
@@ -41,7 +41,7 @@ class Compatible:
         if is_late:
             cause = TeacherError(f"{self.who} did not answer in time")
         elif isinstance(error, Unreachable):
-            cause = TeacherError(f"{self.who} cannot be reached", hint="Check the network, or ask with --local.")
+            cause = unreachable(error, self.who, self._endpoint.url)
         elif is_cut(error):
             cause = TeacherError(f"{self.who}'s answer was cut off")
         else:

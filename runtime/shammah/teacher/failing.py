@@ -1,10 +1,13 @@
 """What went wrong on the teacher's wire, in our words, and whether the call is worth another try."""
 
-from collections.abc import Mapping
+import os
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from shammah.calls import Broken
+from shammah.calls import Broken, Packed
 from shammah.errors import KeyMissing, TeacherError
+from shammah.proxies import proxy_of
 
 # The local model waits to step in: a server that says "later" is asked four times, one that says nothing twice.
 MOST_CALLS = 4
@@ -16,6 +19,7 @@ RETRIED_EVENTS = frozenset(
 )
 # Of httpx or httpx2, whichever a client stands on.
 CUTS = frozenset({"ReadError", "RemoteProtocolError"})
+BETWEEN = "A proxy or a login page may stand between; check the network and the base URL."
 SPENT = ("spend", "credit", "billing", "quota")
 
 
@@ -45,14 +49,15 @@ def of_status(
     kind, text = said
     if status in (401, 403):
         return KeyMissing(f"{who} refused the key: {text}", hint=f"Check {key}, or ask with --local.")
-    if 300 <= status < 400:
-        return TeacherError("the teacher's address redirects elsewhere; redirects are not followed")
+    if special := _of_networks(status):
+        return special
     words = "broke off" if status == 200 else f"answered with status {status}"
     cause = TeacherError(f"{who} {words}: {text}")
     cause.is_free = status >= 400
     # A spend limit is not lifted by waiting a second.
     is_spent = any(word in text.lower() for word in SPENT)
     may_succeed = status in RETRIED_STATUSES or (status == 200 and kind in RETRIED_EVENTS)
+    cause.is_away = may_succeed and not is_spent
     if not may_retry or is_spent or not may_succeed:
         return cause
     return Retryable(cause, _retry_after_seconds(retry_after), MOST_CALLS)
@@ -61,7 +66,53 @@ def of_status(
 def of_silence(cause: TeacherError, is_accepted: bool, is_late: bool = False) -> Exception:
     """What came of a call that no status explains: one that was accepted is paid for, and not made again."""
     cause.is_free = not is_accepted and not is_late
+    cause.is_away = True
     return cause if is_accepted else Retryable(cause, 0.0, MOST_CALLS_UNHEARD)
+
+
+def unreachable(error: Exception, who: str, url: str, environ: Mapping[str, str] = os.environ) -> TeacherError:
+    """Our error for a server that is not there, or that something stands before: a proxy, a login page."""
+    causes = list(_causes(error))
+    packed = next((one for one in causes if isinstance(one, Packed)), None)
+    if packed is not None:
+        return foreign(packed, f"{who}'s API")
+    proxy = proxy_of(url, environ)
+    if proxy and any(type(one).__name__ == "ProxyError" for one in causes):
+        return TeacherError(
+            f"the proxy {proxy.address} does not let {who} be reached: {_last_words(causes)}",
+            hint=f"Mend or unset {proxy.variable}, or ask with --local.",
+        )
+    safely = next((one for one in causes if isinstance(one, ssl.SSLError)), None)
+    if safely is not None:
+        return TeacherError(f"{who} cannot be reached safely: {_last_words([safely])}", hint=BETWEEN)
+    through = f" through the proxy {proxy.address} ({proxy.variable})" if proxy else ""
+    return TeacherError(f"{who} cannot be reached{through}", hint="Check the network, or ask with --local.")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what led to it."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _last_words(causes: Sequence[BaseException]) -> str:
+    return " ".join(str(causes[-1]).split())[:200]
+
+
+def _of_networks(status: int) -> TeacherError | None:
+    """Statuses that say something of the way to a server rather than of the server."""
+    if 300 <= status < 400:
+        words = "the teacher's address redirects elsewhere; redirects are not followed"
+        return TeacherError(words, hint=BETWEEN)
+    if status == 407:
+        hint = "Put its name and password into HTTPS_PROXY: http://NAME:PASSWORD@HOST:PORT"
+        return TeacherError("a proxy stands between, and wants a name and a password", hint=hint)
+    if status == 511:
+        return TeacherError("this network wants you to log in first", hint="Open any page in a browser, and log in.")
+    return None
 
 
 def is_cut(error: Exception) -> bool:
@@ -69,11 +120,11 @@ def is_cut(error: Exception) -> bool:
     return isinstance(error, Broken) or type(error).__name__ in CUTS
 
 
-def foreign(error: Exception, who: str) -> TeacherError:
+def foreign(error: BaseException, who: str) -> TeacherError:
     """Our error for what no API says: bad JSON and pages of a proxy surface as a dozen foreign exceptions."""
     return TeacherError(
         f"what came back is not {who} ({type(error).__name__}: {error})",
-        hint="A proxy or a login page may stand between; check the network and the base URL.",
+        hint=BETWEEN,
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from shammah import catalog
 from shammah.catalog import Price
 from shammah.config import TeacherSettings
-from shammah.teacher.access import is_here, url_of
+from shammah.proxies import is_here
+from shammah.teacher.access import url_of
 
 FREE = Price(0.0, 0.0)
 

@@ -6,7 +6,7 @@ from typing import Literal
 from shammah.teaching.schema import about
 
 Category = Literal["code", "math", "science", "architecture", "security", "performance", "general", "greeting", "other"]
-"""What a question can be about: the topics that sampling knows (`policy.Topic`)."""
+"""What a question can be about: the topics that sampling knows (`topics.Topic`)."""
 Difficulty = Literal["easy", "medium", "hard"]
 
 LONGEST_QUESTION, LONGEST_ANSWER = 4000, 8000

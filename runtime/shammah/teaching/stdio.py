@@ -5,6 +5,7 @@ The SDK keeps stdout to itself while it serves: what anybody else prints there g
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -26,6 +27,8 @@ INSTRUCTIONS = (
     " They wait until the person accepts them (`shammah examples accept --source mcp`); then `train` learns them."
 )
 
+
+_log = logging.getLogger(__name__)
 
 OpenRoom = Callable[[Settings], AbstractContextManager[Classroom]]
 ReadSettings = Callable[[], Settings]
@@ -71,6 +74,9 @@ class _Desk:
             return _result(doors.call(room, name, arguments))
         except ShammahError as error:
             return _refusal(f"{error}. {error.hint}")
+        except Exception as error:  # the next call may be another one; what this one quotes is not for a log
+            _log.exception("the tool %s failed", name)
+            return _refusal(f"the tool failed ({type(error).__name__})")
 
     def _room_now(self) -> Classroom:
         """The room, opened anew where the settings are others by now."""
