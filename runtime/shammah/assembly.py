@@ -108,6 +108,7 @@ class Parts:
         self._max_teacher_tokens = max_teacher_tokens
         self._warm = warm
         self._model: OpenModel | None = None
+        self._embedder: embedding.Lazy | None = None
         self._said: set[str] = set()
 
     @cached_property
@@ -202,7 +203,10 @@ class Parts:
         if self._warm is not None:
             return self._warm.embed and lru_cache(maxsize=4)(self._warm.embed)
         file = embedding.ready(self.settings.home)
-        return None if file is None else _lazy_embedder(file)
+        if file is None:
+            return None
+        self._embedder = embedding.Lazy(file)
+        return self._embedder.embed
 
     def _open(self, base: Base) -> LocalGenerator:
         """The local model, with what is active or, where domains are on, with what suits each question."""
@@ -262,27 +266,14 @@ class Parts:
         return model
 
     def close(self) -> None:
-        """Give back the model's memory."""
+        """Give back the memory of model and embedder; whoever goes on opens them again."""
         if self._model is not None:
             self._model.close()
             self._model = None
+        if self._embedder is not None:
+            self._embedder.close()
 
     @property
     def model(self) -> OpenModel | None:
         """The local model, where it was needed so far."""
         return self._model
-
-
-def _lazy_embedder(file: Path) -> Embed:
-    from shammah.features import Vector
-    from shammah.local import Embedder
-
-    opened: list[Embedder] = []
-
-    @lru_cache(maxsize=4)  # the router asks for a question that domains are then asked about
-    def embed(text: str) -> Vector:
-        if not opened:
-            opened.append(Embedder(file))
-        return opened[0].embed(text)
-
-    return embed
