@@ -126,6 +126,9 @@ class _Handler(BaseHTTPRequestHandler):
             case ("/v1/load_lora_adapter", "vllm"):
                 self.served.load(body["lora_name"], body["lora_path"])
                 self._reply(None, text="Success: LoRA adapter added")
+            case ("/test/restarted", _):
+                self.served.loaded.clear()
+                self._reply({})
             case ("/tokenize", "vllm"):
                 self._reply({"tokens": self._tokens(body["messages"])})
             case ("/apply-template", "llama.cpp"):
@@ -154,6 +157,14 @@ class _Handler(BaseHTTPRequestHandler):
             )
             return
         messages = [Message(**turn) for turn in body["messages"]]
+        if body["model"] not in (served.name, *served.loaded):
+            self._reply({"error": {"message": f"The model `{body['model']}` does not exist."}}, 404)
+            return
+        if served.kind == "vllm" and len(self._tokens(body["messages"])) + body["max_tokens"] > CONTEXT_TOKENS:
+            words = f"'max_tokens' or 'max_completion_tokens' is too large: {body['max_tokens']}."
+            self._reply({"error": {"message": words, "type": "BadRequestError"}}, 400)
+            return
+        assert ("chat_template_kwargs" in body) is (served.kind != "plain"), "Qwen3 would think first"
         wanted = Sampling(body["max_tokens"], body["temperature"], body.get("seed"), stop=tuple(body.get("stop", ())))
         with served.lock:
             served.model.apply(served.wanted(body))

@@ -30,7 +30,7 @@ def wanted(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
     """
     chosen = settings.model
     if chosen.server and not chosen.path:
-        return cards.card_of(settings.home, chosen.server, chosen.served_as, environ)
+        return cards.card_of(settings, environ)
     return resolve(chosen.path)
 
 

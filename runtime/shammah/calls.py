@@ -15,6 +15,8 @@ from typing import Any
 from shammah.generation import Chunk, End, Finish, Stop
 
 TICK_SECONDS = 0.05
+PATIENCE_SECONDS = 3.0
+"""For what a server still has to say of an answer that has ended: how many tokens it had."""
 MOST_BYTES = 64 * 2**20
 """Of one reply: the longest answer there is takes half of that, with all that stands around its pieces."""
 
@@ -58,6 +60,7 @@ class Line:
         self.completion_tokens = 0
         self.has_usage = False
         self.stop_text = ""
+        self._over: tuple[Finish, float] | None = None
         self._events: queue.SimpleQueue[Chunk | Finish | Exception] = queue.SimpleQueue()
         self._is_abandoned = threading.Event()
         self._response: Any = None
@@ -97,6 +100,17 @@ class Line:
         self._response = response
         if response.headers.get("content-encoding", "identity") != "identity":
             raise Packed("it is compressed, which was not asked for")
+
+    def ends(self, finish: Finish) -> None:
+        """Note that the answer has ended: what the server still says of it is waited for a little, and no longer."""
+        if self._over is None:
+            self._over = finish, time.monotonic()
+
+    @property
+    def over(self) -> Finish | None:
+        """How it ended, where that is known for long enough."""
+        is_over = self._over is not None and time.monotonic() - self._over[1] > PATIENCE_SECONDS
+        return self._over[0] if is_over and self._over is not None else None
 
     def say(self, said: Chunk | Finish | Exception) -> None:
         """Let whoever waits hear something."""
@@ -143,6 +157,9 @@ class Call:
                 raise Late
             if self.line.is_flooded:
                 raise Failed(TooMuch(f"more than {MOST_BYTES // 2**20} MiB came"))
+            if (over := self.line.over) is not None:
+                yield Chunk(end=self._end(over, cost))
+                return
             match self.line.next(min(TICK_SECONDS, remaining)):
                 case Finish() as finish:
                     yield Chunk(end=self._end(finish, cost))

@@ -210,8 +210,6 @@ def load(environ: Mapping[str, str] = os.environ, **flags: object) -> Settings:
     Raises:
         ConfigError: A file cannot be read, or a key or value in file, environment or flag is wrong.
     """
-    if flags.get("model__path") is not None and flags.get("model__server") is None:
-        flags |= {"model__server": ""}  # a file that is named for once is opened here
     return of(home_of(environ), given(environ, flags))
 
 
@@ -250,9 +248,13 @@ def of(home: Path, rows: Iterable[Given]) -> Settings:
     Raises:
         ConfigError: One of them is unknown or wrong.
     """
-    settings = Settings(home=home)
+    settings, server_at = Settings(home=home), ""
     for row in rows:
         settings = _with(settings, row.name, row.value, row.words)
+        if row.name == "model.server":
+            server_at = row.level
+        elif row.name == "model.path" and row.value and server_at != row.level:  # a file that is named for once
+            settings = replace(settings, model=replace(settings.model, server="", served_as=""))  # is opened here
     bounds.check(settings)
     return settings
 
@@ -291,6 +293,11 @@ def _with(settings: Settings, name: str, value: Any, origin: str) -> Settings:
     if not section:
         return replace(settings, **{key: converted})
     return replace(settings, **{section: replace(getattr(settings, section), **{key: converted})})
+
+
+def with_server(settings: Settings, url: str) -> Settings:
+    """The same settings for the model of a server."""
+    return replace(settings, model=replace(settings.model, path="", server=url, served_as=""))
 
 
 def with_model(settings: Settings, path: str) -> Settings:

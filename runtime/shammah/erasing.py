@@ -21,6 +21,8 @@ from shammah_convert.job import BadJob, Job
 WAIT_SECONDS, PAUSE_SECONDS = 20.0, 0.2
 """For the background to end its work."""
 
+COPIES = "cache/peft"
+"""Of adapters, in the form that a server reads."""
 FOLDERS = ("heads", "jobs", "adapters", "checkpoints", "metrics")
 """That hold nothing but what was asked, learnt and measured."""
 
@@ -95,6 +97,7 @@ def carry_out(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> boo
 def _some(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> None:
     for folder in erasure.jobs:
         shutil.rmtree(folder)
+    shutil.rmtree(home / COPIES, ignore_errors=True)  # they are made again where they are needed
     _forget_in_log(home / LOG, erasure.doomed.ids)
     _forget_typed(home / TYPED, {journal.question_at(number).text for number in erasure.doomed.questions})
     for checkpoint in erasure.checkpoints:
@@ -113,7 +116,7 @@ def _some(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> None:
 
 def _everything(home: Path, journal: Journal) -> None:
     journal.erasing.erase_everything()
-    for folder in (home / name for name in FOLDERS):
+    for folder in (home / name for name in (*FOLDERS, COPIES)):
         if folder.exists():
             shutil.rmtree(folder)
     for file in (*home.glob("cache/general-*"), home / LOG, home / TYPED):

@@ -103,13 +103,13 @@ class KeyMissing(ShammahError):
 
     is_free = True
 
-    hint = "Set ANTHROPIC_API_KEY, or ask with --local."
+    hint = "Set ANTHROPIC_API_KEY (OPENAI_API_KEY, where `teacher.provider` is openai), or ask with --local."
 
 
 class NothingVerified(ShammahError):
     """No answer can be had that the validator or the teacher stands behind."""
 
-    hint = "Set ANTHROPIC_API_KEY so that Claude may answer, or leave out --verified."
+    hint = "Give the teacher a key, so that it may answer (`shammah doctor` says which), or leave out --verified."
 
 
 class StaysHere(UsageError):

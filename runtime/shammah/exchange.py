@@ -117,8 +117,16 @@ def write_sum(files: Sequence[AdapterFile], base: Base, folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder.parent) as made:
             partial = Path(made) / folder.name
             peft.write_peft(partial, added(matrices), config)
-            if not folder.exists():  # another of our processes may have been faster
-                partial.rename(folder)
+            _put(partial, folder)
+
+
+def _put(partial: Path, folder: Path) -> None:
+    """Give a folder its name; another of our processes may have been faster."""
+    try:
+        partial.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
 
 
 def write_merged(adapter: Adapter, scale: float, base: Base, path: Path) -> "Rounding":

@@ -59,7 +59,7 @@ def fetch(settings: config.Settings, journal: Journal, pull: Pull) -> None:
     try:
         path = _download(journal, pull)
         pulling.take_in(journal, path)
-        is_chosen = config.load().model.path != settings.model.path
+        is_chosen = config.load().model != settings.model
         if not is_chosen:
             pulling.use(settings.home, path)
     except Cancelled:

@@ -31,6 +31,11 @@ class Given:
     place: str
     words: str
 
+    @property
+    def level(self) -> str:
+        """What kind of place it is: what is given in one goes together."""
+        return "environment" if self.place.startswith(PREFIX) else self.place
+
 
 def in_table(table: Mapping[str, Any], file: Path, sections: Collection[str]) -> list[Given]:
     """What the table of a file gives."""

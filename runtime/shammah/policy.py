@@ -184,7 +184,7 @@ def check_teacher(limits: Limits) -> None:
     if limits.is_offline:
         raise UsageError("--teacher cannot be reached in offline mode", hint="Leave out one of the two.")
     if not limits.has_key:
-        raise KeyMissing("the teacher needs a key, and ANTHROPIC_API_KEY is not set")
+        raise KeyMissing("the teacher needs a key, and there is none")
     if not limits.has_budget:
         raise BudgetReached("the teacher's budget does not cover this question")
 

@@ -21,6 +21,11 @@ class Proxy:
     address: str
 
 
+def is_url(text: str) -> bool:
+    """Whether somebody means an address."""
+    return text.lower().startswith(("http://", "https://"))
+
+
 def is_here(url: str) -> bool:
     """Whether an address is on this machine."""
     try:

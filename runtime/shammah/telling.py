@@ -79,7 +79,8 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
 
 def introduction(outcome: Outcome, parts: Parts) -> str:
     """Who answered, and how to have a better one, where that is the built-in model; else nothing."""
-    if outcome.answer.side != Side.LOCAL or not parts.is_seedling or outcome.answer.finish == Finish.INTERRUPTED:
+    is_local = outcome.answer.side == Side.LOCAL and not parts.server
+    if not (is_local and parts.is_seedling) or outcome.answer.finish == Finish.INTERRUPTED:
         return ""
     return f"Answered by the small built-in model. {_of_real_one(parts)}"
 

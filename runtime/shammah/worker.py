@@ -16,7 +16,8 @@ from shammah import admission, config, crash, detached, embedding, hardware, loc
 from shammah.admission import Postpone, Refuse, Wish
 from shammah.assembly import Parts
 from shammah.checkpoints import Keeper
-from shammah.errors import BudgetReached, ShammahError, TeacherPaused, TrainerKilled, TrainingRuns
+from shammah.compatible import opening
+from shammah.errors import BudgetReached, NotServed, ShammahError, TeacherPaused, TrainerKilled, TrainingRuns
 from shammah.following import outcome
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal, checkpoints, heads, ratings, trainings
@@ -161,13 +162,12 @@ class Worker:
         if correction is None:
             return
         question = correction.question
-        base = self._journal.base(question.lineage)
-        has_base = base is not None and Path(base.path).is_file()
+        base = self._base_at_hand(question)
         self._prepare_embedder(question)
-        parts = self._parts_for(base, question) if base is not None and has_base else self._parts
+        parts = self._parts_for(base, question) if base is not None else self._parts
         finder = TargetFinder(
             journal=self._journal,
-            local=self._careful(parts.local(), base) if base is not None and has_base else None,
+            local=self._careful(parts.local(), base) if base is not None else None,
             teacher=self._teacher_of(parts, job, correction),
             embed=parts.embed,
             sampling=Sampling(max_tokens=self._settings.answer.max_tokens),
@@ -251,10 +251,21 @@ class Worker:
         return Judge(self._journal, parts.teacher())
 
     def _base_of(self, question: Question) -> Base:
+        base = self._base_at_hand(question)
+        if base is None:
+            raise ShammahError("the model that the question counts for is gone, or may not hear it any more")
+        return base
+
+    def _base_at_hand(self, question: Question) -> Base | None:
+        """The model that a question counts for; None where it is gone, or runs where the question must not go."""
         base = self._journal.base(question.lineage)
         if base is None or not Path(base.path).is_file():
-            raise ShammahError("the model that the question counts for is gone")
-        return base
+            return None
+        try:
+            server = opening.server_of(base, self._settings)
+        except NotServed:  # by a server that was left since
+            return None
+        return None if opening.is_away(server) and not question.may_go_online else base
 
     def _check(self, question: Question, base: Base) -> None:
         """Raise NotNow where the machine or the user would rather not."""
@@ -278,9 +289,9 @@ class Worker:
 
     def _parts_for(self, base: Base, question: Question) -> Parts:
         """The parts for the base that a question was counted for, kept from job to job."""
-        if Path(self._parts.settings.model.path or self._parts.base.path) != Path(base.path):
-            settings = config.with_model(self._settings, base.path)
-            self._use(settings)
+        wanted = opening.settings_for(base, self._settings)
+        if wanted.model != self._parts.settings.model:
+            self._use(wanted)
         if self._parts.base.sha256 != question.lineage:
             raise ShammahError("the model that the question counts for was replaced")
         return self._parts

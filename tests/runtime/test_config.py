@@ -54,6 +54,26 @@ def test_a_flag_beats_the_environment(home: Path) -> None:
     assert load(home, ENVIRON, teacher__model="from-flag").teacher.model == "from-flag"
 
 
+SERVED = '[model]\nserver = "http://127.0.0.1:1/v1"\npath = "/m/x.gguf"\n'
+
+
+@pytest.mark.parametrize(
+    ("environ", "flags", "server"),
+    [
+        ({}, {}, "http://127.0.0.1:1/v1"),
+        ({"SHAMMAH_MODEL_PATH": "/m/y.gguf"}, {}, ""),
+        ({}, {"model__path": "/m/y.gguf"}, ""),
+        ({"SHAMMAH_MODEL_PATH": "/m/y.gguf", "SHAMMAH_MODEL_SERVER": "http://b/v1"}, {}, "http://b/v1"),
+        ({"SHAMMAH_MODEL_SERVER": "http://b/v1"}, {}, "http://b/v1"),
+    ],
+)
+def test_a_file_that_is_named_without_a_server_is_opened_here(
+    home: Path, environ: dict[str, str], flags: dict[str, str], server: str
+) -> None:
+    write(home, SERVED)
+    assert load(home, environ, **flags).model.server == server
+
+
 def test_a_flag_that_is_not_given_changes_nothing(home: Path) -> None:
     write(home, FILE)
     assert load(home, teacher__model=None).teacher.model == "from-file"

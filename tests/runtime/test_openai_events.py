@@ -54,6 +54,18 @@ def test_usage_may_come_after_the_end() -> None:
     assert reading.usage == (5, 7)
 
 
+@pytest.mark.parametrize("tokens", [-1, 10**30, "many"])
+def test_a_number_of_tokens_that_is_none_is_no_event(tokens: Any) -> None:
+    with pytest.raises(NoEvents):
+        read({"choices": [], "usage": {"prompt_tokens": tokens, "completion_tokens": 1}})
+
+
+def test_a_log_probability_is_at_most_0() -> None:
+    told = {"content": [{"logprob": 1e308}, {"logprob": -1e308}, {"logprob": -0.5}]}
+    chunks, _ = read(delta(content="ls", logprobs=told))
+    assert [chunk.logprob for chunk in chunks] == [-1000.0, -0.5]
+
+
 def test_an_error_within_the_stream_is_raised_with_its_words() -> None:
     with pytest.raises(ErrorEvent, match="out of memory"):
         read(delta(content="ls"), {"error": {"message": "out of memory"}})
@@ -74,6 +86,8 @@ def test_an_event_that_never_ends_is_given_up() -> None:
     endless = ("data: " + "x" * 1000 for _ in iter(int, 1))
     with pytest.raises(NoEvents, match="no end"):
         list(data_of(endless))
+    with pytest.raises(NoEvents, match="no end"):
+        list(data_of("data:" for _ in iter(int, 1)))
 
 
 JSON = some.recursive(

@@ -118,14 +118,29 @@ def test_a_server_elsewhere_needs_a_key_and_has_the_price_that_is_set() -> None:
     assert Access.find(OPENAI, {}) is None
     assert Access.find(OPENAI, {"OPENAI_API_KEY": "k"}) == Access("k", "https://api.openai.com/v1", "openai")
     assert price_of(OPENAI, {}) is None
+    assert price_of(TeacherSettings(provider="openai", model="gpt-test", prompt_usd=1.5), {}) is None
     priced = TeacherSettings(provider="openai", model="gpt-test", prompt_usd=1.5, completion_usd=6.0)
     assert price_of(priced, {}) == Price(1.5, 6.0)
 
 
-@pytest.mark.parametrize("url", ["http://example.com/v1", "ftp://127.0.0.1", "https://", "http://[::1", "https://x:a"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/v1",
+        "ftp://127.0.0.1",
+        "https://",
+        "http://[::1",
+        "https://x:a",
+        "https://user:geheim@x/v1",
+        "https://x/v1?a=1",
+        "https://x/v1#f",
+        "https://x/\tv1",
+    ],
+)
 def test_an_address_that_would_carry_a_prompt_in_the_clear_is_refused(url: str) -> None:
-    with pytest.raises(ConfigError, match="base URL"):
+    with pytest.raises(ConfigError, match="base URL") as refused:
         Access.find(OPENAI, {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": url})
+    assert "geheim" not in str(refused.value)
 
 
 def test_claude_is_not_asked_by_openais_api() -> None:

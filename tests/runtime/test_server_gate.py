@@ -9,7 +9,7 @@ from shammah.compatible import cards, looking, opening
 from shammah.compatible.gate import Gate
 from shammah.compatible.model import ServerModel
 from shammah.config import ModelSettings, Settings
-from shammah.errors import BadGrammar, BadModel, StaysHere
+from shammah.errors import BadGrammar, BadModel, ConfigError, NotServed, StaysHere
 from shammah.generation import Finish, Sampling, collect
 from shammah.patterns import Patterns
 from shammah.records import Base
@@ -23,7 +23,7 @@ AWAY = Gate(is_away=True)
 
 
 def model_at(server: AnthropicServer, gate: Gate, kind: looking.Kind = "other") -> ServerModel:
-    endpoint = cards.endpoint(f"{server.url}/v1", {})
+    endpoint = cards.endpoint(f"{server.url}/v1", False, {})
     found = looking.Server(endpoint, "qwen", kind, 4096, ("qwen",))
     return ServerModel(found, gate, 4096, Path("unused"), lambda files, folder: None)
 
@@ -63,8 +63,33 @@ def test_a_grammar_goes_to_those_who_take_one_in_their_own_words() -> None:
             collect(model_at(server, AWAY, kind).stream(SECRET, Sampling(5, grammar='root ::= "{}"')))
         with pytest.raises(BadGrammar):
             list(model_at(server, AWAY).stream(SECRET, Sampling(5, grammar='root ::= "{}"')))
-        llama, vllm = (request.body for request in server.requests)
+        llama, vllm = (row.body for row in server.requests if row.path == "/v1/chat/completions")
     assert llama["grammar"] == vllm["structured_outputs"]["grammar"] == 'root ::= "{}"'
+
+
+def test_a_secret_in_a_grammar_stays_here_too() -> None:
+    with openai_server(Answer("<SECRET_1>")) as server:
+        wanted = Sampling(50, grammar=f'root ::= "{KEY}"')
+        said = collect(model_at(server, AWAY, "llama.cpp").stream([Message("user", "hello")], wanted))
+        assert KEY not in str([row.body for row in server.requests])
+    assert said.text == KEY
+
+
+def test_no_proxy_reads_what_goes_to_a_server_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    with openai_server(Answer("wrong")) as proxy, openai_server(Answer("right")) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert collect(model_at(server, Gate(is_away=False)).stream(SECRET, Sampling(50))).text == "right"
+        assert not proxy.requests
+
+
+def test_a_server_that_writes_on_and_on_is_ended_where_it_was_to_end() -> None:
+    with openai_server(Answer("a " * 200, chunks=200)) as server:
+        done = collect(model_at(server, AWAY).stream(SECRET, Sampling(20)))
+    assert done.end.finish is Finish.LENGTH
+    assert len(done.text.split()) < 50
 
 
 def test_thinking_is_left_out() -> None:
@@ -85,6 +110,17 @@ def test_a_card_is_known_by_the_name_of_its_model_wherever_that_runs() -> None:
     assert here.sha256 == there.sha256 != cards.Card("https://b/v1", "qwen3").sha256
 
 
+def test_another_machine_is_not_asked_offline() -> None:
+    with pytest.raises(StaysHere, match="another machine"):
+        cards.endpoint("https://models.example/v1", True, {})
+    assert cards.endpoint("http://127.0.0.1:8080/v1/", True, {}).url == "http://127.0.0.1:8080/v1"
+
+
+def test_a_key_that_no_header_can_hold_is_named() -> None:
+    with pytest.raises(ConfigError, match=cards.KEY_VARIABLE):
+        cards.endpoint("https://models.example/v1", False, {cards.KEY_VARIABLE: "schl\u00fcssel"})
+
+
 def test_a_card_that_is_none_is_named(tmp_path: Path) -> None:
     path = tmp_path / f"x{cards.SUFFIX}"
     path.write_text("{}")
@@ -99,5 +135,17 @@ def test_a_file_runs_at_the_server_only_as_long_as_it_is_the_chosen_one(tmp_path
     other = Settings(tmp_path, model=ModelSettings(path="/m/other.gguf", server=url))
     assert opening.server_of(base, chosen) == url
     assert opening.server_of(base, other) == ""
+    named = Settings(tmp_path, model=ModelSettings(path="seedling", server=url))
+    assert opening.server_of(base, named) == url
     assert opening.is_away(url)
     assert not opening.is_away("http://127.0.0.1:8080/v1")
+
+
+def test_a_model_of_a_server_that_was_left_is_asked_no_more(tmp_path: Path) -> None:
+    path = tmp_path / f"x{cards.SUFFIX}"
+    cards.write(path, cards.Card("http://127.0.0.1:1/v1", "qwen"))
+    base = Base("f" * 64, str(path), 1, 0, 0, "qwen", "served")
+    stays = Settings(tmp_path, model=ModelSettings(server="http://127.0.0.1:1/v1/"))
+    assert opening.server_of(base, stays) == "http://127.0.0.1:1/v1"
+    with pytest.raises(NotServed, match="not asked any more"):
+        opening.server_of(base, Settings(tmp_path))

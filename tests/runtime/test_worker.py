@@ -186,6 +186,14 @@ def test_where_the_model_is_gone_the_user_is_asked(journal: Journal, settings: c
     assert "--answer" in notice
 
 
+def test_a_question_that_stays_here_goes_to_no_server_elsewhere(journal: Journal, settings: config.Settings) -> None:
+    private = forwarded(journal, settings, online=False)
+    away = replace(settings, model=replace(settings.model, server="https://models.example/v1"))
+    assert Worker(settings, journal)._base_at_hand(private) is not None
+    assert Worker(away, journal)._base_at_hand(private) is None
+    assert Worker(away, journal)._base_at_hand(forwarded(journal, settings)) is not None
+
+
 def test_a_search_that_fails_for_good_is_told(journal: Journal, settings: config.Settings) -> None:
     rejected(journal, settings, may_ask_teacher=False)
     Path(settings.model.path).write_bytes(b"no model any more")

@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from bench.batching import free_port
-from shammah import bases
+from shammah import bases, config
 from shammah.adapters import hash_of
+from shammah.compatible import cards, opening, wire
 from shammah.generation import Sampling, collect
 from shammah.local import LocalModel
+from shammah.records import Base
 from shammah.serve.token import token_of
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile
@@ -140,6 +142,20 @@ def test_an_adapter_is_loaded_into_vllm_while_it_runs(home: Home, tmp_path: Path
     assert [row["path"] for row in server.requests].count("/v1/load_lora_adapter") == 1
 
 
+def test_a_vllm_that_was_started_anew_is_given_its_adapters_again(home: Home, tmp_path: Path) -> None:
+    [mine] = adapters(tmp_path, "mine")
+    with ModelServer("vllm") as server:
+        variables = {"SHAMMAH_MODEL_SERVER": server.url, "SHAMMAH_MODEL_PATH": str(bases.SEEDLING)}
+        settings = config.load({"SHAMMAH_HOME": str(home.path)} | variables)
+        base = Base(hash_of(bases.SEEDLING), str(bases.SEEDLING), 1, 0, 0, "seedling", "qwen2")
+        model = opening.open_served(base, server.url, settings, 8192, {})
+        model.apply([mine])
+        first = collect(model.stream([Message("user", QUESTION)], Sampling(12)))
+        wire.request(cards.endpoint(server.url, False, {}), "POST", f"{server.url[:-3]}/test/restarted", {})
+        second = collect(model.stream([Message("user", QUESTION)], Sampling(12)))
+    assert first.text == second.text == here(mine)
+
+
 def test_several_adapters_are_one_for_vllm_each_at_its_scale(home: Home, tmp_path: Path) -> None:
     mine, other = keep(home, adapters(tmp_path, "mine", "other"))
     assert home.run("adapters", "use", "mine:0.5", "other:0.25").returncode == 0
@@ -173,6 +189,11 @@ def test_a_question_that_is_too_long_is_refused_before_it_is_cut(home: Home) -> 
     assert done.returncode != 0
     assert "context holds 1,024" in done.stderr or "longer than the local model's context" in done.stderr
     assert not any(row["path"] == "/v1/chat/completions" for row in server.requests)
+
+
+def test_an_answer_is_asked_for_no_longer_than_there_is_room(home: Home) -> None:
+    with ModelServer("vllm") as server:
+        assert at(home, server.url).ask("--local", "--max-tokens", "4000", QUESTION)["route"] == "local"
 
 
 def test_a_server_that_counts_no_tokens_refuses_for_itself(home: Home) -> None:

@@ -23,7 +23,7 @@ def offer(settings: "Settings", journal: "Journal") -> None:
 
     Without a terminal nothing is asked, and nothing is downloaded that nobody agreed to.
     """
-    if settings.model.path or settings.offline or os.environ.get("HF_HUB_OFFLINE"):
+    if settings.model.path or settings.model.server or settings.offline or os.environ.get("HF_HUB_OFFLINE"):
         return
     if journal.pulls.open_one() is None:
         is_terminal = sys.stdin.isatty() and sys.stderr.isatty()
@@ -36,7 +36,7 @@ def offer(settings: "Settings", journal: "Journal") -> None:
 
 def has_come(settings: "Settings", awaited: "Pull | None") -> bool:
     """Whether the model that was awaited is chosen now: whoever talks on loads the settings again and opens it."""
-    return awaited is not None and config.load().model.path != settings.model.path
+    return awaited is not None and config.load().model != settings.model
 
 
 def _ask(settings: "Settings", journal: "Journal") -> bool:

@@ -88,7 +88,7 @@ def _of_server(settings: config.Settings) -> str:
     """The model in use, where a server runs it."""
     from shammah.compatible import cards, looking
 
-    found = looking.look(cards.endpoint(settings.model.server, os.environ), settings.model.served_as)
+    found = looking.look(cards.endpoint(settings.model.server, settings.offline, os.environ), settings.model.served_as)
     context = f"{found.context_tokens:,} tokens" if found.context_tokens else "not told"
     file = settings.model.path or "none here: it cannot be trained"
     lines = [f"server   {settings.model.server} ({found.kind})", f"name     {found.model}", f"context  {context}"]
@@ -135,12 +135,15 @@ def need_of_file(path: Path, context_tokens: int) -> "Need":
 def used(settings: config.Settings) -> Path | None:
     """The file that answers, links followed; None where it is gone, which is said."""
     from shammah import bases
-    from shammah.errors import ModelMissing
+    from shammah.errors import ModelMissing, ModelServerError, StaysHere
 
     try:
         return bases.wanted(settings).resolve()
     except ModelMissing as error:
         say(f"The model in use is gone: {error}.")
+        return None
+    except (ModelServerError, StaysHere) as error:
+        say(f"The model in use is out of reach: {error}.")
         return None
 
 

@@ -10,6 +10,7 @@ from shammah import config
 from shammah.cli import complete, model_list, pull
 from shammah.cli.screen import say
 from shammah.errors import ModelMissing, ModelTooLarge, ShammahError, UsageError
+from shammah.proxies import is_url
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
@@ -47,7 +48,7 @@ def use(name: Name, force: TooLarge = False) -> None:
     from shammah.journal import Journal
 
     settings = config.load()
-    if name.startswith(("http://", "https://")):
+    if is_url(name):
         _use_server(settings, name)
         return
     with Journal(settings.home) as journal:
@@ -124,7 +125,7 @@ def _use_server(settings: config.Settings, url: str) -> None:
     from shammah.compatible import cards, looking
     from shammah.journal import Journal
 
-    found = looking.look(cards.endpoint(url, os.environ))
+    found = looking.look(cards.endpoint(url, settings.offline, os.environ))
     pulling.use(settings.home, None, url)
     with Journal(settings.home) as journal:
         _forget_wish(journal)

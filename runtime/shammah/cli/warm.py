@@ -70,5 +70,6 @@ def call(asked: Asked, settings: Settings) -> "Call":
     """A question with all that this process would go by."""
     from shammah.serve.call import Call
 
-    may_fetch = not (settings.model.path or settings.offline or os.environ.get("HF_HUB_OFFLINE"))
+    is_chosen = bool(settings.model.path or settings.model.server)
+    may_fetch = not (is_chosen or settings.offline or os.environ.get("HF_HUB_OFFLINE"))
     return Call.here(asked, settings, may_fetch, sys.stdin.isatty() and sys.stderr.isatty(), os.environ)

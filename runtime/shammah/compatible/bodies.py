@@ -19,6 +19,11 @@ def plain(model: str, messages: Sequence[Message], sampling: Sampling) -> Object
     return body | ({"seed": sampling.seed} if sampling.seed is not None else {})
 
 
+def unthinking(kind: str) -> Object:
+    """What a request says so that a Qwen3 is prompted as it is here, where it does not think first."""
+    return {"chat_template_kwargs": {"enable_thinking": False}} if kind in ("llama.cpp", "vllm") else {}
+
+
 def with_tools(model: str, messages: Sequence[Message], sampling: Sampling) -> Object:
     """A request for the teacher: tools, calls and results leave the text and become what they are."""
     turns, tools = _turns(messages)
@@ -50,8 +55,9 @@ def is_strict(schema: Any) -> bool:
     """Whether a schema leaves no property open: only such a one may be asked for strictly."""
     if isinstance(schema, Mapping):
         properties = schema.get("properties")
-        is_closed = properties is None or (
-            schema.get("additionalProperties") is False and set(schema.get("required", ())) == set(properties)
+        is_object = properties is not None or schema.get("type") == "object"
+        is_closed = not is_object or (
+            schema.get("additionalProperties") is False and set(schema.get("required", ())) == set(properties or ())
         )
         return is_closed and all(map(is_strict, schema.values()))
     return not isinstance(schema, list) or all(map(is_strict, schema))

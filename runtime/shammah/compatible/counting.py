@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shammah.compatible import wire
+from shammah.compatible.bodies import unthinking
 from shammah.compatible.events import NoEvents
 from shammah.compatible.failing import failure
 from shammah.compatible.looking import Server
@@ -23,9 +24,9 @@ def exact(server: Server, messages: Sequence[Message]) -> int | None:
     turns = [{"role": message.role, "content": message.content} for message in messages]
     match server.kind:
         case "vllm":
-            return _length(server, {"model": server.model, "messages": turns})
+            return _length(server, {"model": server.model, "messages": turns} | unthinking(server.kind))
         case "llama.cpp":
-            rendered = _asked(server, "apply-template", {"messages": turns})
+            rendered = _asked(server, "apply-template", {"messages": turns} | unthinking(server.kind))
             if not isinstance(rendered, dict) or not isinstance(rendered.get("prompt"), str):
                 return None
             return _length(server, {"content": rendered["prompt"], "add_special": False, "parse_special": True})

@@ -1,7 +1,6 @@
 """What a stream of OpenAI's API says: lines of server-sent events, read as pieces of an answer and as its end."""
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,8 @@ from typing import Any
 from shammah.generation import Chunk, Finish, ToolCall
 
 DONE = "[DONE]"
-LONGEST_EVENT = 1 << 22
+LONGEST_EVENT, MOST_LINES = 1 << 22, 1 << 12
+MOST_TOKENS, LEAST_LOGPROB = 1 << 31, -1e3
 _FINISHES = {
     "stop": Finish.STOP,
     "length": Finish.LENGTH,
@@ -49,14 +49,16 @@ def data_of(lines: Iterable[str]) -> Iterator[str]:
         NoEvents: An event is longer than any answer.
     """
     held: list[str] = []
+    size = 0
     for line in lines:
         if line.startswith("data:"):
             held.append(line.removeprefix("data:").removeprefix(" "))
-            if sum(map(len, held)) > LONGEST_EVENT:
+            size += len(line)
+            if size > LONGEST_EVENT or len(held) > MOST_LINES:
                 raise NoEvents("an event has no end")
         elif not line and held:
             yield "\n".join(held)
-            held = []
+            held, size = [], 0
     if held:
         yield "\n".join(held)
 
@@ -126,16 +128,23 @@ class Reading:
 
     def _count(self, usage: Any) -> None:
         if isinstance(usage, dict):
-            self.usage = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+            self.usage = _tokens(usage.get("prompt_tokens")), _tokens(usage.get("completion_tokens"))
 
 
 def _pieces(text: str, logprobs: Any) -> Iterator[Chunk]:
     """A piece of text, with the log-probability of each of its tokens where the server tells them."""
     told = (logprobs or {}).get("content") or () if isinstance(logprobs, dict) else ()
-    values = [value for token in told if math.isfinite(value := float(token["logprob"]))]
+    values = [max(value, LEAST_LOGPROB) for token in told if (value := float(token["logprob"])) <= 0]
     if text or values:
         yield Chunk(text, values[0] if values else None)
     yield from (Chunk("", value) for value in values[1:])
+
+
+def _tokens(value: Any) -> int:
+    count = int(value or 0)
+    if not 0 <= count <= MOST_TOKENS:
+        raise ValueError(f"{count} tokens")
+    return count
 
 
 def _text(value: Any) -> str:

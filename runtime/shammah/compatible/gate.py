@@ -1,15 +1,14 @@
 """What may go to a model's server: everything to one on this machine, and to others what may go to the teacher."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from shammah.compatible.cards import HERE
 from shammah.errors import StaysHere
 from shammah.generation import Chunk, Sampling, beside
 from shammah.patterns import Patterns
 from shammah.privacy import Redactor
 from shammah_convert.chat import Message
-
-HINT = "Let a model answer on this machine: shammah ask --model seedling, or `shammah config unset model.server`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +47,12 @@ class Gate:
         if not self.is_away:
             return Sent(messages, sampling)
         if self.is_offline:
-            raise StaysHere("the model's server is another machine, and nothing may leave this one", hint=HINT)
-        texts = [*(message.content for message in messages), *beside(sampling)]
+            raise StaysHere("the model's server is another machine, and nothing may leave this one", hint=HERE)
+        texts = [*(message.content for message in messages), *beside(sampling), sampling.grammar]
         if self.stays_here.meet(texts):
             words = "the model's server is another machine, and this matches `privacy.never_forward`"
-            raise StaysHere(words, hint=HINT)
+            raise StaysHere(words, hint=HERE)
         redactor = Redactor()
-        return Sent(redactor.redact_all(messages), redactor.redact_sampling(sampling), redactor)
+        redacted = redactor.redact_all(messages)
+        wanted = replace(redactor.redact_sampling(sampling), grammar=redactor.redact(sampling.grammar))
+        return Sent(redacted, wanted, redactor)

@@ -8,10 +8,10 @@ from shammah.compatible import wire
 from shammah.compatible.events import NoEvents
 from shammah.compatible.failing import failure
 from shammah.compatible.wire import Endpoint, Refused, Unreachable
-from shammah.errors import ModelServerError, NotServed
+from shammah.errors import ModelServerError, NotServed, ShammahError
 
-Kind = Literal["llama.cpp", "vllm", "other"]
-_KINDS: dict[str, Kind] = {"llamacpp": "llama.cpp", "vllm": "vllm"}
+Kind = Literal["llama.cpp", "vllm", "ollama", "other"]
+_KINDS: dict[str, Kind] = {"llamacpp": "llama.cpp", "vllm": "vllm", "library": "ollama"}
 LOOK_SECONDS = 5.0
 
 
@@ -57,12 +57,19 @@ def look(endpoint: Endpoint, served_as: str = "") -> Server:
 def _listed(endpoint: Endpoint) -> Sequence[dict[str, Any]]:
     try:
         found = wire.request(endpoint, "GET", endpoint.at("models"), timeout_seconds=LOOK_SECONDS)
-    except (Refused, Unreachable, NoEvents) as error:
+    except Refused as error:
+        hint = "Does its URL end in /v1?" if error.status == 404 else None
+        raise _hinted(failure(error, endpoint.url), hint) from error
+    except (Unreachable, NoEvents) as error:
         raise failure(error, endpoint.url) from error
     rows = found.get("data") if isinstance(found, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("id") for row in rows):
         raise ModelServerError(f"{endpoint.url} lists no models as OpenAI's API does", hint="Does its URL end in /v1?")
     return rows
+
+
+def _hinted(error: ShammahError, hint: str | None) -> ShammahError:
+    return error if hint is None else type(error)(str(error), hint=hint)
 
 
 def _context(endpoint: Endpoint, kind: Kind, row: dict[str, Any]) -> int | None:

@@ -50,7 +50,7 @@ def fields(server: Server, files: Sequence[AdapterFile], folder: Path, export: E
 def _of_llama_server(server: Server, files: Sequence[AdapterFile]) -> Fields:
     """Each adapter that it was started with has a number; what a request does not name is scaled by 0."""
     rows = _asked(server, "GET", f"{server.endpoint.root}/lora-adapters") if files else []
-    numbers = {Path(str(row["path"])).name: (int(row["id"]), Path(str(row["path"]))) for row in rows}
+    numbers = _numbers(rows, server.endpoint.url)
     chosen = []
     for file in files:
         number, path = numbers.get(Path(file.path).name, (None, None))
@@ -59,10 +59,24 @@ def _of_llama_server(server: Server, files: Sequence[AdapterFile]) -> Fields:
                 f"{server.endpoint.url} was not started with {file.name}",
                 hint=f"Start llama-server with --lora-init-without-apply --lora {file.path}",
             )
-        if path.is_file():  # on this machine: then it is the file that was recorded
+        if _is_here(path):  # then it is the file that was recorded
             adapters.verify(AdapterFile(file.name, str(path), file.sha256))
         chosen.append({"id": number, "scale": file.scale})
     return {"lora": chosen}
+
+
+def _numbers(rows: Any, url: str) -> dict[str, tuple[int, Path]]:
+    try:
+        return {Path(str(row["path"])).name: (int(row["id"]), Path(str(row["path"]))) for row in rows}
+    except (TypeError, LookupError, ValueError) as error:
+        raise AdapterError(f"{url} lists its adapters in no known way: {error!r}") from error
+
+
+def _is_here(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # another user's folder
+        return False
 
 
 def _of_vllm(server: Server, files: Sequence[AdapterFile], folder: Path, export: Export) -> str:

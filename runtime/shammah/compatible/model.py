@@ -9,13 +9,15 @@ from typing import Any
 from shammah import window
 from shammah.calls import Call, Failed, Line
 from shammah.compatible import bodies, counting, loras, wire
-from shammah.compatible.failing import failure, mentions_logprobs
+from shammah.compatible.failing import failure, is_missing, mentions_logprobs
 from shammah.compatible.gate import Gate, Sent
-from shammah.compatible.looking import Server
-from shammah.generation import Chunk, Facts, Finish, Sampling, Stop, never, without_thinking
+from shammah.compatible.looking import Server, look
+from shammah.generation import Chunk, End, Facts, Finish, Sampling, Stop, never, without_thinking
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile
 
+SPARE_PIECES = 16
+"""A piece is a token or more; a server may add some of its own."""
 SILENT_SECONDS = 600.0
 """A server that says nothing for so long has hung: a long prompt takes a slow one minutes."""
 
@@ -46,6 +48,7 @@ class ServerModel:
         self._folder = folder
         self._export = export
         self._tells_logprobs = True
+        self._counted: tuple[tuple[Message, ...], int | None] | None = None
         self._fields: loras.Fields = loras.fields(server, (), folder, export)
         self.context_tokens = server.context_tokens or limit_tokens
         self.applied: tuple[AdapterFile, ...] = ()
@@ -75,8 +78,14 @@ class ServerModel:
             ModelServerError: It does not answer.
         """
         sent = self._gate.pass_on(messages, Sampling())
-        exact = counting.exact(self._server, sent.messages)
+        exact = self._exact(sent.messages)
         return counting.likely(sent.messages) if exact is None else exact
+
+    def _exact(self, messages: Sequence[Message]) -> int | None:
+        """The length of a prompt as the server counts it; asked for an answer, it is not counted again."""
+        if self._counted is None or self._counted[0] != tuple(messages):
+            self._counted = tuple(messages), counting.exact(self._server, messages)
+        return self._counted[1]
 
     def fits(self, prompt_tokens: int, max_tokens: int, limit_tokens: int | None = None) -> bool:
         """Whether a prompt leaves room for an answer."""
@@ -99,19 +108,36 @@ class ServerModel:
             ModelServerError: No whole answer came.
         """
         sent = self._gate.pass_on(messages, sampling)
-        body = bodies.plain(self._server.model, sent.messages, sent.sampling)
-        body |= bodies.grammar(self._server.kind, sampling.grammar) | self._fields
-        return without_thinking(sent.restored(self._answer(body, sent, stop)))
+        exact = self._exact(sent.messages)
+        if exact is not None:  # vLLM refuses to promise more than there is room for
+            most = min(self.context_tokens, limit_tokens or self.context_tokens)
+            room = window.answer_tokens(exact, sampling.max_tokens, most)
+            sent = replace(sent, sampling=replace(sent.sampling, max_tokens=room))
+        return without_thinking(sent.restored(self._answer(sent, stop)))
 
-    def _answer(self, body: dict[str, Any], sent: Sent, stop: Stop) -> Iterator[Chunk]:
-        wanted = {"logprobs": True} if self._tells_logprobs else {}
+    def _answer(self, sent: Sent, stop: Stop, is_again: bool = False) -> Iterator[Chunk]:
+        wants_logprobs = self._tells_logprobs
         try:
-            yield from self._read(body | wanted, sent, stop)
+            yield from self._read(self._body(sent, wants_logprobs), sent, stop)
         except Failed as failed:
-            if not (wanted and mentions_logprobs(failed.cause)):
+            if wants_logprobs and mentions_logprobs(failed.cause):
+                self._tells_logprobs = False  # the validator does without
+            elif not is_again and self.applied and is_missing(failed.cause):
+                self._look_again()
+            else:
                 raise failure(failed.cause, self._server.endpoint.url) from failed.cause
-            self._tells_logprobs = False  # the validator does without
-            yield from self._answer(body, sent, stop)
+            yield from self._answer(sent, stop, is_again=True)
+
+    def _body(self, sent: Sent, wants_logprobs: bool) -> dict[str, Any]:
+        kind = self._server.kind
+        body = bodies.plain(self._server.model, sent.messages, sent.sampling) | bodies.unthinking(kind)
+        body |= bodies.grammar(kind, sent.sampling.grammar) | self._fields
+        return body | ({"logprobs": True} if wants_logprobs else {})
+
+    def _look_again(self) -> None:
+        """Give a server its adapters again: it was started anew, and knows none."""
+        self._server = look(self._server.endpoint, self._server.model)
+        self.apply(self.applied)
 
     def _read(self, body: dict[str, Any], sent: Sent, stop: Stop) -> Iterator[Chunk]:
         call = Call(lambda line: self._converse(body, line), "model server")
@@ -119,7 +145,12 @@ class ServerModel:
         try:
             for chunk in call.listen(stop, math.inf):
                 pieces += bool(chunk.text)
+                if pieces > sent.sampling.max_tokens + SPARE_PIECES:  # it does not keep to what was asked for
+                    call.line.ends(Finish.LENGTH)
+                    chunk = Chunk(end=End(Finish.LENGTH, 0, 0))
                 yield chunk if chunk.end is None else self._ended(chunk, call.line, sent, pieces)
+                if chunk.end is not None:
+                    return
         finally:
             call.line.abandon()
 

@@ -1,14 +1,15 @@
 """The one file that asks servers of OpenAI's API over HTTP."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shammah.calls import Broken, Line
+from shammah.calls import Broken, Call, Failed, Late, Line
 from shammah.compatible.events import NoEvents, Reading, data_of
-from shammah.generation import Finish
+from shammah.generation import Finish, never
 from shammah.proxies import mounts
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def converse(endpoint: Endpoint, body: Mapping[str, Any], timeout_seconds: float
     with (
         _client(endpoint, timeout_seconds, line) as client,
         _reached(),
-        client.stream("POST", endpoint.at("chat/completions"), json=dict(body)) as response,
+        client.stream("POST", endpoint.at("chat/completions"), **_as_json(dict(body))) as response,
     ):
         if line.is_abandoned:
             return Finish.INTERRUPTED
@@ -73,24 +74,47 @@ def converse(endpoint: Endpoint, body: Mapping[str, Any], timeout_seconds: float
 def request(
     endpoint: Endpoint, method: str, url: str, body: Any = None, timeout_seconds: float = 30.0, is_json: bool = True
 ) -> Any:
-    """What a server answers, as JSON, or as the text that it is.
+    """What a server answers within a time, as JSON, or as the text that it is.
 
     Raises:
         Refused, Unreachable, NoEvents: By what it does.
     """
-    import httpx2
+    said: list[str] = []
 
-    sent = {} if body is None else {"json": body}
+    def converse(line: Line) -> Finish:
+        said.append(_text_of(endpoint, method, url, body, timeout_seconds, line))
+        return Finish.STOP
+
+    call = Call(converse, "asking a server")
     try:
-        with _client(endpoint, timeout_seconds) as client, client.stream(method, url, **sent) as response:
-            _check(response)
-            text = _bounded(response, LONGEST_REPLY)
-    except httpx2.HTTPError as error:
-        raise Unreachable(str(error)) from error
+        list(call.listen(never, time.monotonic() + timeout_seconds))
+    except Late:
+        raise Unreachable(f"it did not answer within {timeout_seconds:g} s") from None
+    except Failed as failed:
+        raise failed.cause from failed.cause.__cause__
+    finally:
+        call.line.abandon()
     try:
-        return json.loads(text) if is_json else text
+        return json.loads(said[0]) if is_json else said[0]
     except (ValueError, RecursionError) as error:
         raise NoEvents(f"{url} answers with no JSON") from error
+
+
+def _text_of(endpoint: Endpoint, method: str, url: str, body: Any, timeout_seconds: float, line: Line) -> str:
+    import httpx2
+
+    sent = {} if body is None else _as_json(body)
+    try:
+        with _client(endpoint, timeout_seconds, line) as client, client.stream(method, url, **sent) as response:
+            _check(response)
+            return _bounded(response, LONGEST_REPLY)
+    except httpx2.HTTPError as error:
+        raise Unreachable(str(error)) from error
+
+
+def _as_json(body: Any) -> dict[str, Any]:
+    """A body as the client takes it: in ASCII, so that half a surrogate pair, which a prompt may hold, can be sent."""
+    return {"content": json.dumps(body).encode(), "headers": {"Content-Type": "application/json"}}
 
 
 def _finish_of(response: "httpx2.Response", line: Line) -> Finish:
@@ -101,11 +125,13 @@ def _finish_of(response: "httpx2.Response", line: Line) -> Finish:
         for chunk in reading.read(data):
             line.say(chunk)
         line.is_accepted = reading.has_begun
+        line.stop_text = reading.stop_text
+        if reading.finish is not None:
+            line.ends(reading.finish)
         if reading.usage is not None:
             line.has_usage, (line.prompt_tokens, line.completion_tokens) = True, reading.usage
         if reading.is_done:
             break
-    line.stop_text = reading.stop_text
     if not reading.has_begun:
         raise NoEvents("no event came")
     if reading.finish is None:
@@ -115,15 +141,20 @@ def _finish_of(response: "httpx2.Response", line: Line) -> Finish:
 
 def _lines(response: "httpx2.Response") -> Iterator[str]:
     """The lines of a body, as they come."""
-    held = ""
+    held: list[str] = []
+    size = 0
     for text in response.iter_text():
-        held += text
-        *whole, held = held.split("\n")
-        yield from (line.removesuffix("\r") for line in whole)
-        if len(held) > LONGEST_REPLY:
+        first, *rest = text.split("\n")
+        held.append(first)
+        size += len(first)
+        if rest:
+            *whole, last = ["".join(held), *rest]
+            yield from (line.removesuffix("\r") for line in whole)
+            held, size = [last], len(last)
+        if size > LONGEST_REPLY:
             raise NoEvents("a line has no end")
-    if held:
-        yield held
+    if size:
+        yield "".join(held)
 
 
 def _check(response: "httpx2.Response") -> None:

@@ -108,7 +108,8 @@ def _priced(seen: Key, what: str) -> Finding:
     if seen.is_priced:
         return Finding("key", "ok", what)
     unknown = f"the price of {seen.model} is unknown: each call sets aside what the dearest model would cost"
-    mended = "shammah config set teacher.prompt_usd USD" if seen.provider == "openai" else seen.undo_model
+    both = "shammah config set teacher.prompt_usd USD && shammah config set teacher.completion_usd USD"
+    mended = both if seen.provider == "openai" else seen.undo_model
     return Finding("key", "note", unknown, mended)
 
 

@@ -135,7 +135,7 @@ def server(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Server:
     """The server that runs the model, asked how it is."""
     url, error, found = wanted.model.server, "", None
     try:
-        found = looking.look(cards.endpoint(url, environ), wanted.model.served_as)
+        found = looking.look(cards.endpoint(url, wanted.offline, environ), wanted.model.served_as)
     except ShammahError as wrong:
         error = str(wrong)
     return facts.Server(
@@ -143,7 +143,7 @@ def server(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Server:
         model=found.model if found else "",
         error=error,
         undo=_undo("model.server", environ),
-        applies_adapters=found is not None and found.kind != "other",
+        applies_adapters=found is not None and found.kind in ("llama.cpp", "vllm"),
         context_tokens=found.context_tokens if found else None,
     )
 

@@ -13,12 +13,13 @@ from shammah.cli import bootstrap, warm
 from shammah.cli.answering import announce
 from shammah.cli.interrupt import Interrupt
 from shammah.cli.screen import Silent, harmless, say, write
-from shammah.config import Settings, with_model
+from shammah.config import Settings, with_model, with_server
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.locks import background
 from shammah.memory import Precedence
 from shammah.policy import Side
+from shammah.proxies import is_url
 from shammah.records import Pull, Question
 from shammah.repl import view
 from shammah.repl.conversation import Spoken
@@ -112,10 +113,10 @@ class Desk:
                     self.parts.close()
 
     def use_model(self, path: str) -> None:
-        """Let another model answer, from the next message on."""
+        """Let another model answer, from the next message on: a file, or a server's by its URL."""
         self.parts.close()
         self.loading.end()
-        self.settings = with_model(self.settings, path)
+        self.settings = with_server(self.settings, path) if is_url(path) else with_model(self.settings, path)
         self._awaited = None
         self.loading = self._load(self.settings)
         self.loading.start()

@@ -21,6 +21,7 @@ from shammah.journal.counted import Scope
 from shammah.learning import Heads
 from shammah.policy import Side
 from shammah.privacy import says_the_same
+from shammah.proxies import is_url
 from shammah.records import Rating
 from shammah.repl import comparison, saving
 from shammah.repl.commands import Call, help_lines
@@ -142,7 +143,7 @@ def _model_flag(desk: Desk) -> list[str]:
 
 def _model(desk: Desk, rest: str) -> None:
     if rest:
-        desk.use_model(str(bases.resolve(rest)))
+        desk.use_model(rest if is_url(rest) else str(bases.resolve(rest)))
         say(f"{rest} answers from the next message on.")
         return
     desk.loading.identified()

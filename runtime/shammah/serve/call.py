@@ -15,7 +15,7 @@ from shammah.patterns import Patterns
 
 # What a command's environment says beyond its settings: keys, addresses, proxies. It goes to the daemon, which is the
 # same user's, for one answer and what that leaves to the background; it is neither logged nor stored.
-PREFIXES = ("SHAMMAH_", "ANTHROPIC_", "HF_")
+PREFIXES = ("SHAMMAH_", "ANTHROPIC_", "OPENAI_", "MODEL_SERVER_", "HF_")
 NETWORK = frozenset(
     name
     for upper in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")

@@ -3,13 +3,14 @@
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shammah.assembly import Parts
+from shammah.compatible import counting, opening
 from shammah.errors import ShammahError
 from shammah.journal import Journal
 from shammah.serve import anthropic_messages, embeddings, spans
@@ -55,7 +56,7 @@ def _embed(house: House, body: Object, headers: Mapping[str, str]) -> Object:
         parts = _parts(house, journal)
         if parts.embed is None:
             raise embeddings.missing()
-        tokens = sum(_tokens(parts, [Message("user", text)]) for text in texts)
+        tokens = _tokens(parts, [Message("user", text) for text in texts], asks_server=False)
         marks.mark({"gen_ai.usage.input_tokens": tokens, "gen_ai.embeddings.dimension.count": embeddings.WIDTH})
         return embeddings.reply(body, [parts.embed(text) for text in texts], tokens)
 
@@ -63,13 +64,16 @@ def _embed(house: House, body: Object, headers: Mapping[str, str]) -> Object:
 def _count(house: House, body: Object, _: Mapping[str, str]) -> Object:
     messages = anthropic_messages.counted(body, defaults_of(house.settings))
     with Journal(house.home) as journal:
-        return {"input_tokens": _tokens(_parts(house, journal), messages)}
+        parts = _parts(house, journal)
+        return {"input_tokens": _tokens(parts, messages, asks_server=not opening.is_away(parts.server))}
 
 
 def _parts(house: House, journal: Journal) -> Parts:
     return house.parts(house.settings, journal, lambda _: None, threading.Event().is_set, os.environ)
 
 
-def _tokens(parts: Parts, messages: list[Message] | tuple[Message, ...]) -> int:
-    """By the local model's tokenizer: the one that is at hand without a call to anybody."""
+def _tokens(parts: Parts, messages: Sequence[Message], asks_server: bool) -> int:
+    """By the local model's tokenizer; of a model on a server, which should not be asked, by bytes."""
+    if parts.server and not asks_server:
+        return counting.likely(messages)
     return parts.open_active(parts.base).count_tokens(messages)

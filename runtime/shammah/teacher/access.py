@@ -62,6 +62,8 @@ def check(url: str, what: str) -> None:
     Raises:
         ConfigError: It is neither https nor http on loopback.
     """
+    if "@" in url:
+        raise ConfigError(f"{what} holds a name or a password", hint="A key comes from its own variable.")
     if not _may_carry_a_prompt(url):
         raise ConfigError(f"{what} is {url!r}", hint="It takes an https URL, or http on loopback.")
 
@@ -73,4 +75,5 @@ def _may_carry_a_prompt(url: str) -> bool:
     except ValueError:  # an open bracket, a port that is no number
         return False
     is_private = parts.scheme == "https" or (parts.scheme == "http" and is_here(url))
-    return is_private and bool(parts.hostname) and port_is_right
+    is_plain = url.isascii() and url.isprintable() and not any(sign in url for sign in "?# ")
+    return is_private and bool(parts.hostname) and port_is_right and is_plain

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from shammah.calls import Line
 from shammah.compatible import bodies, wire
@@ -13,7 +14,7 @@ from shammah.teacher.access import KEY_VARIABLES, OFFICIAL_URLS, Access
 from shammah.teacher.failing import foreign, is_cut, of_silence, of_status, unreachable, words_of
 from shammah_convert.chat import Message
 
-KEY = KEY_VARIABLES["openai"]
+KEY, OFFICIAL_HOST = KEY_VARIABLES["openai"], urlsplit(OFFICIAL_URLS["openai"]).hostname
 
 
 class Compatible:
@@ -26,7 +27,7 @@ class Compatible:
     def converse(self, messages: Sequence[Message], sampling: Sampling, timeout_seconds: float, line: Line) -> Finish:
         """Make one call, and say to the line what comes."""
         body: dict[str, Any] = bodies.with_tools(self.who, messages, sampling)
-        if self._endpoint.url == OFFICIAL_URLS["openai"]:  # its own models take no `max_tokens` any more
+        if urlsplit(self._endpoint.url).hostname == OFFICIAL_HOST:  # its own models take no `max_tokens` any more
             body["max_completion_tokens"] = body.pop("max_tokens")
         return wire.converse(self._endpoint, body, timeout_seconds, line)
 

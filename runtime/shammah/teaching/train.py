@@ -54,6 +54,7 @@ def _check(room: Classroom) -> None:
     limits = room.settings.examples
     if not schedule.is_installed(room.settings):
         raise TrainerMissing("the trainer is not installed")
+    schedule.check_file(room.settings)
     if not room.journal.examples.live(limits.feedback, limits.teacher):
         waiting = room.journal.quarantine.waiting()
         hint = "`shammah examples accept --source DOOR` lets them in." if waiting else "Generate or correct some first."
