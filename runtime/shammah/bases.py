@@ -136,7 +136,7 @@ def known(journal: Journal, file: Path) -> Base | None:
     Raises:
         ModelMissing: A part of it is missing.
     """
-    recorded, stamp = journal.base_at(file), _stamp(parts_of(file))
+    recorded, stamp = journal.base_at(file), stamp_of(file)
     return recorded if recorded is not None and Stamp.of(recorded) == stamp else None
 
 
@@ -146,7 +146,16 @@ def size_of(file: Path) -> int:
     Raises:
         ModelMissing: A part of it is missing.
     """
-    return _stamp(parts_of(file)).size
+    return stamp_of(file).size
+
+
+def stamp_of(file: Path) -> Stamp:
+    """What tells without reading it that a model's file is the same.
+
+    Raises:
+        ModelMissing: A part of it is missing.
+    """
+    return _stamp(parts_of(file))
 
 
 def _stamp(parts: Sequence[Path]) -> Stamp:
