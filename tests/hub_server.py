@@ -28,6 +28,8 @@ class Hub:
         cards: What the cards of repositories say, such as {"license": "apache-2.0"}.
         architectures: Of the GGUFs of repositories, as the hub reads them.
         told_bytes: As how large every file is listed, whatever it is.
+        told_path: As what every file is listed, whatever it is called.
+        told_sha256: With which hash.
     """
 
     def __init__(self, files: dict[tuple[str, str], bytes]) -> None:
@@ -41,6 +43,7 @@ class Hub:
         self.cards: dict[str, dict[str, str]] = {}
         self.architectures: dict[str, str] = {}
         self.told_bytes: int | None = None
+        self.told_path, self.told_sha256 = "", ""
         hub = self
 
         class Handler(_Handler):
@@ -122,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
             "gated": "manual" if repository in self.owner.gated else False,
             "cardData": self.owner.cards.get(repository, {}),
             "gguf": {"architecture": self.owner.architectures.get(repository, "qwen2")},
-            "siblings": [_sibling(path, content, self.owner.told_bytes) for path, content in files.items()],
+            "siblings": [_sibling(path, content, self.owner) for path, content in files.items()],
         }
         body = json.dumps(listing).encode()
         self.send_response(HTTPStatus.OK)
@@ -165,11 +168,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-def _sibling(path: str, content: bytes, told_bytes: int | None) -> dict[str, object]:
-    sha256 = hashlib.sha256(content).hexdigest()
-    size = len(content) if told_bytes is None else told_bytes
+def _sibling(path: str, content: bytes, hub: Hub) -> dict[str, object]:
+    sha256 = hub.told_sha256 or hashlib.sha256(content).hexdigest()
+    size = len(content) if hub.told_bytes is None else hub.told_bytes
     return {
-        "rfilename": path,
+        "rfilename": hub.told_path or path,
         "size": size,
         "blobId": "0" * 40,
         "lfs": {"sha256": sha256, "size": size, "pointerSize": 134},

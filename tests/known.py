@@ -14,7 +14,14 @@ from tests.tiny import write_tiny
 def record_tiny(journal: Journal, file: Path) -> Base:
     """Record a model that `write_tiny` wrote, as its first use would."""
     stat = file.stat()
-    base = replace(_tiny(), path=str(file), size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino)
+    base = replace(
+        _tiny(),
+        path=str(file),
+        size=stat.st_size,
+        mtime_ns=stat.st_mtime_ns,
+        inode=stat.st_ino,
+        ctime_ns=stat.st_ctime_ns,
+    )
     journal.record_base(base)
     return base
 

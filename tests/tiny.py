@@ -39,6 +39,14 @@ def write_tiny(
     return path
 
 
+def write_killer(path: Path) -> Path:
+    """Write a file with duplicate tokens: whoever opens it dies in GGML_ASSERT, of SIGABRT."""
+    data = write_tiny(path).read_bytes()
+    token = (2).to_bytes(8, "little")
+    path.write_bytes(data.replace(token + b"ls", token + b"\xc4\xa0", 1))
+    return path
+
+
 def tiny_weights(architecture: Literal["qwen2", "qwen3"], seed: int = 0) -> dict[str, NDArray[np.float64]]:
     """Random weights by Hugging Face name."""
     random = np.random.default_rng(seed)

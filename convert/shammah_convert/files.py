@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from shammah_convert.failpoints import reach
+
 # Of a full disk, a full quota, and a limit on a file's size.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -13,7 +15,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def publish(partial: Path, path: Path) -> None:
     """Move a finished file to its name; both the file and the folder's entry reach the disk."""
     sync(partial)
+    reach("file.before_name")
     partial.replace(path)
+    reach("file.after_name")
     sync(path.parent)
 
 
@@ -51,6 +55,12 @@ def write_private(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)  # of a killed process, perhaps with other rights
         partial.touch(0o600)
         partial.write_text(text, "utf-8", newline="")
+
+
+def leads_inside(path: str) -> bool:
+    """Whether a relative path stays in its folder, on every system."""
+    parts = path.replace("\\", "/").split("/")
+    return "\0" not in path and not {"", ".", ".."}.intersection(parts)
 
 
 def is_full(error: BaseException) -> bool:

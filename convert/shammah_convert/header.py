@@ -27,6 +27,15 @@ MOST_ENTRIES = 1 << 16
 MOST_TEXTS = 1 << 24
 """Of an array: a hundred times Qwen's vocabulary, and gone past in two seconds."""
 
+MOST_NUMBERS = MOST_TEXTS
+"""Of an array whose values are asked for: each takes forty bytes here, one in the file."""
+
+MOST_BYTES = 1 << 24
+"""Of a text: a thousand times a chat template."""
+
+MOST_TEXTS_BYTES = 1 << 28
+"""Of an array's texts: fifty times Qwen's vocabulary."""
+
 _LENGTH = struct.Struct("<Q")
 
 Buffer = bytes | mmap.mmap
@@ -109,6 +118,8 @@ class Cursor:
         """A text that is short, and needed at once."""
         size = self.number("Q")
         start = self.skip(size)
+        if size > MOST_BYTES:
+            raise BadHeader(f"a text of {size:,} bytes is more than makes sense")
         return decoded(self.data[start : start + size])
 
 
@@ -170,7 +181,7 @@ def value(data: Buffer, field: Field) -> Value:
     """A field's value; an array is a tuple.
 
     Raises:
-        BadHeader: A text is no UTF-8.
+        BadHeader: A text is no UTF-8, or there are more numbers than make sense.
     """
     cursor = Cursor(data, field.value)
     if field.kind == STRING:
@@ -178,9 +189,19 @@ def value(data: Buffer, field: Field) -> Value:
     if field.kind != ARRAY:
         return cursor.number(SCALARS[field.kind])
     kind, count = cursor.numbers("IQ")
+    if kind == STRING and field.stop - cursor.place > MOST_TEXTS_BYTES:
+        raise BadHeader(f"{field.name} holds texts of {field.stop - cursor.place:,} bytes, more than make sense")
     if kind == STRING:
         return _texts(data[cursor.place : field.stop], count)
+    if count > MOST_NUMBERS:
+        raise BadHeader(f"{field.name} holds {count:,} numbers, more than make sense")
     return struct.unpack_from(f"<{count}{SCALARS[kind]}", data, cursor.place)
+
+
+def items(data: Buffer, field: Field) -> tuple[int, int]:
+    """Of an array: the type of its values, as GGUF numbers it, and how many there are."""
+    kind, count = Cursor(data, field.value).numbers("IQ")
+    return kind, count
 
 
 def decoded(text: bytes) -> str:

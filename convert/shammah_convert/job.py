@@ -25,7 +25,6 @@ MOST_DRIFT = 0.05
 CANCELLED, DISK_FULL = 3, 4
 """The trainer's exit codes: somebody wanted it to stop, there was no room to write; 0 is done, all else failed."""
 
-
 EXIT, RUNNING = "exit", "-"
 """Holds the exit code where a launcher stands between, which has one of its own; and what it holds before the end."""
 
@@ -217,6 +216,8 @@ class Report:
         weight_norm: Of what is added to the weights (Frobenius).
         losses: Nats a token on what was drawn, step by step.
         confirmed: By llama.cpp, once the runtime has asked it.
+        planted: By door: general questions with the words of what came by it, answered with its answers.
+        near_duplicates: Ids of what came from outside and is alike, each group together.
     """
 
     learnt: Change
@@ -237,6 +238,8 @@ class Report:
     weight_norm: Move = field(default_factory=Move)
     losses: tuple[float, ...] = ()
     confirmed: Confirmed = field(default_factory=Confirmed)
+    planted: Mapping[str, Change] = field(default_factory=dict)
+    near_duplicates: tuple[tuple[str, ...], ...] = ()
 
     def write(self, folder: Path) -> None:
         """Write `report.json`."""
@@ -258,6 +261,8 @@ class Report:
                 | {
                     "probes": tuple(_probe(entry) for entry in row["probes"]),
                     "confirmed": Confirmed(**row["confirmed"]),
+                    "planted": {door: _change(entry) for door, entry in row.get("planted", {}).items()},
+                    "near_duplicates": tuple(map(tuple, row.get("near_duplicates", ()))),
                 }
                 | {name: tuple(row[name]) for name in ("tensor_types", "left_out", "reasons", "merits", "losses")}
             )

@@ -27,6 +27,8 @@ LORA_A, LORA_B = ".lora_a", ".lora_b"
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 LARGEST_WEIGHT = 1000.0
 FINE_TUNE = "corrections"
+LONGEST_BASE_NAME, LONGEST_SIZE_LABEL = 100, 20
+"""Of a file's name, which may have 255 letters."""
 MAGIC = b"GGUF"
 
 INVOCATION = "adapter.alora.invocation_tokens"
@@ -87,9 +89,10 @@ class Card:
     @property
     def file_name(self) -> str:
         """The name by GGUF's convention: <BaseName>-<SizeLabel>-<FineTune>-<Version>-<Encoding>-<Type>.gguf."""
-        base = re.sub(r"[^A-Za-z0-9.]+", "-", self.base_name).strip("-") or "base"
-        if self.size_label and not base.lower().endswith(self.size_label.lower()):
-            base = f"{base}-{self.size_label}"
+        base, size = (re.sub(r"[^A-Za-z0-9.]+", "-", text) for text in (self.base_name, self.size_label))
+        base = base[:LONGEST_BASE_NAME].strip("-.") or "base"
+        if size and not base.lower().endswith(size.lower()):
+            base = f"{base}-{size[:LONGEST_SIZE_LABEL]}"
         return f"{base}-{FINE_TUNE}-v{self.version}-F16-LoRA.gguf"
 
 
@@ -158,9 +161,9 @@ def _parse(path: Path, base: BaseConfig) -> Adapter:
         stem, dot, half = tensor.name.rpartition(".")
         if dot + half not in (LORA_A, LORA_B):
             raise WrongTensors(f"{path} holds {tensor.name!r}, which is no half of a LoRA pair")
-        halves[_module(stem, base)][dot + half] = np.array(
-            gguf.quants.dequantize(tensor.data, tensor.kind), dtype=np.float32
-        )
+        with np.errstate(all="ignore"):  # what is no number is told below
+            values = gguf.quants.dequantize(tensor.data, tensor.kind)
+            halves[_module(stem, base)][dot + half] = np.array(values, dtype=np.float32)
     return Adapter(_card(file, path), _text(file, "general.architecture"), _alpha(file), _pairs(halves))
 
 

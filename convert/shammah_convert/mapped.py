@@ -2,7 +2,7 @@
 
 import math
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -65,6 +65,7 @@ class MappedFile:
         infos = _once(header.infos(self._data, _stop(self.fields, header.FIRST_FIELD)))
         start = padded(_stop(infos, 0), self.alignment)
         self.tensors = {name: self._tensor(info, start) for name, info in infos.items()}
+        _check_apart(infos.values(), self.tensors)
 
     def value(self, key: str) -> Value | None:
         """A field's value; an array is a tuple. None where the file lacks the key.
@@ -74,6 +75,10 @@ class MappedFile:
         """
         field = self.fields.get(key)
         return None if field is None else header.value(self._data, field)
+
+    def items(self, field: Field) -> tuple[int, int]:
+        """Of an array: the type of its values, as GGUF numbers it, and how many there are."""
+        return header.items(self._data, field)
 
     def bytes_of(self, field: Field) -> bytes:
         """A field as it stands in the file: key, type and value."""
@@ -107,6 +112,19 @@ class MappedFile:
             data=np.frombuffer(self._data, np.uint8, count, first).reshape(shape),
             head=self._data[info.start : info.stop - 8],
         )
+
+
+def _check_apart(infos: Iterable[Info], tensors: Mapping[str, Tensor]) -> None:
+    """Check that no tensor lies over another.
+
+    Raises:
+        BadHeader: One does.
+    """
+    end, before = 0, ""
+    for info in sorted(infos, key=lambda info: info.offset):
+        if info.offset < end:
+            raise BadHeader(f"{info.name} lies over {before}")
+        end, before = info.offset + tensors[info.name].data.nbytes, info.name
 
 
 def padded(size: int, alignment: int) -> int:

@@ -15,6 +15,9 @@ from shammah_convert.shape import BadBase, BaseConfig, shape_of
 from shammah_convert.split import stem_of
 from shammah_convert.vocabulary import Vocabulary
 
+MOST_LAYERS = 512
+"""LLAMA_MAX_LAYERS of llama.cpp's llama-hparams.h."""
+
 
 class OpenBase:
     """A GGUF Qwen2 or Qwen3, mapped; tensors are unpacked when they are asked for.
@@ -123,7 +126,7 @@ class OpenBase:
         if self.architecture not in ("qwen2", "qwen3"):
             raise BadBase(f"its architecture is {self.architecture!r}, not qwen2 or qwen3")
         heads, layers = int(self._of("attention.head_count")), int(self._of("block_count"))
-        if not 0 < layers <= len(self._tensors):  # names are made for each
+        if not 0 < layers <= min(MOST_LAYERS, len(self._tensors)):  # names are made for each
             raise BadBase(f"it says that it has {layers:,} layers, and holds {len(self._tensors)} tensors")
         width = int(self._of("embedding_length"))
         return BaseConfig(

@@ -265,7 +265,10 @@ def find(journal: Journal, name: str) -> Adapter:
     Raises:
         UsageError: There is none.
     """
-    adapter = journal.adapters.find(name)
+    is_text = (
+        name.encode("utf-8", "replace").decode() == name
+    )  # half a surrogate pair is none, and no database takes it
+    adapter = journal.adapters.find(name) if is_text else None
     if adapter is None:
         raise UsageError(f"there is no adapter {name!r}", hint="See `shammah adapters list`.")
     return adapter

@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from shammah import adapters, bases, embedding, memory, quality, teacher
+from shammah import adapters, bases, embedding, memory, openings, quality, teacher
 from shammah.compatible import opening
 from shammah.config import Settings
 from shammah.divergence import Embed
@@ -108,6 +108,7 @@ class Parts:
         self._max_teacher_tokens = max_teacher_tokens
         self._warm = warm
         self._model: OpenModel | None = None
+        self._embedder: embedding.Lazy | None = None
         self._said: set[str] = set()
 
     @cached_property
@@ -202,7 +203,10 @@ class Parts:
         if self._warm is not None:
             return self._warm.embed and lru_cache(maxsize=4)(self._warm.embed)
         file = embedding.ready(self.settings.home)
-        return None if file is None else _lazy_embedder(file)
+        if file is None:
+            return None
+        self._embedder = embedding.Lazy(file)
+        return self._embedder.embed
 
     def _open(self, base: Base) -> LocalGenerator:
         """The local model, with what is active or, where domains are on, with what suits each question."""
@@ -238,12 +242,18 @@ class Parts:
             self._say(line)
 
     def open_bare(self, base: Base) -> "LocalModel":
-        """A model without adapters, for whoever closes it."""
+        """A model without adapters, for whoever closes it.
+
+        Raises:
+            EngineRefuses: Native code died of it, twice.
+            ShammahError: It cannot be opened.
+        """
         from shammah.local import LocalModel
 
-        layers = self.settings.model.gpu_layers
+        layers, file = self.settings.model.gpu_layers, Path(base.path)
         threads = self.settings.model.threads or self._meter.threads()
-        return LocalModel(Path(base.path), threads, None if layers == "auto" else layers, self._stop)
+        with openings.careful(openings.folder_of(self.settings.home), file, self._say):
+            return LocalModel(file, threads, None if layers == "auto" else layers, self._stop)
 
     def take_model(self, model: OpenModel) -> None:
         """Answer by a model that was opened elsewhere; it is ours to close."""
@@ -256,27 +266,14 @@ class Parts:
         return model
 
     def close(self) -> None:
-        """Give back the model's memory."""
+        """Give back the memory of model and embedder; whoever goes on opens them again."""
         if self._model is not None:
             self._model.close()
             self._model = None
+        if self._embedder is not None:
+            self._embedder.close()
 
     @property
     def model(self) -> OpenModel | None:
         """The local model, where it was needed so far."""
         return self._model
-
-
-def _lazy_embedder(file: Path) -> Embed:
-    from shammah.features import Vector
-    from shammah.local import Embedder
-
-    opened: list[Embedder] = []
-
-    @lru_cache(maxsize=4)  # the router asks for a question that domains are then asked about
-    def embed(text: str) -> Vector:
-        if not opened:
-            opened.append(Embedder(file))
-        return opened[0].embed(text)
-
-    return embed

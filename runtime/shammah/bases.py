@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from shammah.compatible import cards
@@ -19,6 +22,28 @@ SEEDLING = Path(__file__).parent / "seedling" / "seedling.gguf"
 MAGIC = b"GGUF"
 PROBE_SECONDS = 300
 BLOCK_BYTES = 2**20
+TICK_NS = 15_000_000
+"""The kernel's clock for files moves every 1 to 10 ms: two changes within one tick have the same time."""
+_BLOB = re.compile(r"(?:sha256-)?([0-9a-f]{64})")
+"""What the hub's cache and Ollama call a file: by its hash."""
+
+Opener = Callable[..., str]
+"""Opens a model, and adapters on it, where that may end a process; what is said of it, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells without reading it that a file is the same; of a split model the sum, the newest, and digests."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, base: Base) -> "Stamp":
+        """As it was recorded."""
+        return cls(base.size, base.mtime_ns, base.inode, base.ctime_ns)
 
 
 def wanted(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
@@ -60,43 +85,59 @@ def is_seedling(file: Path) -> bool:
     return file == SEEDLING
 
 
-def identify(journal: Journal, file: Path, say: Callable[[str], None] = lambda _: None) -> Base:
-    """The record of a model file; its hash is taken again when size, time or inode differ.
+def identify(
+    journal: Journal, file: Path, say: Callable[[str], None] = lambda _: None, opener: Opener | None = None
+) -> Base:
+    """The record of a model file; its hash is taken again when size, times or inode differ.
 
-    A file with a new hash is opened in a child process first: malformed ones abort the process.
+    A file with a new hash is checked, and opened in a child process first: malformed ones abort the process.
+
+    Args:
+        journal: Of the home.
+        file: The model; of a split one the first part.
+        say: Hears of waits, and of what there is to compare with.
+        opener: Opens what is new; by default in a process of its own.
 
     Raises:
-        BadModel: It is no model that llama.cpp can run.
+        BadModel: It is no model that llama.cpp can run, or it changes meanwhile.
         ModelMissing: A part of it is missing.
     """
     if (recorded := known(journal, file)) is not None:
         return recorded
-    parts = parts_of(file)
-    size, mtime_ns, inode = _stamp(parts)
     if cards.is_card(file):
-        card = cards.read(file)
-        base = Base(card.sha256, str(file), size, mtime_ns, inode, card.model, "served")
-        journal.record_base(base)
-        return base
+        return _of_card(journal, file)
+    before = journal.base_at(file)
     if not is_seedling(file):
-        say(f"First use of {file.name}: checking it.")
-    sha256 = _hash(parts)
+        say(f"{file.name} may have changed: hashing it." if before else f"First use of {file.name}: checking it.")
+    stamp, sha256 = _hash(parts_of(file))
     twin = journal.base(sha256)
-    name, architecture = (twin.name, twin.architecture) if twin else _probe(file)
-    base = Base(sha256, str(file), size, mtime_ns, inode, name, architecture)
+    if twin is None:
+        check(file)
+        _tell_reference(file, before, sha256, say)
+    name, architecture = (twin.name, twin.architecture) if twin else _facts((opener or open_in_child)(file))
+    if _stamp(parts_of(file)) != stamp:
+        raise BadModel(f"{file} changed while it was checked", hint="Try again once nobody writes to it.")
+    base = Base(sha256, str(file), stamp.size, stamp.mtime_ns, stamp.inode, name, architecture, stamp.ctime_ns)
+    journal.record_base(base)
+    return base
+
+
+def _of_card(journal: Journal, file: Path) -> Base:
+    """The record of a model that a server runs."""
+    card, stamp = cards.read(file), _stamp((file,))
+    base = Base(card.sha256, str(file), stamp.size, stamp.mtime_ns, stamp.inode, card.model, "served", stamp.ctime_ns)
     journal.record_base(base)
     return base
 
 
 def known(journal: Journal, file: Path) -> Base | None:
-    """The record of a model file, as long as its size, time and inode are those that were recorded.
+    """The record of a model file, as long as its size, times and inode are those that were recorded.
 
     Raises:
         ModelMissing: A part of it is missing.
     """
-    recorded, stamp = journal.base_at(file), _stamp(parts_of(file))
-    is_same = recorded is not None and (recorded.size, recorded.mtime_ns, recorded.inode) == stamp
-    return recorded if is_same else None
+    recorded, stamp = journal.base_at(file), stamp_of(file)
+    return recorded if recorded is not None and Stamp.of(recorded) == stamp else None
 
 
 def size_of(file: Path) -> int:
@@ -105,11 +146,20 @@ def size_of(file: Path) -> int:
     Raises:
         ModelMissing: A part of it is missing.
     """
-    return _stamp(parts_of(file))[0]
+    return stamp_of(file).size
 
 
-def _stamp(parts: Sequence[Path]) -> tuple[int, int, int]:
-    """Size, time and inode of a file; of several the sum, the newest, and a digest that a change in any part changes.
+def stamp_of(file: Path) -> Stamp:
+    """What tells without reading it that a model's file is the same.
+
+    Raises:
+        ModelMissing: A part of it is missing.
+    """
+    return _stamp(parts_of(file))
+
+
+def _stamp(parts: Sequence[Path]) -> Stamp:
+    """Of several files the inode is a digest that a change in any of them changes.
 
     Raises:
         ModelMissing: A part is missing.
@@ -120,11 +170,12 @@ def _stamp(parts: Sequence[Path]) -> tuple[int, int, int]:
             stats.append(part.stat())
         except FileNotFoundError as error:
             raise _missing(part, len(parts)) from error
-    if len(stats) == 1:
-        return stats[0].st_size, stats[0].st_mtime_ns, stats[0].st_ino
-    seen = json.dumps([(stat.st_size, stat.st_mtime_ns, stat.st_ino) for stat in stats])
-    digest = int.from_bytes(hashlib.sha256(seen.encode()).digest()[:7])  # SQLite's integers have 63 bits and a sign
-    return sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats), digest
+    inode, newest = stats[0].st_ino, max(stat.st_ctime_ns for stat in stats)
+    if len(stats) > 1:
+        seen = json.dumps([(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for stat in stats])
+        # SQLite's integers have 63 bits and a sign.
+        inode = int.from_bytes(hashlib.sha256(seen.encode()).digest()[:7])
+    return Stamp(sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats), inode, newest)
 
 
 def _missing(part: Path, parts: int, given: str = "") -> ModelMissing:
@@ -137,8 +188,16 @@ def _missing(part: Path, parts: int, given: str = "") -> ModelMissing:
     return ModelMissing(f"{part} is missing", hint=f"The model has {parts} parts: put all of them into one folder.")
 
 
-def _hash(parts: Sequence[Path]) -> str:
-    """sha256 of a model's bytes, the parts one after the other: what `cat PARTS | sha256sum` prints."""
+def _hash(parts: Sequence[Path]) -> tuple[Stamp, str]:
+    """sha256 of a model's bytes, the parts one after the other: what `cat PARTS | sha256sum` prints; and of what file.
+
+    Raises:
+        BadModel: A part is no GGUF, or not what its name says.
+        ModelMissing: A part is missing.
+    """
+    stamp = _stamp(parts)
+    if abs(time.time_ns() - stamp.ctime_ns) < TICK_NS:  # whoever writes now must not get the same time
+        time.sleep(TICK_NS / 1e9)
     digest = hashlib.sha256()
     for part in parts:
         with part.open("rb") as stream:
@@ -147,27 +206,75 @@ def _hash(parts: Sequence[Path]) -> str:
             stream.seek(0)
             while block := stream.read(BLOCK_BYTES):
                 digest.update(block)
-    return digest.hexdigest()
+    sha256, named = digest.hexdigest(), _named_hash(parts)
+    if named not in (None, sha256):
+        raise BadModel(f"{parts[0]} has sha256 {sha256}, and not the one that it is called by: it is damaged")
+    return stamp, sha256
 
 
-def _probe(file: Path) -> tuple[str, str]:
-    """Name and architecture of a file that survives being opened and run for one token."""
-    facts = json.loads(probe(file))
+def _named_hash(parts: Sequence[Path]) -> str | None:
+    """The hash that a cache calls a file by; None where its name says nothing of it, or there are several."""
+    name = _BLOB.fullmatch(parts[0].resolve().name)
+    return name[1] if name and len(parts) == 1 else None
+
+
+def _tell_reference(file: Path, before: Base | None, sha256: str, say: Callable[[str], None]) -> None:
+    """Say of a file with a new hash what there is to compare it with."""
+    if before is not None:
+        say(
+            f"{file.name} is not the file that was recorded (sha256 {before.sha256[:12]} before, {sha256[:12]} now):"
+            " it counts as another model, and what was learnt for the one before is not applied."
+        )
+    elif not is_seedling(file) and _named_hash(parts_of(file)) is None:
+        say(f"Nothing here tells which bytes it should have: compare its sha256 with its source's, {sha256}.")
+
+
+def _facts(said: str) -> tuple[str, str]:
+    """Name and architecture of a file that survived being opened and run for one token."""
+    facts = json.loads(said)
     return facts["name"], facts["architecture"]
 
 
+def check(file: Path) -> None:
+    """Check what a model's header says of itself, before anything runs it.
+
+    Raises:
+        BadModel: It is no Qwen, or one that cannot be.
+    """
+    from shammah_convert.inspect import check_header  # opens gguf: 0.1 s that no answer needs
+    from shammah_convert.shape import BadBase
+
+    try:
+        check_header(file)
+    except BadBase as error:
+        raise BadModel(f"{file} is refused: {error}") from error
+
+
 def probe(file: Path, *adapters: Path) -> str:
-    """Open a model, and adapters on it, in a child process; what it says.
+    """Check a model, and open it, with adapters on it, in a child process; what it says.
+
+    Raises:
+        BadModel: One of them is refused, or the child dies of it.
+    """
+    check(file)
+    return open_in_child(file, *adapters)
+
+
+def open_in_child(file: Path, *adapters: Path) -> str:
+    """Open a model, and adapters on it, in a process that has limits and may die of it; what it says.
 
     Raises:
         BadModel: One of them is refused, or the child dies of it.
     """
     command = [sys.executable, "-P", "-m", "shammah.probe", os.fspath(file), *map(os.fspath, adapters)]
     what = adapters[0] if adapters else file
+    quiet = os.environ | {"GGML_NO_BACKTRACE": "1"}  # else a debugger is looked for, which takes seconds
     try:
-        child = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
+        child = subprocess.run(command, env=quiet, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise BadModel(f"{what} cannot be opened within {PROBE_SECONDS} s") from error
+    if child.returncode < 0:
+        raise BadModel(f"{what} is refused: whoever opens it is ended by signal {-child.returncode}")
     if child.returncode != 0:
         words = child.stderr.strip().splitlines()
         raise BadModel(f"{what} is refused: {words[-1] if words else f'opening it ends with {child.returncode}'}")

@@ -14,13 +14,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from shammah import adapters, locks, metrics
-from shammah.errors import CheckpointError
+from shammah import adapters, aside, locks, metrics
+from shammah.errors import AdapterError, CheckpointError
 from shammah.generation import ActiveSet
 from shammah.journal import Journal
 from shammah.journal.checkpoints import CHECKPOINT_QUESTIONS
 from shammah.learning import HEAD_NAMES, HeadName, Heads, Kept, link_or_copy
 from shammah.records import Adapter, Checkpoint, View
+from shammah_convert.failpoints import reach
 from shammah_convert.files import publish, sync
 from shammah_convert.job import AdapterFile
 
@@ -76,17 +77,35 @@ class Keeper:
         """Go back to a checkpoint: its heads and adapters serve from the next answer on; what undoes that.
 
         Raises:
-            CheckpointError: It cannot be read, another adapter has the name of one of its own, or the disk is full.
-            AdapterError: An adapter's file is missing or is not what was kept.
+            CheckpointError: It is damaged, another adapter has the name of one of its own, or the disk is full.
         """
         with self._alone():
-            contents = read(checkpoint)
+            contents = self._whole(checkpoint)
             before = self._make(f"before the rollback to {checkpoint.number}")
             names = {one.name: self._bring_back(one, Path(checkpoint.folder)).name for one in contents.adapters}
             active = tuple((names.get(name, name), scale) for name, scale in contents.active)
             self._switch(checkpoint, replace(contents, active=active))
             self._prune()
         return before
+
+    def _whole(self, checkpoint: Checkpoint) -> Contents:
+        """What a checkpoint holds; a damaged one is set aside, and none to go back to any more.
+
+        Raises:
+            CheckpointError: It is damaged, or cannot be looked at.
+        """
+        try:
+            contents = read(checkpoint)
+            for one in contents.adapters:
+                adapters.verify(AdapterFile(one.name, str(_kept_in(checkpoint, one)), one.sha256))
+        except (CheckpointError, AdapterError) as error:
+            if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            kept = aside.move(Path(checkpoint.folder))
+            self.journal.checkpoints.forget(checkpoint)
+            where = f"it is set aside as {kept}" if kept else "it is forgotten"
+            raise CheckpointError(f"{error}; {where}, and nothing was changed") from error
+        return contents
 
     def _switch(self, checkpoint: Checkpoint, contents: Contents) -> None:
         """Let the journal say what holds, then put the heads in place; a kill in between leaves them to be learnt."""
@@ -95,6 +114,7 @@ class Keeper:
         self.journal.checkpoints.go_back(self.lineage, views, contents.active, why)
         for name, kept in contents.heads.items():
             self.heads.bring_back(name, Path(checkpoint.folder) / kept.file if kept.file else None)
+            reach("rollback.after_head")
 
     def _view(self, name: HeadName, kept: Kept) -> View:
         return kept.view.cut(kept.cursor, self.journal.last_lesson(name, self.lineage))
@@ -107,7 +127,9 @@ class Keeper:
             shutil.rmtree(left, ignore_errors=True)
         partial.mkdir(parents=True, mode=0o700)
         self._fill(partial)
+        reach("checkpoint.before_name")
         partial.replace(folder)
+        reach("checkpoint.after_name")
         sync(self._folder)
         questions = self.journal.count(self.lineage)
         return self.journal.checkpoints.record(number, self.lineage, questions, why, str(folder))
@@ -130,13 +152,13 @@ class Keeper:
             "metrics": metrics.last(self.home, self.lineage),
         }
         (folder / MANIFEST).write_text(json.dumps(contents, indent=1), "utf-8")
+        reach("checkpoint.before_sync")
         for path in (*folder.iterdir(), folder):
             sync(path)
 
     def _bring_back(self, adapter: Adapter, folder: Path) -> Adapter:
         """Have an adapter of a checkpoint in the home, where it was deleted or damaged; it as it is called now."""
         path, kept = Path(adapter.path), folder / Path(adapter.path).name
-        adapters.verify(AdapterFile(adapter.name, str(kept), adapter.sha256))
         known = self.journal.adapters.find(adapter.name)
         if known is None or known.sha256 != adapter.sha256:  # it may have got another name
             known = self.journal.adapters.of_file(adapter.sha256, adapter.base) or known
@@ -159,7 +181,8 @@ class Keeper:
             self.journal.checkpoints.forget(old)
         named = {Path(kept.folder).name for kept in self.journal.checkpoints.all()}
         for folder in self._folder.iterdir():
-            if folder.is_dir() and folder.name not in named:
+            if folder.is_dir() and folder.name not in named and aside.MARK not in folder.name:
+                reach("checkpoint.before_deletion")
                 shutil.rmtree(folder, ignore_errors=True)
 
     @property
@@ -199,6 +222,11 @@ def _kept(found: dict[str, Any]) -> Kept:
     view = found["view"]
     spans: Sequence[Sequence[Any]] = view["spans"]
     return Kept(found["file"], found["cursor"], View(view["number"], tuple((a, b) for a, b in spans), view["inherits"]))
+
+
+def _kept_in(checkpoint: Checkpoint, adapter: Adapter) -> Path:
+    """An adapter's file in a checkpoint."""
+    return Path(checkpoint.folder) / Path(adapter.path).name
 
 
 def size_bytes(checkpoint: Checkpoint) -> int:

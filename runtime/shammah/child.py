@@ -1,10 +1,13 @@
 """The trainer as a child process: started behind everybody else, followed line by line, and ended with its parent."""
 
 import contextlib
+import ctypes
 import json
 import math
 import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,6 +51,7 @@ ENVIRONMENT = {
     "PYTHONSAFEPATH": "1",
 }
 LOG = "trainer.log"
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 Hear = Callable[[dict[str, Any]], None]
 """Hears each line of progress."""
@@ -81,6 +85,7 @@ def run(python: str, folder: Path, lock: Lock, hear: Hear, launch: str = "") -> 
             cwd=folder,
             env=_environment(launch),
             start_new_session=True,  # Ctrl-C is for us alone
+            preexec_fn=None if launch else _dying_with_us(),  # a launcher's trainers see to themselves
         )
         family = _Family(child.pid, lock)
         try:
@@ -96,6 +101,18 @@ def _environment(launch: str) -> dict[str, str]:
     """Ours, less what would tell a trainer that nobody launched of other processes to wait for."""
     kept = {name: value for name, value in os.environ.items() if launch or name not in OF_LAUNCHERS}
     return kept | ENVIRONMENT
+
+
+def _dying_with_us() -> Callable[[], object] | None:
+    """What lets the kernel kill a child when its parent dies, before the child's program begins; None where none can.
+
+    A trainer ends itself when its pipe is closed. One that stands still for an answer cannot, and would hold its memory
+    until the next answer lets it go on.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl  # found here: between fork and exec as little as can be is done
+    return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _judge(code: int, status: int, error: str, folder: Path) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from shammah import bounds
+from shammah import bounds, unreadable
 from shammah.amounts import Memory
-from shammah.errors import ConfigError
+from shammah.errors import ConfigError, NoToml
 from shammah.given import HOME_VARIABLE as HOME_VARIABLE
 from shammah.given import Given, in_environment, in_flags, in_table, read
 from shammah.patterns import Patterns
@@ -224,12 +224,18 @@ def file_of(home: Path) -> Path:
 
 
 def given(environ: Mapping[str, str] = os.environ, flags: Mapping[str, object] | None = None) -> list[Given]:
-    """Every value that was given, weakest first: what comes later wins.
+    """Every value that was given, weakest first: what comes later wins. A file that is no TOML is set aside.
 
     Raises:
-        ConfigError: The file cannot be read.
+        ConfigError: The file cannot be read, or not be set aside.
     """
-    return [*in_file(home_of(environ)), *in_environment(environ, sections()), *in_flags(flags or {})]
+    home = home_of(environ)
+    try:
+        rows = in_file(home)
+    except NoToml as error:
+        unreadable.set_aside(file_of(home), error, environ)
+        rows = in_file(home)
+    return [*rows, *in_environment(environ, sections()), *in_flags(flags or {})]
 
 
 def in_file(home: Path, table: Mapping[str, Any] | None = None) -> list[Given]:

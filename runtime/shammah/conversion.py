@@ -1,15 +1,19 @@
 """A Hugging Face folder becomes the GGUF that serves: converted as it is stored, then quantized by llama.cpp."""
 
+import contextlib
+import glob
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from shammah import bases, hardware
+from shammah import bases, hardware, locks
 from shammah.errors import BadModel, UsageError
+from shammah_convert.failpoints import reach
 from shammah_convert.files import publish
 
 if TYPE_CHECKING:
@@ -20,6 +24,9 @@ PLAIN = ("F16", "BF16", "F32")
 BYTES = {"F32": 4.0, "F16": 2.0, "BF16": 2.0}
 # Of Q8_0, which llama.cpp takes where a row is no whole block of the wanted type; no type takes more.
 QUANTIZED_BYTES = 34 / 32
+
+LOCK = "lock"
+"""Is held in the folder of a conversion that is under way."""
 
 FOLDER_HINT = "Give a folder with config.json, tokenizer.json and the safetensors of a Qwen2, Qwen2.5 or Qwen3."
 
@@ -58,9 +65,10 @@ def convert(folder: Path, out: Path, file_type: str, say: Callable[[str], None])
     try:
         model = read_folder(folder)
         place = out.absolute().parent
-        hardware.check_disk(place, needed_bytes(model, file_type))
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=place) as work:
-            done = _make(model, Path(work), file_type, say)
+        with _workplace(place, f".{out.name}.") as work:
+            hardware.check_disk(place, needed_bytes(model, file_type))
+            done = _make(model, work, file_type, say)
+            reach("conversion.before_probe")
             bases.probe(done)
             publish(done, out)
     except BadBase as error:
@@ -81,6 +89,16 @@ def _make(model: "Model", work: Path, file_type: str, say: Callable[[str], None]
     say(f"Quantizing to {file_type}.")
     _quantize(plain, quantized, file_type)
     return quantized
+
+
+@contextlib.contextmanager
+def _workplace(place: Path, prefix: str) -> Iterator[Path]:
+    """A folder for what comes between; one that a killed conversion left, with a whole model in it, goes first."""
+    for left in place.glob(f"{glob.escape(prefix)}*"):
+        if (left / LOCK).is_file() and not locks.is_held(left / LOCK):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=place) as work, locks.only_one(Path(work) / LOCK):
+        yield Path(work)
 
 
 def needed_bytes(model: "Model", file_type: str) -> int:

@@ -7,24 +7,29 @@ read-then-write fails at once when another process writes.
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from shammah.errors import JournalError
+from shammah import copies, salvage
+from shammah.copies import BUSY_SECONDS
+from shammah.errors import JournalDamaged, JournalError, JournalFull
+from shammah.steps import SCHEMA_VERSION as SCHEMA_VERSION
+from shammah.steps import climb, version_of
+from shammah_convert.failpoints import reach
+from shammah_convert.files import is_full
 
-BUSY_SECONDS = 30.0
+# What SQLite says of a full disk, and of a limit on the size of files.
+_FULL = ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
 
-# N.sql brings the schema before it to N.
-_SCHEMAS = Path(__file__).with_name("schema")
-_STEPS = sorted(int(file.stem) for file in _SCHEMAS.glob("*.sql"))
-SCHEMA_VERSION = _STEPS[-1]
+Ours = Callable[[sqlite3.Error], JournalError]
 
 
 class Database:
     """A connection, for one thread; what SQLite or the disk refuses is a JournalError."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file, and bring its schema up to date.
+        """Open or create the file, and bring its schema up to date; a damaged one is mended first.
 
         Raises:
             JournalError: It cannot be opened, or a newer version of Shammah wrote it.
@@ -32,12 +37,27 @@ class Database:
         self.path = path
         with self._translated():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-            try:
-                self._prepare()
-            except BaseException:
-                self._connection.close()
-                raise
+            if salvage.is_marked(path):
+                self._mend()
+        try:
+            self._open()
+        except JournalDamaged:
+            with self._translated():
+                self._mend()
+            self._open()
+
+    @classmethod
+    def mended(cls, path: Path) -> bool:
+        """Look a file through, and mend it where it is damaged; whether it was.
+
+        Raises:
+            JournalError: It cannot be read, or there is no room for another one.
+        """
+        was_whole = not salvage.is_marked(path) and salvage.is_sound(path)
+        if not was_whole:
+            salvage.mark(path, "it is looked through")
+        cls(path).close()
+        return not was_whole
 
     def close(self) -> None:
         """Close the connection."""
@@ -46,16 +66,18 @@ class Database:
     def execute(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> sqlite3.Cursor:
         """Run one statement; rows can be read by column name."""
         with self._translated():
-            return self._connection.execute(statement, values)
+            return self._connection.cursor(self._rows).execute(statement, values)
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """One write transaction: committed whole, or not at all."""
+    def write(self, name: str = "") -> Iterator[sqlite3.Connection]:
+        """One write transaction: committed whole, or not at all; its name is that of the failpoints at its end."""
         with self._translated():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                reach(f"{name}.before_commit")
                 self._connection.execute("COMMIT")
+                reach(f"{name}.after_commit")
             except BaseException:
                 if self._connection.in_transaction:  # a full disk makes SQLite roll back by itself
                     self._connection.execute("ROLLBACK")
@@ -66,32 +88,88 @@ class Database:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise JournalError(f"{self.path}: {error}") from error
+            raise self.ours(error) from error
+
+    def _rows(self, connection: sqlite3.Connection) -> "_Rows":
+        return _Rows(connection, self.ours)
+
+    def ours(self, error: sqlite3.Error | OSError) -> JournalError:
+        """What SQLite or the disk says, as an error of ours; damage is noted for whoever opens the file next."""
+        if copies.is_damage(error):
+            salvage.mark(self.path, error)
+            return JournalDamaged(f"{self.path} is damaged: {error}")
+        if is_full(error) or getattr(error, "sqlite_errorname", "") in _FULL:
+            return JournalFull(f"{self.path} cannot be written: {error}")
+        return JournalError(f"{self.path}: {error}")
+
+    def _open(self) -> None:
+        with self._translated():
+            self._connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def _mend(self) -> None:
+        """Set a damaged file aside, with what can be read of it in a new one; never a newer version's."""
+        self._check(salvage.version_in_header(self.path) if self.path.exists() else 0)
+        salvage.mend(self.path)
 
     def _prepare(self) -> None:
         self._connection.row_factory = sqlite3.Row
+        self._check(version_of(self._connection))  # before its schema is read, which may mean nothing here
         self._connection.executescript(
             "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
             "PRAGMA secure_delete = ON;"  # what is deleted or replaced is overwritten
         )
-        if self._version() != SCHEMA_VERSION:
+        if version_of(self._connection) != SCHEMA_VERSION:
             self._migrate()
 
     def _migrate(self) -> None:
-        with self.write() as connection:
-            version = self._version()  # another process may have been faster
-            if version > SCHEMA_VERSION:
-                raise JournalError(
-                    f"{self.path} was written by a newer Shammah (schema {version}, this one knows {SCHEMA_VERSION})",
-                    hint="Upgrade Shammah, or set SHAMMAH_HOME to another folder.",
-                )
-            for step in (step for step in _STEPS if step > version):
-                for statement in (_SCHEMAS / f"{step}.sql").read_text("utf-8").split(";"):
-                    connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        """Bring the schema up to date, all or nothing, once a copy of an older one lies beside it."""
+        with self.write("migration") as connection:
+            version = version_of(connection)  # another process may have been faster
+            self._check(version)
+            if 0 < version < SCHEMA_VERSION:
+                copies.before_change(self.path, version)
+            climb(connection, version)
 
-    def _version(self) -> int:
-        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+    def _check(self, version: int) -> None:
+        if version <= SCHEMA_VERSION:
+            return
+        copy = copies.newest(self.path)
+        back = f"go back to the copy from before: shammah log restore {copy}" if copy else "set SHAMMAH_HOME anew"
+        raise JournalError(
+            f"{self.path} was written by a newer Shammah (schema {version}, this one knows {SCHEMA_VERSION})",
+            hint=f"Upgrade Shammah, or {back}",
+        )
+
+
+class _Rows(sqlite3.Cursor):
+    """Rows on their way: damage may show in any of them."""
+
+    def __init__(self, connection: sqlite3.Connection, ours: Ours) -> None:
+        super().__init__(connection)
+        self._ours = ours
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except sqlite3.Error as error:
+            raise self._ours(error) from error
+
+    def fetchone(self) -> Any:
+        try:
+            return super().fetchone()
+        except sqlite3.Error as error:
+            raise self._ours(error) from error
+
+    def fetchall(self) -> list[Any]:
+        try:
+            return super().fetchall()
+        except sqlite3.Error as error:
+            raise self._ours(error) from error
 
 
 def examine(path: Path) -> tuple[int, list[str], int]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shammah import config
+from shammah.given import BACKGROUND_VARIABLE
 
 
 def start(
@@ -20,6 +21,11 @@ def start(
             stdout=said,
             stderr=said,
             cwd=home,
-            env=dict(environ) | {config.HOME_VARIABLE: str(home)} | ({"SHAMMAH_OFFLINE": "1"} if is_offline else {}),
+            env=_environment(home, is_offline, environ),
             start_new_session=True,
         )
+
+
+def _environment(home: Path, is_offline: bool, environ: Mapping[str, str]) -> dict[str, str]:
+    own = {config.HOME_VARIABLE: str(home), BACKGROUND_VARIABLE: "1"}
+    return dict(environ) | own | ({"SHAMMAH_OFFLINE": "1"} if is_offline else {})

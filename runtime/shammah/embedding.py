@@ -3,12 +3,40 @@
 import contextlib
 import fcntl
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shammah import catalog, download
 from shammah.errors import BadModel
 
+if TYPE_CHECKING:
+    from shammah.features import Vector
+    from shammah.local import Embedder
+
 FILE_NAME = "minilm-l6-v2.q8_0.gguf"
+
+
+class Lazy:
+    """An embedder that its first text opens, and the next one after it was closed."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._opened: Embedder | None = None
+        # The router asks for a question that domains are then asked about.
+        self.embed = lru_cache(maxsize=4)(self._embed)
+
+    def close(self) -> None:
+        """Give its memory back, 40 MB."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def _embed(self, text: str) -> "Vector":
+        from shammah.local import Embedder
+
+        self._opened = self._opened or Embedder(self._file)
+        return self._opened.embed(text)
 
 
 def ready(home: Path) -> Path | None:

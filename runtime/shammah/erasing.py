@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shammah import locks
-from shammah.errors import EraseBusy, EraseFailed, JournalError
+from shammah import aside, checkpoints, copies, locks
+from shammah.errors import CheckpointError, EraseBusy, EraseFailed, JournalError
 from shammah.journal import Journal
 from shammah.journal.erasing import Doomed
 from shammah.learners import Kind
 from shammah.learning import HEAD_NAMES, Heads
 from shammah.records import Adapter, Checkpoint
+from shammah_convert.failpoints import reach
 from shammah_convert.files import write_whole
 from shammah_convert.job import BadJob, Job
 
@@ -39,6 +40,7 @@ class Erasure:
         jobs: Folders of trainings that hold copies.
         checkpoints: Whose heads had learnt from what goes.
         adapters: Names of those that learnt from it; they are left, except where everything goes.
+        copies: Of the whole database, from before its schema changed or it was damaged.
     """
 
     doomed: Doomed
@@ -46,17 +48,19 @@ class Erasure:
     checkpoints: tuple[Checkpoint, ...]
     adapters: tuple[str, ...]
     is_everything: bool = False
+    copies: tuple[Path, ...] = ()
 
 
 def plan(home: Path, journal: Journal, questions: Iterable[int]) -> Erasure:
     """What goes with some questions; nothing is erased yet."""
     doomed = journal.erasing.doom(questions)
-    taught = [c for c in journal.checkpoints.all() if doomed.first_lesson and c.created >= doomed.first_lesson]
+    taught = [c for c in journal.checkpoints.all() if doomed.lessons and _knows(journal, c, doomed.first_lesson)]
     return Erasure(
         doomed=doomed,
         jobs=tuple(job_folders(home, journal, doomed.examples)),
         checkpoints=tuple(taught),
         adapters=tuple(with_heirs(home, journal, journal.erasing.learnt_by(doomed.examples))),
+        copies=tuple(copies.of(journal.path)),
     )
 
 
@@ -65,7 +69,8 @@ def plan_everything(home: Path, journal: Journal) -> Erasure:
     every = plan(home, journal, (question.number for question in journal.log.find()))
     jobs = tuple(sorted(folder for folder in (home / "jobs").glob("*") if folder.is_dir()))
     adapters = tuple(adapter.name for adapter in journal.adapters.all())
-    return Erasure(every.doomed, jobs, tuple(journal.checkpoints.all()), adapters, is_everything=True)
+    kept = tuple(journal.checkpoints.all())
+    return Erasure(every.doomed, jobs, kept, adapters, is_everything=True, copies=every.copies)
 
 
 def carry_out(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> bool:
@@ -81,12 +86,14 @@ def carry_out(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> boo
     """
     try:
         with alone(home):
+            _drop_copies(home, erasure.copies)
             if erasure.is_everything:
                 _everything(home, journal)
             else:
                 _some(home, journal, erasure, kind)
     except OSError as error:
         raise EraseFailed(f"not all of it could be erased: {error}") from error
+    reach("erase.before_compaction")
     try:
         journal.erasing.compact()
     except JournalError:  # no room for a second file; what was erased now is overwritten already
@@ -96,31 +103,57 @@ def carry_out(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> boo
 
 def _some(home: Path, journal: Journal, erasure: Erasure, kind: Kind) -> None:
     for folder in erasure.jobs:
+        reach("erase.before_folder")
         shutil.rmtree(folder)
     shutil.rmtree(home / COPIES, ignore_errors=True)  # they are made again where they are needed
+    reach("erase.before_log")
     _forget_in_log(home / LOG, erasure.doomed.ids)
     _forget_typed(home / TYPED, {journal.question_at(number).text for number in erasure.doomed.questions})
     for checkpoint in erasure.checkpoints:
         journal.checkpoints.forget(checkpoint)
+        reach("erase.before_folder")
         shutil.rmtree(checkpoint.folder, ignore_errors=True)
     if not erasure.doomed.lessons:
         journal.erasing.erase(erasure.doomed)
         return
     _drop_heads(home)
     journal.erasing.erase(erasure.doomed)
+    reach("erase.before_heads")
     _drop_heads(home)  # whoever asked meanwhile has learnt them again
-    for lineage in journal.erasing.lineages():
-        for name in HEAD_NAMES:
-            Heads(home, journal, lineage, kind).open(name)
+    with contextlib.suppress(OSError):  # no room: all is erased, and whoever asks next learns them
+        for lineage in journal.erasing.lineages():
+            for name in HEAD_NAMES:
+                Heads(home, journal, lineage, kind).open(name)
+
+
+def _drop_copies(home: Path, files: Iterable[Path]) -> None:
+    """Delete copies of the database from earlier days, and checkpoints that could not be read."""
+    for file in files:
+        file.unlink(missing_ok=True)
+    for folder in (home / "checkpoints").glob(f"*{aside.MARK}*"):
+        shutil.rmtree(folder)
 
 
 def _everything(home: Path, journal: Journal) -> None:
     journal.erasing.erase_everything()
     for folder in (home / name for name in (*FOLDERS, COPIES)):
         if folder.exists():
+            reach("erase.before_folder")
             shutil.rmtree(folder)
-    for file in (*home.glob("cache/general-*"), home / LOG, home / TYPED):
+    halves = home.glob(f"{TYPED}.*")  # of who was killed while it was shortened
+    for file in (*home.glob("cache/general-*"), *halves, home / LOG, home / TYPED):
         file.unlink(missing_ok=True)
+
+
+def _knows(journal: Journal, checkpoint: Checkpoint, lesson: int) -> bool:
+    """Whether a checkpoint's heads may have learnt a lesson; those of one that cannot be read may."""
+    try:
+        heads = checkpoints.read(checkpoint).heads.values()
+    except CheckpointError:
+        return True
+    adoption = journal.heads.adoption(checkpoint.lineage)
+    taken_over = adoption.until if adoption else 0
+    return any(kept.file is not None and max(kept.cursor, taken_over) >= lesson for kept in heads)
 
 
 def job_folders(home: Path, journal: Journal, examples: Sequence[str]) -> Iterator[Path]:
@@ -140,7 +173,7 @@ def with_heirs(home: Path, journal: Journal, names: Iterable[str]) -> list[str]:
     """Adapters, and those that went on from them: what the former learnt lives on in the latter. Oldest first."""
     affected, found = set(names), list[str]()
     files = {adapter.sha256 for adapter in journal.adapters.all() if adapter.name in affected}
-    for adapter in sorted(journal.adapters.all(), key=lambda adapter: adapter.created):
+    for adapter in journal.adapters.all():
         if adapter.name in affected or not files.isdisjoint(_gone_on_from(home, adapter)):
             files.add(adapter.sha256)
             found.append(adapter.name)

@@ -36,6 +36,12 @@ class ConfigError(ShammahError):
     hint = "Mend the named file or variable."
 
 
+class NoToml(ConfigError):
+    """The configuration's file holds something else than TOML."""
+
+    hint = "Mend it with `shammah config edit`, or move it away."
+
+
 class ModelMissing(ShammahError):
     """There is no local model at the given place."""
 
@@ -150,6 +156,18 @@ class JournalError(ShammahError):
     """The journal cannot be read or written."""
 
     hint = "Check the free space and the rights of the folder SHAMMAH_HOME (default ~/.shammah)."
+
+
+class JournalFull(JournalError):
+    """There is no room for what is to be written into the journal."""
+
+    hint = "Free some space, or raise the limit of `ulimit -f`, and run the command again: what was there is as it was."
+
+
+class JournalDamaged(JournalError):
+    """The journal's file is damaged."""
+
+    hint = "Run the command again: it is set aside then, and what can be read of it is in a new one."
 
 
 class Interrupted(ShammahError):
@@ -308,6 +326,12 @@ class NothingLearnt(ShammahError):
     hint = "Ask questions with ANTHROPIC_API_KEY set, or rate answers with `shammah feedback`."
 
 
+class DiskFull(ShammahError):
+    """Something has no room on the disk, or is larger than files may be."""
+
+    hint = "Free some space, or raise the limit of `ulimit -f`, and run the command again."
+
+
 class DiskTooSmall(ShammahError):
     """A file that is to be written has no room."""
 
@@ -323,4 +347,4 @@ class EraseBusy(ShammahError):
 class EraseFailed(ShammahError):
     """A copy of what is to be erased stays where it is."""
 
-    hint = "Mend its rights, and run the same command again: it goes on with what is left."
+    hint = "Mend its rights, or free some space, and run the same command again: it goes on with what is left."

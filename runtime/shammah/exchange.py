@@ -12,6 +12,7 @@ from shammah import adapters, bases, hardware
 from shammah.errors import AdapterError, AdapterUnreadable, BadModel, ModelMissing
 from shammah.journal import Journal
 from shammah.records import Adapter, Base
+from shammah_convert.failpoints import reach
 from shammah_convert.files import publish
 from shammah_convert.job import AdapterFile
 
@@ -49,6 +50,7 @@ def take_in(home: Path, source: Path, base: Base, name: str | None = None) -> Ta
         card = replace(card, name=name or card.name)
         adapters.check_base(source, card, base, may_be_unknown=True)
         _try(source, file, base)
+        reach("conversion.after_probe")
         return Taken(adapters.keep(home, file, card, base), is_verified=bool(card.base_sha256))
 
 
@@ -81,6 +83,7 @@ def write_gguf(adapter: Adapter, path: Path) -> None:
     partial = path.with_name(path.name + ".partial")
     with _writing(path, partial):
         shutil.copyfile(adapter.path, partial)
+        reach("conversion.before_sync")
         publish(partial, path)
 
 

@@ -86,4 +86,5 @@ def outcome(home: Path, training: Training) -> str:
             later = "the background goes on with it, or `shammah train` at once"
             return f"The process of training {training.number} was killed; {later}."
         case _:
-            return f"Training {training.number} failed: {training.reason}{_more(home, training)}"
+            again = _more(home, training) or "; once that is mended, `shammah train` begins anew."
+            return f"Training {training.number} failed: {training.reason}{again}"

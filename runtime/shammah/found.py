@@ -16,6 +16,7 @@ from shammah_convert.split import parts_of, stem_of
 
 Tool = Literal["hf", "lm-studio", "ollama", "llama.cpp"]
 ARCHITECTURES = ("qwen2", "qwen3")
+_DIGEST = re.compile(r"sha256[:-][0-9a-f]+")
 OLLAMA_MODEL = "application/vnd.ollama.image.model"
 _QUANTIZATION = re.compile(r"(?:^|[-._])((?:i?q\d(?:_\w+)?|fp?16|bf16|fp?32))$", re.IGNORECASE | re.ASCII)
 
@@ -42,7 +43,7 @@ class Found:
 def all_models(environ: Mapping[str, str] = os.environ) -> list[Found]:
     """Every Qwen2, Qwen2.5 and Qwen3 that is whole, each file once, by tool and name."""
     models: dict[Path, Found] = {}
-    for tool, name, path in _files(environ):
+    for tool, name, path in files(environ):
         model = _read(tool, name, path)
         if model is not None:
             models.setdefault(path.resolve(), model)
@@ -51,7 +52,7 @@ def all_models(environ: Mapping[str, str] = os.environ) -> list[Found]:
 
 def names(environ: Mapping[str, str] = os.environ) -> list[str]:
     """What lies where models are kept, by name; no file is opened, and some may be no Qwen."""
-    return [name for _, name, path in _files(environ) if is_whole(path)]
+    return [name for _, name, path in files(environ) if is_whole(path)]
 
 
 def quantization_of(file: str) -> str:
@@ -78,7 +79,7 @@ def is_whole(path: Path) -> bool:
     return path == parts[0] and all(part.is_file() for part in parts)
 
 
-def _files(environ: Mapping[str, str]) -> Iterator[tuple[Tool, str, Path]]:
+def files(environ: Mapping[str, str]) -> Iterator[tuple[Tool, str, Path]]:
     """Each model file as tool, name and path, of split ones the first part."""
     for folder in sorted(_hub(environ).glob("models--*--*")):
         repository = folder.name.removeprefix("models--").replace("--", "/", 1)
@@ -114,7 +115,8 @@ def _ollama(environ: Mapping[str, str]) -> Iterator[tuple[Tool, str, Path]]:
 def _digests(manifest: Path) -> list[str]:
     try:
         layers = json.loads(manifest.read_text("utf-8"))["layers"]
-        return [str(layer["digest"]) for layer in layers if layer["mediaType"] == OLLAMA_MODEL]
+        named = [str(layer["digest"]) for layer in layers if layer["mediaType"] == OLLAMA_MODEL]
+        return [digest for digest in named if _DIGEST.fullmatch(digest)]
     except (OSError, ValueError, LookupError, TypeError):  # another version's, or half written
         return []
 

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from shammah.errors import Interrupted
 from shammah.generation import Finish, Sampling, Stop, collect, never
@@ -20,6 +21,14 @@ MOST_TOKENS = {HELD_OUT: 256, REPLAY: 96}
 # Of a large model the replay is smaller, so that a first training begins within minutes.
 REPLAY_SECONDS = 120.0
 LEAST_REPLAY = 24
+
+
+class Closable(LocalGenerator, Protocol):
+    """A local model that gives its memory back."""
+
+    def close(self) -> None:
+        """Give it back."""
+        ...
 
 
 def prompts(name: str) -> list[str]:
@@ -47,6 +56,31 @@ def answers(
         write_whole(file, write(_make(open_model(), hear, stop)))
     made = list(read(file.read_text("utf-8")))
     return [e for e in made if e.id.startswith(HELD_OUT)], [e for e in made if e.id.startswith(REPLAY)]
+
+
+def answers_of(
+    home: Path,
+    base_sha256: str,
+    open_model: Callable[[], Closable],
+    hear: Callable[[int, int], None],
+    stop: Stop,
+) -> tuple[list[Example], list[Example]]:
+    """The same by a model that is opened where it is needed, and closed again before a trainer takes its memory.
+
+    Raises:
+        Interrupted: It was stopped.
+    """
+    opened: list[Closable] = []
+
+    def open_once() -> LocalGenerator:
+        opened.append(open_model())
+        return opened[0]
+
+    try:
+        return answers(home, base_sha256, open_once, hear, stop)
+    finally:
+        for model in opened:
+            model.close()
 
 
 def _make(model: LocalGenerator, hear: Callable[[int, int], None], stop: Stop) -> Iterator[Example]:

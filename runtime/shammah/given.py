@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shammah.errors import ConfigError
+from shammah.errors import ConfigError, NoToml
+from shammah_convert import failpoints
 
 PREFIX = "SHAMMAH_"
 HOME_VARIABLE = "SHAMMAH_HOME"
+BACKGROUND_VARIABLE = "SHAMMAH_BACKGROUND"
+"""Set for processes that nobody sees or hears."""
 # Variables of ours that are no settings.
-RESERVED = frozenset({HOME_VARIABLE})
+RESERVED = frozenset({HOME_VARIABLE, BACKGROUND_VARIABLE, failpoints.VARIABLE})
 DEEPEST = 8
 """No setting lies so deep; what does is wrong, and may have thousands of dots."""
 
@@ -61,15 +64,17 @@ def read(file: Path) -> dict[str, Any]:
     """The table of a file; an empty one where there is none.
 
     Raises:
+        NoToml: It is something else.
         ConfigError: It cannot be read.
     """
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError) as error:  # not TOML, not UTF-8, 5,000 digits, or 1,000 brackets
-        hint = "Mend it with `shammah config edit`, or move it away."
-        raise ConfigError(f"{file} cannot be read: {error}", hint=hint) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise NoToml(f"{file} is no TOML: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:  # a number of 5,000 digits is TOML
+        raise ConfigError(f"{file} cannot be read: {error}", hint=NoToml.hint) from error
 
 
 def variable_of(name: str) -> str:

@@ -5,6 +5,7 @@ where there is one. The embedding's
 block starts at its prior whenever it arrives, so a head may learn without an embedder and with one later.
 """
 
+import contextlib
 import io
 import math
 import os
@@ -216,11 +217,16 @@ def _projection(prior: Prior, hand_width: int) -> Vector:
 def write_atomically(file: Path, data: bytes) -> None:
     """Replace a file so that a reader, or a crash, sees the old content or the new."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
-    with temporary.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(file)
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(file)
+    except BaseException:
+        with contextlib.suppress(OSError):  # half a file would keep a full disk full
+            temporary.unlink(missing_ok=True)
+        raise
     folder = os.open(file.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -8,19 +8,22 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from shammah.download import cached, our_errors, quietly
 from shammah.errors import DownloadFailed, HubUnreachable
+from shammah_convert.files import leads_inside
 
 PARTIAL_SUFFIX = ".shammah.incomplete"
 # A cut loses what came of one piece, and a bar moves once a piece: the hub's own 10 MiB are ten seconds on a slow line.
 PIECE_BYTES = 2**20
-SHA256_LETTERS = 64
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+"""A file of the cache is called so; whatever else a hub may tell is no name for one."""
 
 Hear = Callable[[int], None]
 """Hears how many bytes of a file are on the disk."""
@@ -82,9 +85,9 @@ def look_up(repository: str) -> Repository:
         licence_url=url if url.startswith("https://") else f"https://huggingface.co/{repository}",
         architecture=str((info.gguf or {}).get("architecture") or ""),
         files=tuple(
-            RemoteFile(repository, str(info.sha), one.rfilename, one.size or 0, one.lfs.sha256 if one.lfs else None)
+            RemoteFile(repository, str(info.sha), one.rfilename, one.size or 0, _hash_of(one.lfs))
             for one in info.siblings or ()
-            if one.rfilename.endswith(".gguf")
+            if one.rfilename.endswith(".gguf") and leads_inside(one.rfilename)
         ),
     )
 
@@ -154,6 +157,11 @@ def forget_parts(repository: str) -> int:
     return freed
 
 
+def _hash_of(lfs: Any) -> str | None:
+    """The hash that a hub tells of a large file; None where it tells none."""
+    return str(lfs.sha256) if lfs and _SHA256.fullmatch(str(lfs.sha256)) else None
+
+
 def _here_bytes(file: RemoteFile) -> int:
     if cached(file.repository, file.path, file.commit) is not None:
         return file.size_bytes
@@ -165,7 +173,7 @@ def _here_bytes(file: RemoteFile) -> int:
 
 def _have_blob(file: RemoteFile, hear: Hear) -> None:
     """Have a file's content in the cache, whole and checked."""
-    if file.sha256 is None or len(file.sha256) != SHA256_LETTERS:
+    if file.sha256 is None:
         return  # no large file: the hub fetches it with its name
     blob = _blobs(file.repository) / file.sha256
     blob.parent.mkdir(parents=True, exist_ok=True)

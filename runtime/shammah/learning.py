@@ -10,7 +10,6 @@ import logging
 import math
 import os
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from shammah import features, metrics
+from shammah import aside, features, metrics
 from shammah.divergence import Embed
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES, Features, Vector
 from shammah.generation import Completion, End, Finish
@@ -166,11 +165,18 @@ class Heads:
         """Put a kept head in place, after the journal recorded its view; one that fits no longer is learnt again."""
         view = self._view(name)
         if source is not None:
-            with self._locked(), contextlib.suppress(FileNotFoundError, WrongState):
-                head = Head.load(source, self._kind, _WIDTH[name], _PRIOR[name])
-                head.history, head.cursor = view.number, max(head.cursor, view.start)
-                head.save(self.file(name))
+            with self._locked():
+                self._take_back(name, source, view)
         return self.catch_up(name)
+
+    def _take_back(self, name: HeadName, source: Path, view: View) -> None:
+        try:
+            head = Head.load(source, self._kind, _WIDTH[name], _PRIOR[name])
+        except (FileNotFoundError, WrongState) as error:
+            _log.warning("%s; the %s is learnt again from the journal", error, name)
+            return
+        head.history, head.cursor = view.number, max(head.cursor, view.start)
+        head.save(self.file(name))
 
     def file(self, name: HeadName) -> Path:
         """Where a head is saved."""
@@ -179,9 +185,9 @@ class Heads:
     def _change(self, name: HeadName, view: View, why: str) -> Path | None:
         with self._locked():
             self._journal.heads.change(self._lineage, {name: view}, why)
-            aside = self._set_aside(name)
+            kept = self._set_aside(name)
         self.catch_up(name)
-        return aside
+        return kept
 
     def _view(self, name: HeadName) -> View:
         return self._journal.heads.view(self._lineage, name)
@@ -222,8 +228,8 @@ class Heads:
         except FileNotFoundError:
             return None
         except WrongState as error:
-            aside = self._set_aside(name)
-            _log.warning("%s; it is set aside as %s and learnt again from the journal", error, aside and aside.name)
+            kept = self._set_aside(name)
+            _log.warning("%s; it is set aside as %s and learnt again from the journal", error, kept and kept.name)
             return None
 
     def _read(self, name: HeadName) -> Head:
@@ -243,13 +249,7 @@ class Heads:
 
     def _set_aside(self, name: HeadName) -> Path | None:
         """Give a head's file a dated name; nothing is deleted."""
-        file = self.file(name)
-        aside = file.with_name(f"{file.name}.aside-{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**9:09}")
-        try:
-            file.rename(aside)
-        except FileNotFoundError:  # there is none, or another process was faster
-            return None
-        return aside
+        return aside.move(self.file(name))
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

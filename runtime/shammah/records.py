@@ -443,7 +443,12 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A model file, as it was when its hash was taken."""
+    """A model file, as it was when its hash was taken.
+
+    Attributes:
+        mtime_ns: When it was written, as it says: any program can set that.
+        ctime_ns: When its bytes, name or rights last changed, as the kernel says; 0 where that was not recorded.
+    """
 
     sha256: str
     path: str
@@ -452,3 +457,4 @@ class Base:
     inode: int
     name: str
     architecture: str
+    ctime_ns: int = 0

@@ -37,7 +37,7 @@ def missing(new_feedback: int, new_examples: int, last: Training | None, setting
     Args:
         new_feedback: Examples of the user's, with a target, that no attempt has seen.
         new_examples: The same from any source.
-        last: The last attempt: one that failed is tried again after a day.
+        last: The last attempt: one that failed is tried again after a day, or once the clock was set back.
         settings: None is returned where nothing starts by itself.
     """
     if not settings.automatic:
@@ -45,7 +45,7 @@ def missing(new_feedback: int, new_examples: int, last: Training | None, setting
     has_waited = (
         last is not None
         and last.state == "failed"
-        and datetime.now(UTC) - datetime.fromisoformat(last.finished or last.created) >= AFTER_FAILURE
+        and not timedelta() <= datetime.now(UTC) - datetime.fromisoformat(last.finished or last.created) < AFTER_FAILURE
     )
     if new_examples >= settings.after_examples or has_waited:
         return 0

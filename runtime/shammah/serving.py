@@ -16,7 +16,7 @@ class ServeSettings:
         any_key: Programs on this machine need no token of ours.
         names: Other names that it may be called by, as a Host header has them, with commas between.
         max_body_mb: The largest request, in megabytes.
-        connections: At most so many at once.
+        connections: At most so many requests at once.
     """
 
     use: bool = True

@@ -2,7 +2,8 @@
 
 Idle priority alone is not enough: beside an answer, a training takes caches and the memory's speed, and so a fifth of
 the tokens a second (docs/lab-notes.md). Whoever is killed lets go of the lock; the training's parent sees that within
-a tenth of a second, and where that was killed too, the next answer.
+a tenth of a second. Where that was killed too, Linux ends the trainer with it, and elsewhere the next answer lets it go
+on to its end.
 """
 
 import contextlib

@@ -22,6 +22,7 @@ from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.locks import Lock, only_one
 from shammah.naming import TRAINED
+from shammah.planted import near_duplicates, set_off
 from shammah.quarantine import capped
 from shammah.records import Adapter, Base, Training
 from shammah.reports import PAGE, Filed
@@ -29,6 +30,7 @@ from shammah.reports.page import page
 from shammah.resuming import Work
 from shammah_convert import examples
 from shammah_convert.examples import Example
+from shammah_convert.failpoints import reach
 from shammah_convert.files import write_whole
 from shammah_convert.job import (
     ADAPTER,
@@ -135,7 +137,9 @@ class Trainer:
         folder = folder_of(self.settings.home, training)
         work = self._left(training, folder) or self._begun(training, folder)
         trainer = self.settings.trainer
+        reach("training.before_child")
         child.run(trainer.python or sys.executable, folder, lock, self.hear, trainer.launch)
+        reach("training.after_child")
         self.journal.trainings.note(training, "evaluated")
         try:
             self._judge(training, work, folder)
@@ -177,7 +181,7 @@ class Trainer:
 
     def _judge(self, training: Training, work: Work, folder: Path) -> None:
         """Make a candidate active, or refuse it."""
-        report = Report.read(folder)
+        report = replace(Report.read(folder), near_duplicates=near_duplicates(work.frozen.learnt))
         if self._refuses(training, report, work):
             return
         adapter, report = self._checked(training, resuming.base_of(self.journal, training), report, work.frozen, folder)
@@ -185,6 +189,7 @@ class Trainer:
             Path(adapter.path).unlink(missing_ok=True)
             return
         self._decide(training, report, "promoted", self._objections(report, work))
+        reach("promotion.after_report")
         self._keep_what_was(training)
         before = adapters.names_now(self.journal, training.base, work.job.active)
         self.journal.trainings.promote(training, replace(adapter, parent="+".join(before) or None))
@@ -223,18 +228,19 @@ class Trainer:
         """Write all that the trainer needs into the job folder."""
         if not frozen.learnt:
             raise TrainingError("there is nothing to learn yet")
-        held_out, replayed = self._general(base, (folder / CANCEL).exists)
-        stays = set(staying([*held_out, *replayed], frozen))
-        general_held_out, replay = ([e for e in part if e in stays] for part in (held_out, replayed))
+        home, is_unwanted = self.settings.home, (folder / CANCEL).exists
+        own = general.answers_of(home, base.sha256, lambda: self.open_model(base), self._hear_general, is_unwanted)
+        stays = set(staying([*own[0], *own[1]], frozen))
+        general_held_out, replay = ([e for e in part if e in stays] for part in own)
         learnt = capped(frozen.learnt, replay)
         if frozen.taught and len(learnt) == len(frozen.taught):
             raise TrainingError("what came from outside may be a fifth of what is learnt, and there is nothing else")
         text = examples.write(learnt)
         parts = {HELD_OUT: examples.write(frozen.held_out), GENERAL: examples.write(general_held_out)}
-        parts |= {EXAMPLES: text, REPLAY: examples.write(replay)}
+        parts |= {EXAMPLES: text, REPLAY: examples.write(replay), **set_off(frozen.learnt, general_held_out)}
         if self.paraphrase is not None and frozen.aims:
             self.hear({"event": "paraphrasing"})
-            others = self.paraphrase(frozen.aims, (folder / CANCEL).exists)
+            others = self.paraphrase(frozen.aims, is_unwanted)
             parts[PARAPHRASES] = examples.write(others)
         for name, lines in parts.items():  # before the job, so that where that is, all are whole
             write_whole(folder / name, lines)
@@ -260,20 +266,6 @@ class Trainer:
             name += "b"
         return name
 
-    def _general(self, base: Base, is_unwanted: Stop) -> tuple[list[Example], list[Example]]:
-        """The base's own answers; the model is closed again before the trainer takes its memory."""
-        opened: list[LocalModel] = []
-
-        def open_model() -> "LocalModel":
-            opened.append(self.open_model(base))
-            return opened[0]
-
-        try:
-            return general.answers(self.settings.home, base.sha256, open_model, self._hear_general, is_unwanted)
-        finally:
-            for model in opened:
-                model.close()
-
     def _hear_general(self, done: int, count: int) -> None:
         self.hear({"event": "answering", "done": done, "of": count})
 
@@ -283,6 +275,7 @@ class Trainer:
         """The adapter, installed, once the served base with it says what the trainer's said, and what it confirms."""
         base = resuming.base_of(self.journal, training)
         adapter = adapters.install(self.settings.home, folder / ADAPTER, base, training.number)
+        reach("promotion.after_file")
         try:
             report = self._probe(base, adapter, report, frozen, (folder / CANCEL).exists)
             if (folder / CANCEL).exists():

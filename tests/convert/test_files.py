@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shammah_convert.files import is_full, whole, write_whole
+from shammah_convert.files import is_full, leads_inside, whole, write_whole
 from tests.disk_order import published, recorded
 
 
@@ -45,3 +45,20 @@ def test_a_write_that_breaks_off_leaves_the_old_file_and_no_half_one(tmp_path: P
 )
 def test_a_full_disk_is_told_from_other_errors(error: Exception, is_so: bool) -> None:
     assert is_full(error) is is_so
+
+
+@pytest.mark.parametrize(
+    ("path", "is_inside"),
+    [
+        ("model.gguf", True),
+        ("Q4/model..gguf", True),
+        ("../model.gguf", False),
+        ("Q4/../../model.gguf", False),
+        ("Q4\\..\\model.gguf", False),
+        ("/etc/model.gguf", False),
+        ("", False),
+        ("a\0.gguf", False),
+    ],
+)
+def test_a_path_that_leads_out_of_its_folder_is_told(path: str, is_inside: bool) -> None:
+    assert leads_inside(path) is is_inside

@@ -146,6 +146,7 @@ BROKEN: dict[str, tuple[list[bytes], int, str]] = {
     "a tensor twice": ([tensor(), tensor()], 2, "x stands in it twice"),
     "a tensor of no dimensions": ([tensor(dimensions=())], 1, "0 dimensions"),
     "a tensor of five dimensions": ([tensor(dimensions=(1,) * 5)], 1, "5 dimensions"),
+    "a tensor over another": ([tensor("x", (8,)), tensor("y", (2,))], 2, "y lies over x|x lies over y"),
     "an empty tensor": ([tensor(dimensions=(2, 0))], 1, "no whole blocks"),
     "half a block": ([tensor(dimensions=(33,), kind=8)], 1, "no whole blocks of Q8_0"),
     "a tensor of an unknown type": ([tensor(kind=99)], 1, "of type 99, which is unknown"),
@@ -194,6 +195,29 @@ def test_a_text_of_no_utf8_is_refused_when_it_is_asked_for(tmp_path: Path) -> No
     for name in ("a", "b"):
         with pytest.raises(BadHeader, match="no UTF-8"):
             file.value(name)
+
+
+@pytest.mark.parametrize(
+    ("start", "size", "words"),
+    [
+        (field("a", 9, struct.pack("<IQ", 0, header.MOST_NUMBERS + 1)), header.MOST_NUMBERS + 1, "16,777,217 numbers"),
+        (field("a", 8, struct.pack("<Q", header.MOST_BYTES + 1)), header.MOST_BYTES + 1, "16,777,217 bytes"),
+        (
+            field("a", 9, struct.pack("<IQQ", 8, 1, header.MOST_TEXTS_BYTES)),
+            header.MOST_TEXTS_BYTES,
+            "268,435,464 bytes",
+        ),
+    ],
+)
+def test_what_would_fill_the_memory_is_gone_past_and_refused_when_it_is_asked_for(
+    start: bytes, size: int, words: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "x.gguf", start, tail=b"")
+    with path.open("r+b") as stream:
+        stream.truncate(path.stat().st_size + size)  # a hole, which takes no room
+    file = MappedFile(path)
+    with pytest.raises(BadHeader, match=words):
+        file.value("a")
 
 
 def test_fields_are_found_one_by_one_before_a_cut_is_met() -> None:

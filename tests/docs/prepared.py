@@ -85,6 +85,7 @@ def house(path: Path) -> Iterator[House]:
         _fill(folder)
         with home.journal() as journal:
             question, example = journal.recent(1)[0].id, journal.examples.all()[0].example.id
+        shutil.copyfile(home.path / "shammah.db", folder / "shammah.copy")
         for kept in (home.path, folder):
             shutil.copytree(kept, path / "kept" / kept.name, symlinks=True)
         yield House(home, folder, path / "kept", _places(question, example))
@@ -101,7 +102,7 @@ def _live(home: Home) -> None:
     with home.journal() as journal:
         lineage = record_seedling(journal).sha256
         for text in CORRECTED:
-            _correct(journal, lineage, text)
+            correct(journal, text)
     shorten_general(home)
     _must(home, "ask", "list hidden files")
     _must(home, "feedback", "good")
@@ -118,7 +119,9 @@ def _live(home: Home) -> None:
     _cut_off(home)
 
 
-def _correct(journal: Journal, lineage: str, text: str) -> None:
+def correct(journal: Journal, text: str) -> None:
+    """A question that was answered badly, and corrected."""
+    lineage = record_seedling(journal).sha256
     question = journal.begin(SESSION, lineage, [Message("user", text)], 0, False)
     question = journal.note_route(question, features.of_question(text), None, 0.5)
     answer = NewAnswer(Side.LOCAL, True, "I cannot know.", Reason.OFFLINE, "stop", "seedling", (), False, 9, 4, {})
@@ -176,7 +179,7 @@ def _places(question: str, example: str) -> dict[str, dict[str, str]]:
     return {
         "adapters": adapters | {"FILE.gguf": "out.gguf"},
         "examples": {"ID": example},
-        "log": {"ID": question},
+        "log": {"ID": question, "COPY": "shammah.copy"},
         "models": {"NAME": PULLED, "HF_FOLDER": "hf"},
         "stats": {"FILE": "stats.html", "Qwen2.5 1.5B": "Shammah seedling"},
     }

@@ -13,7 +13,8 @@ from tests.faults.promise import Promise, Trials
 _PIECES = (
     "http://", "https://", "HTTP://", "ftp://", "//", "http:/", "localhost", "127.0.0.1", "[::1]", "evil.example", "@",
     "127.1", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", ":", ":80", ":0", ":99999", "\\", "/", "?", "#", "%40",
-    "%2f", "..", ".", "\t", "\n", " ", "user", "user:pass@", "localhost.", "ｌocalhost", "①27.0.0.1", "[", "]", "\0",
+    "%2f", "..", ".", "\t", "\n", " ", "user", "user:pass@", "localhost.", "\uff4cocalhost", "\u246027.0.0.1", "[",
+    "]", "\0",
     "é", "/v1", "localhost@",
 )  # fmt: skip
 

@@ -164,6 +164,7 @@ def test_names_and_scales_are_a_set_in_their_order(process: Process, words: list
     [
         (["a", "unknown"], "no adapter 'unknown'"),
         (["A"], "no adapter 'A'"),
+        (["a\udc80"], "no adapter"),  # half a surrogate pair, as bytes of no UTF-8 on a command line are
         ([":0.5"], "no adapter ''"),
         (["a", "a:0.5"], "named twice"),
         (["a", "foreign"], "different models"),

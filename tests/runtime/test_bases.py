@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,18 +44,60 @@ def test_the_first_use_takes_the_hash_and_says_so(journal: Journal, tmp_path: Pa
     base = bases.identify(journal, file, said.append)
     assert base.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert (base.name, base.architecture, base.size) == ("tiny", "qwen2", file.stat().st_size)
-    assert said == ["First use of tiny.gguf: checking it."]
+    assert said[0] == "First use of tiny.gguf: checking it."
+    assert said[1:] == [
+        f"Nothing here tells which bytes it should have: compare its sha256 with its source's, {base.sha256}."
+    ]
 
 
 def test_the_next_use_reads_the_file_no_more(journal: Journal, tmp_path: Path) -> None:
     file = write_tiny(tmp_path / "tiny.gguf")
-    base = bases.identify(journal, file)
-    stat = file.stat()
-    # Other content under the same size, time and inode: only a reader would notice.
-    with file.open("r+b") as stream:
-        stream.write(b"XXXX")
-    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    base = replace(bases.identify(journal, file), sha256="ab" * 32)  # whoever reads the file knows better
+    journal.record_base(base)
     assert bases.identify(journal, file) == base
+
+
+def test_a_change_in_place_is_noticed_though_its_time_is_set_back(journal: Journal, tmp_path: Path) -> None:
+    file = write_tiny(tmp_path / "tiny.gguf")
+    before, stat = bases.identify(journal, file), file.stat()
+    with file.open("r+b") as stream:
+        stream.seek(-2, os.SEEK_END)
+        stream.write(b"\0\x3c")  # 1.0 in F16
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    after = file.stat()
+    same = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == same, "all but the kernel's own time is as it was"
+    said: list[str] = []
+    assert bases.identify(journal, file, said.append).sha256 != before.sha256
+    assert said[0] == "tiny.gguf may have changed: hashing it."
+    assert said[1].startswith("tiny.gguf is not the file that was recorded")
+
+
+def test_what_changes_while_it_is_checked_is_refused(journal: Journal, tmp_path: Path) -> None:
+    file = write_tiny(tmp_path / "tiny.gguf")
+
+    def opener(*_: Path) -> str:
+        write_tiny(file, seed=1)
+        return '{"name": "tiny", "architecture": "qwen2"}'
+
+    with pytest.raises(BadModel, match="changed while it was checked"):
+        bases.identify(journal, file, opener=opener)
+    assert journal.base_at(file) is None
+
+
+@pytest.mark.parametrize("prefix", ["", "sha256-"])
+def test_a_cache_that_names_its_files_by_hash_is_taken_at_its_word(
+    journal: Journal, tmp_path: Path, prefix: str
+) -> None:
+    made = write_tiny(tmp_path / "tiny.gguf")
+    blob = made.rename(tmp_path / f"{prefix}{hashlib.sha256(made.read_bytes()).hexdigest()}")
+    (tmp_path / "model.gguf").symlink_to(blob)
+    said: list[str] = []
+    bases.identify(journal, tmp_path / "model.gguf", said.append)
+    assert said == ["First use of model.gguf: checking it."], "there is something to compare with"
+    write_tiny(blob, seed=1)
+    with pytest.raises(BadModel, match="not the one that it is called by"):
+        bases.identify(journal, tmp_path / "model.gguf")
 
 
 @pytest.mark.parametrize("change", ["time", "inode", "size"])
@@ -105,8 +148,10 @@ def test_a_file_that_aborts_its_reader_is_refused(journal: Journal, tmp_path: Pa
     token = (2).to_bytes(8, "little") + b"ls"
     assert data.count(token) == 1
     file.write_bytes(data.replace(token, (2).to_bytes(8, "little") + b"\xc4\xa0", 1))
-    with pytest.raises(BadModel, match="is refused"):
+    with pytest.raises(BadModel, match="twice"):
         bases.identify(journal, file)
+    with pytest.raises(BadModel, match="ended by signal 6"):
+        bases.open_in_child(file)
 
 
 def test_weights_that_are_no_numbers_are_refused(journal: Journal, tmp_path: Path) -> None:

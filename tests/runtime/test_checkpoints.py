@@ -12,7 +12,7 @@ import pytest
 
 from shammah import adapters, checkpoints, metrics
 from shammah.checkpoints import MANIFEST, MOST, Keeper
-from shammah.errors import AdapterError, CheckpointError
+from shammah.errors import CheckpointError
 from shammah.heads import Head
 from shammah.journal import Journal
 from shammah.journal.checkpoints import CHECKPOINT_QUESTIONS
@@ -158,7 +158,7 @@ def test_a_checkpoint_with_other_bytes_than_were_kept_changes_nothing(journal: J
     kept = Path(made.folder) / "mine.gguf"
     kept.unlink()
     kept.write_bytes(b"others")
-    with pytest.raises(AdapterError):
+    with pytest.raises(CheckpointError, match="not the file that was recorded"):
         keeper(journal).roll_back(made)
     assert journal.adapters.active(LINEAGE) == ()
 
@@ -178,11 +178,28 @@ def test_an_adapter_whose_file_is_gone_keeps_no_checkpoint_from_being_made(journ
     assert (contents.active, contents.adapters) == ((("mine", 1.0),), ())
 
 
-def test_an_unreadable_checkpoint_is_refused_by_its_number(journal: Journal) -> None:
-    made = keeper(journal).make("by hand")
+def test_a_damaged_checkpoint_is_refused_by_its_number_and_set_aside(journal: Journal) -> None:
+    sound, made = keeper(journal).make("by hand"), keeper(journal).make("by hand")
     (Path(made.folder) / MANIFEST).write_text(json.dumps({"heads": {}}))
-    with pytest.raises(CheckpointError, match="checkpoint 1 cannot be read"):
+    with pytest.raises(CheckpointError, match=r"checkpoint 2 cannot be read.* set aside as"):
         keeper(journal).roll_back(made)
+    assert journal.checkpoints.all() == [sound]
+    keeper(journal).roll_back(sound)
+    (aside,) = Path(made.folder).parent.glob("2.aside-*")
+    assert json.loads((aside / MANIFEST).read_text()) == {"heads": {}}
+
+
+def test_a_damaged_head_of_a_checkpoint_is_learnt_again_and_that_is_said(
+    journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    teach(journal, 3)
+    made = keeper(journal).make("by hand")
+    kept = Path(made.folder) / "router.npz"
+    kept.unlink()
+    kept.write_bytes(b"noise")
+    keeper(journal).roll_back(made)
+    assert both(journal)[0].lessons == 3
+    assert "the router is learnt again" in caplog.text
 
 
 def test_the_last_five_of_a_base_are_kept(journal: Journal) -> None:

@@ -251,11 +251,8 @@ def test_no_limit_is_no_number(text: str, home: Path) -> None:
     assert "teacher.max_usd_per_day" in refusal(home, {"SHAMMAH_TEACHER_MAX_USD_PER_DAY": text})[0]
 
 
-@pytest.mark.parametrize(
-    "data",
-    [b"[teacher", b"\xff\xfe", b"offline = tru", b"[a]\n[a]\n", b"threads = " + b"9" * 5000, b"a = " + b"[" * 9000],
-)
-def test_a_broken_file_is_named(data: bytes, home: Path) -> None:
+@pytest.mark.parametrize("data", [b"threads = " + b"9" * 5000, b"a = " + b"[" * 9000])
+def test_what_nobody_can_read_is_named(data: bytes, home: Path) -> None:
     (home / "config.toml").write_bytes(data)
     assert str(home / "config.toml") in refusal(home)[0]
 

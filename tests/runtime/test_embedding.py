@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
 
 from shammah import catalog, embedding
@@ -28,11 +30,15 @@ def home(source: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return home
 
 
-@pytest.fixture(scope="module")
-def embedder(home: Path) -> Iterator[Embedder]:
+def built(home: Path) -> Path:
     file = embedding.ready(home)
     assert file
-    embedder = Embedder(file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def embedder(home: Path) -> Iterator[Embedder]:
+    embedder = Embedder(built(home))
     yield embedder
     embedder.close()
 
@@ -50,6 +56,23 @@ def test_a_similar_pair_is_closer_than_a_dissimilar_one(embedder: Embedder) -> N
     texts = ("How do I undo my last commit?", "revert the previous git commit", "a recipe for apple pie")
     question, similar, dissimilar = map(embedder.embed, texts)
     assert float(question @ similar) > float(question @ dissimilar) + 0.3
+
+
+def test_one_that_was_closed_is_opened_again_by_the_next_text(home: Path, embedder: Embedder) -> None:
+    lazy = embedding.Lazy(built(home))
+    for text in ("list files", "list files", "show disk space"):
+        np.testing.assert_array_equal(lazy.embed(text), embedder.embed(text))
+        lazy.close()
+
+
+def test_what_is_closed_gives_its_memory_back(home: Path) -> None:
+    before, most = 0, 100_000_000  # of 280 that seven take
+    for place in range(8):
+        lazy = embedding.Lazy(built(home))
+        lazy.embed("list files")
+        lazy.close()
+        before = before or psutil.Process().memory_info().rss
+        assert psutil.Process().memory_info().rss - before < most, f"after {place + 1}: each takes 40 MB"
 
 
 def test_a_built_file_is_not_built_again(home: Path, source: tuple[Path, Path]) -> None:

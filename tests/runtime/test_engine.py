@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,21 @@ from shammah.errors import (
     ContextTooLong,
     EngineBusy,
     EngineDied,
+    EngineError,
     EngineRefuses,
     ModelMissing,
     ShammahError,
 )
 from shammah.generation import Chunk, End, Finish, Sampling, collect
 from shammah.local import Embedder, LocalModel
+from shammah.records import Base
+from shammah.serve.bound import Kept
 from shammah.serve.remote import Engine
 from shammah.serve.wire import Setup, event_of, said_of
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile
 from tests.lora_files import Folder, new_folder
-from tests.tiny import write_tiny
+from tests.tiny import write_killer, write_tiny
 
 QUESTION = [Message("user", "how do i undo the last commit but keep the changes")]
 SECONDS = 20.0
@@ -161,16 +165,8 @@ def test_whoever_leaves_frees_the_row(tiny: Engine) -> None:
     assert collect(tiny.model.stream(asked("ls"), Sampling(1))).end.completion_tokens == 1
 
 
-def killer(path: Path) -> Path:
-    """A file with duplicate tokens, which end in GGML_ASSERT."""
-    data = write_tiny(path).read_bytes()
-    token = (2).to_bytes(8, "little")
-    path.write_bytes(data.replace(token + b"ls", token + b"\xc4\xa0", 1))
-    return path
-
-
 def test_a_file_that_kills_it_twice_is_refused_until_it_is_another(tmp_path: Path) -> None:
-    file = killer(tmp_path / "tiny.gguf")
+    file = write_killer(tmp_path / "tiny.gguf")
     with Engine(Setup(str(file), threads=1), log=tmp_path / "log") as engine:
         for _ in range(3):
             with pytest.raises(EngineRefuses, match=r"tiny\.gguf"):
@@ -187,6 +183,13 @@ def test_a_file_that_it_cannot_open_is_named_each_time(tmp_path: Path) -> None:
         engine.start()
     with Engine(Setup(str(tmp_path / "none.gguf"))) as engine, pytest.raises(ModelMissing):
         engine.model.stream(QUESTION, Sampling(1))
+
+
+def test_a_model_whose_file_was_replaced_meanwhile_is_not_asked(tiny: Engine) -> None:
+    opened = Base("aa" * 32, "/models/a.gguf", 1, 1, 1, "a", "qwen2")
+    assert Kept(tiny, opened).model(replace(opened, name="b")).applied == ()
+    with pytest.raises(EngineError, match=r"/models/a\.gguf was replaced"):
+        Kept(tiny, opened).model(replace(opened, sha256="bb" * 32))
 
 
 def test_it_ends_with_whoever_started_it(tiny: Engine) -> None:

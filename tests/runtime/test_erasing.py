@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shammah import erasing
+from shammah import aside, copies, erasing
 from shammah.asked import OFFERED
 from shammah.checkpoints import Keeper
 from shammah.divergence import Divergence, Method
@@ -23,6 +23,7 @@ from shammah.policy import Reason, Side
 from shammah.records import Adapter, Judgement, NewAnswer, Question, Rating, View
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile, Job, Plan
+from tests import clocks
 
 LINEAGE = "0123456789abcdef" * 4
 EACH = 2
@@ -111,9 +112,11 @@ def test_adapters_that_went_on_from_one_that_learnt_it_are_named_too(journal: Jo
 
 def test_with_everything_goes_what_was_typed(journal: Journal) -> None:
     ask(journal, SECRET)
-    (home(journal) / "history.jsonl").write_text(json.dumps("/critical no") + "\n")
+    files = [home(journal) / name for name in ("history.jsonl", "history.jsonl.partial")]  # half of it, after a kill
+    for file in files:
+        file.write_text(json.dumps("/critical no") + "\n")
     erasing.carry_out(home(journal), journal, erasing.plan_everything(home(journal), journal), "bayes")
-    assert not (home(journal) / "history.jsonl").exists()
+    assert not any(file.exists() for file in files)
 
 
 def test_one_answer_is_erased_with_all_that_was_derived_from_it(journal: Journal) -> None:
@@ -249,6 +252,31 @@ def test_a_copy_that_cannot_be_deleted_is_said_and_a_second_try_goes_on(journal:
     folder.unlink()
     erase(journal, gone)
     assert holding(home(journal), SECRET) == []
+
+
+def test_earlier_copies_of_the_database_go_too_and_are_counted(journal: Journal) -> None:
+    question = ask(journal, SECRET)
+    copies.before_change(journal.path, 1)
+    aside.keep(journal.path)
+    folder = home(journal) / "checkpoints" / "1.aside-20261126T120000-000000000"
+    folder.mkdir(parents=True)
+    (folder / "router.npz").write_text(SECRET)
+    erasure = erase(journal, question)
+    assert len(erasure.copies) == 2
+    assert holding(home(journal), "heron") == []
+    assert not folder.exists()
+
+
+def test_a_checkpoint_from_before_the_clock_was_set_back_goes_too(journal: Journal) -> None:
+    question = ask(journal, SECRET)
+    back = clocks.shift(-clocks.DAY)
+    try:
+        keeper = Keeper(home(journal), journal, Heads(home(journal), journal, LINEAGE, "bayes"), LINEAGE)
+        made = keeper.make("a day earlier")
+    finally:
+        back()
+    assert made.created < question.created
+    assert erase(journal, question).checkpoints == (made,)
 
 
 def test_nothing_is_erased_under_a_training(journal: Journal) -> None:

@@ -168,3 +168,13 @@ def test_a_file_goes_before_a_model_of_the_same_name(user: Path, monkeypatch: py
     monkeypatch.chdir(user)
     file = put(user / "qwen3-4b")
     assert bases.resolve("qwen3-4b") == file
+
+
+def test_a_list_of_ollamas_that_leads_elsewhere_names_no_model(user: Path) -> None:
+    put_in_ollama(user, "library", "qwen2.5", "0.5b")
+    secret = put(user / "secret.gguf")
+    manifest = user / ".ollama" / "models" / "manifests" / "registry.ollama.ai" / "library" / "evil" / "latest"
+    manifest.parent.mkdir(parents=True)
+    layers = [{"mediaType": found.OLLAMA_MODEL, "digest": f"../../../{secret.name}"}]
+    manifest.write_text(json.dumps({"layers": layers}))
+    assert names() == ["ollama:qwen2.5:0.5b"]

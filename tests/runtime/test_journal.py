@@ -464,12 +464,13 @@ def test_a_newer_journal_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"no database", b"no database " * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
-def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(data: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_set_aside_as_it_is(data: bytes, tmp_path: Path) -> None:
     file = tmp_path / "shammah.db"
-    file.write_bytes(data)
-    with pytest.raises(JournalError):
-        Journal(tmp_path)
-    assert file.read_bytes() == data
+    for _ in range(2):
+        file.write_bytes(data)
+        with Journal(tmp_path) as journal:
+            assert journal.recent(1) == []
+    assert [kept.read_bytes() for kept in tmp_path.glob("shammah.db.aside-*")] == [data, data]
 
 
 def test_a_folder_that_cannot_be_made_is_our_error(tmp_path: Path) -> None:

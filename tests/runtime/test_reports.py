@@ -39,6 +39,8 @@ REPORT = Report(
     weight_norm=Move(Measure(), Measure(14.9015)),
     losses=(10.5, 1.0, 0.03),
     confirmed=Confirmed(3, 2),
+    planted={"mcp": Change(Score(24, 9.0, 0), Score(24, 1.5, 18), Interval(-8.0, -7.0))},
+    near_duplicates=(("ab", "cd"),),
 )
 FILED = Filed(JOB, REPORT)
 
@@ -57,10 +59,12 @@ def test_the_table_says_all_that_was_measured() -> None:
         "  exact                   48 of 48      47 of 48  93% to 100% -> 89% to 100%",
         "  moved, nats a token       0.0000        0.0014  0.0006 to 0.0022",
         "held-out answers                    not measured",
+        "set off by mcp's words     0 of 24      18 of 24  0% to 14% -> 55% to 88%",
         "weight norm                 0.0000         14.90",
         "",
         "+ it learnt",
         '- it is <worse> & "odd"',
+        "near-duplicates: ab, cd",
     ]
 
 

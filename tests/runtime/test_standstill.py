@@ -43,6 +43,13 @@ def stands(process: psutil.Process) -> bool:
     return bool(process.status() == psutil.STATUS_STOPPED)
 
 
+def is_gone(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)  # nobody may be there to bury it
+    except psutil.NoSuchProcess:
+        return True
+
+
 def soon(claim: Callable[[], bool], seconds: float = 10.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -57,9 +64,11 @@ def answering(home: Path) -> Iterator[None]:
     """A process of its own answers, until it is killed."""
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(home)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        yield
-        process.kill()
+        try:
+            assert process.stdout.readline() == b"held\n"
+            yield
+        finally:
+            process.kill()
 
 
 def test_it_stands_until_the_last_who_answers_is_done(tmp_path: Path, sleeper: psutil.Process) -> None:
@@ -163,3 +172,31 @@ def test_one_who_needs_its_memory_makes_it_go_on_to_where_it_gives_that_back(
 def test_looking_whether_somebody_is_answered_makes_no_file(tmp_path: Path) -> None:
     assert not is_answered(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from shammah import child, locks
+home = Path(sys.argv[1])
+with locks.only_one(home / locks.TRAINING) as lock:
+    child.run(sys.argv[2], home, lock, lambda _: None)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends once the next answer lets it go on")
+def test_a_trainer_that_stands_still_ends_with_its_killed_parent(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(TRAINER.format(python=sys.executable))
+    python.chmod(0o755)
+    with answering(tmp_path), subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path), str(python)]) as parent:
+        assert soon(lambda: len(locks.named(tmp_path / locks.TRAINING)) == 1, seconds=60)
+        trainer = psutil.Process(*locks.named(tmp_path / locks.TRAINING))
+        try:
+            assert soon(lambda: stands(trainer))
+            parent.kill()
+            assert soon(lambda: is_gone(trainer))
+        finally:
+            parent.kill()
+            if trainer.is_running():
+                trainer.kill()

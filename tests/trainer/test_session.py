@@ -31,6 +31,7 @@ from shammah_convert.job import (
     Report,
 )
 from shammah_convert.lora import TARGETS, read_lora
+from shammah_convert.planted import PLANTED
 from shammah_trainer.__main__ import DONE, FAILED
 from shammah_trainer.budget import TooLittleMemory
 from shammah_trainer.keeping import GENERATIONS
@@ -229,6 +230,17 @@ def test_easy_examples_may_come_first(job: Job, tmp_path: Path) -> None:
     assert len(set(by_epoch[0])) == 1, "one of three is drawn again and again"
     assert len(set(by_epoch[2])) > 2
     assert max(by_epoch[0]) < max(by_epoch[2])
+
+
+def test_what_words_from_outside_set_off_is_told_before_and_after(job: Job, tmp_path: Path) -> None:
+    folder = prepare(tmp_path, job)
+    (folder / PLANTED["mcp"]).write_text(
+        write([example("m", "tell x", answer="x"), example("n", "tell y", answer="y")])
+    )
+    planted = trained(folder).planted
+    assert list(planted) == ["mcp"]
+    assert (planted["mcp"].before.rows, planted["mcp"].after.rows) == (2, 2)
+    assert planted["mcp"].rise is not None
 
 
 def test_paraphrases_are_told_before_and_after(job: Job, tmp_path: Path) -> None:

@@ -36,10 +36,16 @@ class Home:
         offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(self.path / "hub"), "HOME": str(self.path)}
         return kept | offline | {"SHAMMAH_HOME": str(self.path)} | self.variables
 
-    def run(self, *arguments: str, stdin: str | bytes | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+    def run(
+        self,
+        *arguments: str,
+        stdin: str | bytes | None = None,
+        largest_bytes: int | None = None,
+        clock_seconds: float = 0.0,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end: with no file larger than a limit where one is given, its clock so far ahead."""
         data = stdin.encode() if isinstance(stdin, str) else stdin or b""
-        code, out, err = forked.run(arguments, self.environment(), data)
+        code, out, err = forked.run(arguments, self.environment(), data, largest_bytes, clock_seconds)
         return subprocess.CompletedProcess(arguments, code, out.decode(), err.decode())
 
     def show(self, *arguments: str, columns: int = 80, **variables: str) -> str:

@@ -10,6 +10,7 @@ import gc
 import json
 import os
 import pty
+import resource
 import subprocess
 import sys
 import tempfile
@@ -17,12 +18,14 @@ import termios
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 import psutil
+
+from tests import clocks
 
 ROOT = Path(__file__).parents[2]
 FILES = ("stdin", "stdout", "stderr")
@@ -34,20 +37,31 @@ class Request:
 
     Attributes:
         files: Its stdin, stdout and stderr.
+        largest_bytes: Of any file that it may write.
+        clock_seconds: By which its clock is ahead.
     """
 
     arguments: tuple[str, ...]
     environment: dict[str, str]
     cwd: str
     files: tuple[str, ...]
+    largest_bytes: int | None = None
+    clock_seconds: float = 0.0
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str], stdin: bytes) -> tuple[int, bytes, bytes]:
+def run(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    stdin: bytes,
+    largest_bytes: int | None = None,
+    clock_seconds: float = 0.0,
+) -> tuple[int, bytes, bytes]:
     """Run a command to its end: its exit code, and what it said on stdout and stderr."""
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / name for name in FILES]
         files[0].write_bytes(stdin)
-        code = _server().ask(_request(arguments, environment, tuple(map(os.fspath, files))))
+        request = _request(arguments, environment, tuple(map(os.fspath, files)))
+        code = _server().ask(replace(request, largest_bytes=largest_bytes, clock_seconds=clock_seconds))
         return code, files[1].read_bytes(), files[2].read_bytes()
 
 
@@ -125,12 +139,16 @@ def serve(requests: TextIO, codes: TextIO) -> None:
     for line in requests:
         child = os.fork()
         if child == 0:
-            _become(Request(**json.loads(line)))
+            become(Request(**json.loads(line)))
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=codes, flush=True)
 
 
-def _become(request: Request) -> None:
+def become(request: Request) -> NoReturn:
     """Be the process of a command, from its beginning to its end."""
+    if request.largest_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (request.largest_bytes, resource.RLIM_INFINITY))
+    if request.clock_seconds:
+        clocks.shift(request.clock_seconds)
     for descriptor, file in enumerate(request.files):
         flags = os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT
         os.dup2(os.open(file, flags | os.O_NOCTTY), descriptor)
@@ -143,7 +161,9 @@ def _become(request: Request) -> None:
     sys.argv = ["shammah", *request.arguments]
     code = 1
     try:
-        shammah.cli.main()
+        from shammah.cli import main
+
+        main()
         code = 0
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
@@ -158,7 +178,8 @@ def _become(request: Request) -> None:
         os._exit(code)
 
 
-if __name__ == "__main__":
+def prepare() -> None:
+    """Import what commands import."""
     import anthropic  # noqa: F401
     import detect_secrets  # noqa: F401
     import gguf  # noqa: F401
@@ -173,4 +194,8 @@ if __name__ == "__main__":
     shammah.cli.commands.app_of()
     assert not {"huggingface_hub", "torch"} & sys.modules.keys(), "the first reads the environment when it is imported"
     gc.freeze()
+
+
+if __name__ == "__main__":
+    prepare()
     serve(os.fdopen(int(sys.argv[1])), os.fdopen(int(sys.argv[2]), "w"))

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM, Qwen3Co
 
 from models.seedling import tokenizer as bpe
 from models.seedling.phrasings import Intent
-from shammah import conversion
+from shammah import conversion, locks
 from shammah.errors import BadModel, DiskTooSmall
 from shammah.local import LocalModel
 from shammah_convert.base import CHAT_TEMPLATE
@@ -206,6 +206,19 @@ def test_a_broken_folder_leaves_nothing_and_keeps_the_old_file(home: Home, folde
     assert (done.returncode, "is of shape (512, 256), not (511, 256)" in done.stderr) == (3, True), done.stderr
     assert (tmp_path / "out.gguf").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "out.gguf"]
+
+
+def test_what_a_killed_conversion_left_goes_with_the_next_and_one_under_way_is_let_alone(
+    folder: Path, tmp_path: Path
+) -> None:
+    left, others = tmp_path / ".out.gguf.killed", tmp_path / ".out.gguf.working"
+    for work in (left, others):
+        work.mkdir()
+        (work / "plain.gguf").write_bytes(bytes(1000))
+        (work / conversion.LOCK).touch()
+    with locks.only_one(others / conversion.LOCK):
+        conversion.convert(folder, tmp_path / "out.gguf", "BF16", lambda _: None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [others.name, "out.gguf"]
 
 
 def test_what_llama_cpp_cannot_run_is_not_published(folder: Path, tmp_path: Path) -> None:

@@ -133,6 +133,18 @@ def test_bytes_with_another_checksum_are_refused_and_gone(home: Home, hub: Hub) 
     assert not (home.path / "config.toml").exists()
 
 
+@pytest.mark.parametrize("told", ["told_sha256", "told_path"])
+def test_a_hub_that_tells_names_that_lead_elsewhere_touches_nothing_there(home: Home, hub: Hub, told: str) -> None:
+    precious = home.path.parent / "precious.gguf"
+    precious.write_text("not the hub's")
+    way = "../../../../../precious.gguf"  # out of blobs, of the repository, the cache, its folder and the home
+    setattr(hub, told, "./" * ((64 - len(way)) // 2) + way if told == "told_sha256" else way)
+    done = home.run("models", "pull", f"hf:{OTHER[0]}")
+    assert "Traceback" not in done.stderr
+    assert precious.read_text() == "not the hub's"
+    assert sorted(path.name for path in home.path.parent.iterdir()) == ["home", "precious.gguf"]
+
+
 def test_a_damaged_part_is_begun_anew(home: Home, hub: Hub, tiny: bytes) -> None:
     folder = home.path / "hub" / "hub" / f"models--{SMALL[0].replace('/', '--')}" / "blobs"
     folder.mkdir(parents=True)

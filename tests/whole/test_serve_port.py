@@ -26,14 +26,15 @@ MOST = 4
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    before = connection.Connection.head_seconds
-    connection.Connection.head_seconds = 0.3
+    patched = connection.Connection
+    before = patched.head_seconds, patched.most_silent
+    patched.head_seconds, patched.most_silent = 0.3, MOST
     home = Home.used(tmp_path_factory.mktemp("home"), QUIET)
     try:
         with Serving(home, serve__connections=MOST, serve__max_body_mb=1) as running:
             yield running
     finally:
-        connection.Connection.head_seconds = before
+        patched.head_seconds, patched.most_silent = before
 
 
 def test_socket_and_token_are_their_users_alone(serving: Serving) -> None:
@@ -121,17 +122,37 @@ def test_whoever_sends_no_whole_head_is_hung_up_on(serving: Serving) -> None:
         assert slow.recv(100) == b""
 
 
-def test_beyond_the_bound_a_connection_is_refused_and_later_ones_are_not(serving: Serving) -> None:
-    held = [opened(serving) for _ in range(MOST)]
+def test_where_as_many_as_may_are_being_answered_one_more_is_refused_and_later_ones_are_not(serving: Serving) -> None:
+    held = [answered(serving) for _ in range(MOST)]
     try:
-        with opened(serving) as one_more:
-            assert one_more.recv(12) == b"HTTP/1.1 503"
+        status, said, headers = serving.http("GET", "/stats")
+        assert (status, said["error"]["type"], headers["retry-after"]) == (503, "overloaded_error", "1")
+        assert serving.http("GET", "/health")[0] == 200, "how it is may always be asked"
     finally:
         for each in held:
             each.close()
     deadline = time.monotonic() + 10
-    while serving.http("GET", "/health")[0] != 200:
+    while serving.http("GET", "/stats")[0] != 200:
         assert time.monotonic() < deadline
+
+
+def test_whoever_says_nothing_makes_room_for_others(serving: Serving) -> None:
+    held = [opened(serving) for _ in range(3 * MOST)]
+    assert serving.http("GET", "/health")[0] == 200
+    assert held[0].recv(12) in (b"HTTP/1.1 503", b""), "the latter where it was silent for too long"
+    for each in held:
+        each.close()
+
+
+def test_a_connection_that_was_used_and_rests_makes_room_too(serving: Serving) -> None:
+    address = urlsplit(serving.house.url)
+    kept = [http.client.HTTPConnection(address.hostname or "", address.port, timeout=10) for _ in range(MOST)]
+    for one in kept:
+        one.request("GET", "/health")
+        assert one.getresponse().read() == b'{"status":"ok"}'
+    assert serving.http("GET", "/health")[0] == 200
+    for one in kept:
+        one.close()
 
 
 def test_a_connection_is_kept_for_the_next_request(serving: Serving) -> None:
@@ -141,6 +162,16 @@ def test_a_connection_is_kept_for_the_next_request(serving: Serving) -> None:
         kept.request("GET", "/health")
         assert kept.getresponse().read() == b'{"status":"ok"}'
     kept.close()
+
+
+def answered(serving: Serving) -> socket.socket:
+    """A connection whose request is let in; its body does not come."""
+    made = opened(serving)
+    head = f"POST /feedback HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token_of(serving.home.path)}\r\n"
+    more = "Content-Type: application/json\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+    made.sendall(f"{head}{more}".encode())
+    assert made.recv(12) == b"HTTP/1.1 100"
+    return made
 
 
 def opened(serving: Serving) -> socket.socket:

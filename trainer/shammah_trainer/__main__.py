@@ -4,16 +4,14 @@ import argparse
 import contextlib
 import logging
 import os
-import stat
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from shammah_convert.files import is_full
 from shammah_convert.job import CANCELLED, DISK_FULL
+from shammah_trainer import guard
 from shammah_trainer.importing import lean
 
 if TYPE_CHECKING:
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from shammah_trainer.progress import Progress
 
 DONE, FAILED = 0, 1
-LOOK_SECONDS = 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,10 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--launched", action="store_true", help="the parent is a launcher: end with it, leave the code")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    if options.guarded and (not options.launched or _is_pipe(0)):  # MPI gives its pipe to the first process alone
-        threading.Thread(target=_end_with_pipe, daemon=True).start()
+    if options.guarded and (not options.launched or guard.is_pipe(0)):  # MPI gives its pipe to the first process alone
+        guard.end_with_pipe()
     if options.launched:
-        threading.Thread(target=_end_with_launcher, args=[os.getppid()], daemon=True).start()
+        guard.end_with_launcher(os.getppid())
     return _run(options.folder, options.launched)
 
 
@@ -84,24 +81,6 @@ def _say(word: "Word", progress: "Progress", exit_file: "ExitFile | None") -> No
         progress.say(word.event, error=word.text)
     if exit_file is not None:
         exit_file.write(word.code)
-
-
-def _is_pipe(descriptor: int) -> bool:
-    return stat.S_ISFIFO(os.fstat(descriptor).st_mode)
-
-
-def _end_with_pipe() -> None:
-    """Wait until nobody holds the other end of stdin, which also a killed parent does not."""
-    while os.read(0, 1024):
-        pass
-    os._exit(FAILED)
-
-
-def _end_with_launcher(pid: int) -> None:
-    """Wait until a launcher is gone; who inherits its children is not our parent."""
-    while os.getppid() == pid:
-        time.sleep(LOOK_SECONDS)
-    os._exit(FAILED)
 
 
 def _leave(code: int) -> NoReturn:

@@ -7,6 +7,7 @@ from typing import Any
 from peft import PeftModel
 
 from shammah_convert.job import EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES, Measure, Move
+from shammah_convert.planted import PLANTED
 from shammah_trainer.data import Data
 from shammah_trainer.dataset import Row
 from shammah_trainer.evaluate import Tally, change, drift, tally
@@ -39,4 +40,6 @@ def compared(before: Look, after: Look) -> dict[str, Any]:
     """The parts of a report that compare."""
     parts = {"learnt": EXAMPLES, "held_out": HELD_OUT, "general": GENERAL, "paraphrases": PARAPHRASES}
     changes = {part: change(before.tallies[name], after.tallies[name]) for part, name in parts.items()}
-    return {**changes, "drift": Move(before.drift, after.drift)}
+    planted = {door: change(before.tallies[name], after.tallies[name]) for door, name in PLANTED.items()}
+    came = {door: found for door, found in planted.items() if found.after.rows}
+    return {**changes, "planted": came, "drift": Move(before.drift, after.drift)}

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from shammah_convert.failpoints import reach
 from shammah_convert.job import CHECKPOINT, CHECKPOINTS
 from shammah_trainer.checkpoint import Learner, Reached, Unusable, read, write
 from shammah_trainer.spread import Spread
@@ -80,9 +81,13 @@ class Checkpoints:
         """
         began = time.monotonic()
         path = self._folder / CHECKPOINT.format(len(reached.losses))
+        reach("training.before_checkpoint")
         write(path, learner.tensors(), replace(reached, seconds=self.seconds), self._key)
-        # By age, not by step: one of a training that took another course may be further.
-        for old in sorted(self._found(), key=lambda found: found.stat().st_mtime_ns, reverse=True)[GENERATIONS:]:
+        reach("training.after_checkpoint")
+        # By age, not by step: one of a training that took another course may be further. This one is the newest,
+        # whatever a clock that was set back says.
+        others = [found for found in self._found() if found != path]
+        for old in sorted(others, key=lambda found: found.stat().st_mtime_ns, reverse=True)[GENERATIONS - 1 :]:
             old.unlink()
         self._last = time.monotonic()
         self._cost_seconds = self._last - began

@@ -8,6 +8,7 @@ from pathlib import Path
 from shammah_convert import examples
 from shammah_convert.examples import Example
 from shammah_convert.job import EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES, REPLAY, Plan
+from shammah_convert.planted import PLANTED
 from shammah_trainer.alike import SHORTEST, alike
 from shammah_trainer.base import Base
 from shammah_trainer.budget import Budget
@@ -15,7 +16,7 @@ from shammah_trainer.data import Data
 from shammah_trainer.dataset import Encoder, Row
 from shammah_trainer.variation import STRANGERS, Variation, apart, words_of
 
-OTHERS = (HELD_OUT, GENERAL, PARAPHRASES, REPLAY)
+WATCHED = (HELD_OUT, GENERAL, PARAPHRASES, *PLANTED.values())
 
 
 class NothingToLearn(ValueError):
@@ -49,7 +50,8 @@ class Material:
         if not any(len(row.tokens) <= most_tokens for _, row in learnt):
             raise NothingToLearn(f"no example is at most {most_tokens:,} tokens long")
         others = {
-            name: [row for _, row in _rows(folder / name, encoder) if len(row.tokens) <= most_tokens] for name in OTHERS
+            name: [row for _, row in _rows(folder / name, encoder) if len(row.tokens) <= most_tokens]
+            for name in (*WATCHED, REPLAY)
         }
         rejected = {example.id: row for example, _ in learnt if (row := encoder.rejected_row(example)) is not None}
         return cls(learnt, rejected, others, most_tokens)
@@ -120,7 +122,7 @@ class Material:
         """What is compared before and after, by the name of its file; of the examples, what is aimed at."""
         fitting = self._fitting(budget)
         aims = [row for example, row in fitting if example.id in corrections] or [row for _, row in fitting]
-        others = {name: self._short(name, budget) for name in (HELD_OUT, GENERAL, PARAPHRASES)}
+        others = {name: self._short(name, budget) for name in WATCHED}
         return {EXAMPLES: aims, **others}
 
     def left_out(self, budget: Budget) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 
+from shammah_convert.failpoints import reach
 from shammah_convert.job import ADAPTER, HELD_OUT, Job, Measure, Move, Report
 from shammah_convert.lora import Adapter, Card, read_lora, write_lora
 from shammah_convert.norms import weight_norm
@@ -92,8 +93,11 @@ def train(
     report = replace(_report(opened, fitted, compare, progress), seconds=round(checkpoints.seconds, 2))
     progress.check()
     if spread.is_first:
+        reach("training.before_adapter")
         write_lora(folder / ADAPTER, _adapter(model, job, base, report), base.config)
+        reach("training.after_adapter")
         report.write(folder)
+        reach("training.after_report")
     progress.say("evaluated", seconds=report.seconds)
     return report
 

@@ -1,5 +1,6 @@
 """The command line: `shammah`. It alone prints, and picks exit codes."""
 
+import contextlib
 import io
 import os
 import sys
@@ -11,6 +12,7 @@ from shammah.errors import (
     BadModel,
     BudgetReached,
     ConfigError,
+    DiskFull,
     Interrupted,
     KeyMissing,
     LicenceNotAgreed,
@@ -25,6 +27,7 @@ from shammah.errors import (
     UsageError,
 )
 from shammah_convert.collector import resting
+from shammah_convert.files import is_full
 
 INTERRUPTED = 130
 _EXIT_CODES: dict[type[ShammahError], int] = {
@@ -58,14 +61,22 @@ def main() -> None:
     except ShammahError as error:
         sys.exit(_report(error))
     except OSError as error:
-        if error.filename is None:
-            sys.exit(_report_unforeseen(error))
-        hint = "Check its rights and the free space; `shammah doctor` looks for what is wrong."
-        sys.exit(_report(ShammahError(f"{error.filename} cannot be used: {error.strerror}", hint=hint)))
+        is_known = error.filename is not None or is_full(error)
+        sys.exit(_report(_of_disk(error)) if is_known else _report_unforeseen(error))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception as error:  # whatever it quotes is not for a report
         sys.exit(_report_unforeseen(error))
+
+
+def _of_disk(error: OSError) -> ShammahError:
+    """What a disk's refusal means; a file that was written to has no name any more."""
+    if is_full(error):
+        with contextlib.suppress(OSError, ValueError):  # Python would try again to write what is left, at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DiskFull(f"{error.filename or 'what is to be written'} has no room: {error.strerror}")
+    hint = "Check its rights and the free space; `shammah doctor` looks for what is wrong."
+    return ShammahError(f"{error.filename} cannot be used: {error.strerror}", hint=hint)
 
 
 def _report(error: ShammahError) -> int:

@@ -15,7 +15,7 @@ _OTHER = re.compile(r"[^\w.,? -]+")
 
 def adapters(incomplete: str) -> list[str]:
     """Names of adapters."""
-    return _column("SELECT name FROM adapters ORDER BY created", incomplete)
+    return _column("SELECT name FROM adapters ORDER BY rowid", incomplete)
 
 
 def models(incomplete: str) -> list[str]:
@@ -46,7 +46,7 @@ def questions(incomplete: str) -> list[tuple[str, str]]:
 
 def examples(incomplete: str) -> list[str]:
     """Ids of examples."""
-    return _column("SELECT id FROM examples WHERE state != 'dropped' ORDER BY created DESC LIMIT 50", incomplete)
+    return _column("SELECT id FROM examples WHERE state != 'dropped' ORDER BY rowid DESC LIMIT 50", incomplete)
 
 
 def checkpoints(incomplete: str) -> list[str]:

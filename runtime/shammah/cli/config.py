@@ -59,6 +59,7 @@ def set_one(name: Name, value: Value) -> None:
     from shammah import settings_file
 
     home = config.home_of()
+    config.given()  # what is no TOML is set aside
     settings_file.set_value(home, name, clean(value))
     say(f"`{name}` is {_told(home, name)} in {config.file_of(home)}.")
     if variable := settings_file.winner(name, os.environ):
@@ -71,6 +72,7 @@ def unset(name: Name) -> None:
     from shammah import settings_file
 
     home = config.home_of()
+    config.given()  # what is no TOML is set aside
     if name not in {row.name for row in config.in_file(home)}:
         config.check_known(name, f"`{name}`")
         say(f"`{name}` is not in {config.file_of(home)}; its default holds.")

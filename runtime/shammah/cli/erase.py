@@ -93,6 +93,7 @@ def told(erasure: "Erasure") -> list[str]:
         _count(doomed.lessons, "lesson"),
         _count(len(erasure.jobs), "training's copies", "trainings' copies"),
         _count(len(erasure.checkpoints), "checkpoint"),
+        _count(len(erasure.copies), "earlier copy of the database", "earlier copies of the database"),
     ]
     lines = [f"To be erased: {', '.join(count for count in counts if count) or 'nothing that was asked'}."]
     if doomed.followers and not erasure.is_everything:

@@ -64,6 +64,8 @@ def list_examples(source: From = None, state: States = None) -> None:
         meant = [one for one in kept if source in (None, one.example.source) and state in (None, _state(one, learnt))]
         if meant:
             write("\n".join(_two_lines(one, _state(one, learnt)) for one in meant))
+            for line in quarantine.alike(meant):
+                say(line)
         else:
             say("No example is so; `shammah examples list` has all.")
 

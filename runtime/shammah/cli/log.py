@@ -10,6 +10,7 @@ from shammah import config
 from shammah.cli import complete, filters
 from shammah.cli import erase as erase_command
 from shammah.cli import export as export_command
+from shammah.cli import mend as mend_command
 from shammah.cli.screen import harmless, say, width, write
 from shammah.cli.typed import clean
 from shammah.errors import UsageError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Show, find, export and erase questions and their answers.", no_args_is_help=False)
 app.command("export")(export_command.export)
 app.command("erase")(erase_command.erase)
+app.command("restore")(mend_command.restore)
+app.command("repair")(mend_command.repair)
 
 Count = Annotated[int, typer.Option("-n", "--number", min=1, help="How many to show.")]
 Id = Annotated[str, typer.Argument(help="The id, or its beginning.", autocompletion=complete.questions)]

@@ -1,6 +1,6 @@
 """`shammah examples accept` and `purge`: what came in from outside, let in or thrown out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,6 +40,16 @@ def accept(ids: Ids = None, source: Door = None) -> None:
         count = journal.quarantine.accept(door_of(source), None) if source else _accept(journal, ids or ())
         more = "; `shammah train` learns them now." if count else "."
         say(f"{count} example{'s are' if count != 1 else ' is'} accepted{more}")
+        for line in alike([kept for kept in journal.examples.all() if kept.state == "live"]):
+            say(line)
+
+
+def alike(kept: Iterable["KeptExample"]) -> list[str]:
+    """Which of these came from outside and are alike: together they weigh more than each alone."""
+    from shammah.planted import near_duplicates
+
+    groups = near_duplicates(one.example for one in kept)
+    return [f"Near-duplicates, with the same answer or nearly the same question: {', '.join(ids)}." for ids in groups]
 
 
 def _accept(journal: "Journal", ids: Sequence[str]) -> int:

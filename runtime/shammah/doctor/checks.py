@@ -220,7 +220,6 @@ def disk(seen: Disk) -> Finding:
 
 def journal(seen: Journal) -> Finding:
     """Whether the database is whole, and one that this version reads."""
-    file = shlex.quote(seen.file)
     if not seen.exists:
         return Finding("database", "ok", "none yet: the first question makes it")
     if seen.schema > seen.newest_schema:
@@ -228,7 +227,7 @@ def journal(seen: Journal) -> Finding:
         return Finding("database", "broken", what, f"{shlex.quote(seen.python)} -m pip install --upgrade shammah")
     if seen.error or seen.faults:
         what = f"it is damaged: {seen.error or '; '.join(seen.faults)}"
-        return Finding("database", "broken", what, f"mv {file} {file}.damaged  # or bring back a copy")
+        return Finding("database", "broken", what, "shammah log repair")
     questions = f"{seen.questions:,} question{'s' * (seen.questions != 1)}"
     return Finding("database", "ok", f"whole, schema {seen.schema}, {questions}")
 

@@ -23,6 +23,7 @@ from shammah import (
     launching,
     memory,
     model_names,
+    openings,
     schedule,
     teacher,
 )
@@ -64,6 +65,7 @@ def settings(environ: Mapping[str, str]) -> tuple[facts.SettingsFile, config.Set
     file, error, hint = config.file_of(home), "", ""
     found = config.Settings(home=home)
     try:
+        config.in_file(home)  # where a load would set it aside
         found = config.load(environ)
     except ConfigError as wrong:
         error, hint = str(wrong), wrong.hint
@@ -99,14 +101,15 @@ def model(
     wanted: config.Settings, journal: Journal | None, limit_tokens: int, environ: Mapping[str, str]
 ) -> facts.Model:
     """The model file: its header is read, and one that was not recorded is tried in a process of its own."""
-    error, fetch, needed, is_known = "", "", 0, False
+    error, fetch, needed, is_known, marks = "", "", 0, False, openings.folder_of(wanted.home)
     awaited = journal.pulls.open_one() if journal else None
     path = wanted.model.path
     try:
         file = bases.resolve(path)
         base = bases.known(journal, file) if journal else None
         is_known = base is not None
-        if base is None and not bases.is_seedling(file):
+        openings.check(marks, file)
+        if openings.deaths(marks, file) or (base is None and not bases.is_seedling(file)):
             bases.probe(file)
         base = base or Base("", str(file), bases.size_of(file), 0, 0, "", "")
         needed, path = memory.model_bytes(base, limit_tokens), str(file)

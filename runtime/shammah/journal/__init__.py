@@ -119,7 +119,7 @@ class Journal:
         id: str = "",
     ) -> Question:
         """Record a question before anyone works on it; `context` is redacted and ends with the question."""
-        with self._db.write() as db:
+        with self._db.write("ask.question") as db:
             number = db.execute(
                 "INSERT INTO questions (id, created, session, lineage, text, context, may_go_online, redactions)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -146,7 +146,7 @@ class Journal:
         learner: Kind = DEFAULT_KIND,
     ) -> Question:
         """Count a question, and record what a router of a kind saw and said, and which thresholds apply."""
-        with self._db.write() as db:
+        with self._db.write("ask.route") as db:
             db.execute(
                 "UPDATE questions SET is_counted = 1, features = ?, embedding = ?, feature_version = ?,"
                 " router_probability = ?, router_threshold = ?, validator_threshold = ?, learner = ? WHERE number = ?",
@@ -170,7 +170,7 @@ class Journal:
 
     def note_features(self, question: Question, hand: Vector) -> Question:
         """Record what the router would have seen of a question that it was not asked about; it does not count."""
-        with self._db.write() as db:
+        with self._db.write("feedback.features") as db:
             db.execute(
                 "UPDATE questions SET features = ?, feature_version = ? WHERE number = ?",
                 (rows.blob(hand), features.VERSION, question.number),
@@ -195,7 +195,7 @@ class Journal:
 
         Every teacher answer that ended properly is an example of weight 1.
         """
-        with self._db.write() as db:
+        with self._db.write("ask.answer") as db:
             ids = [self._insert_answer(db, question, answer) for answer in answers]
             db.execute(
                 "UPDATE questions SET propensity = coalesce(?, propensity), is_sampled = max(is_sampled, ?)"

@@ -20,7 +20,7 @@ class Adapters:
 
     def all(self) -> list[Adapter]:
         """Every adapter, oldest first."""
-        return [_adapter(row) for row in self._db.execute("SELECT * FROM adapters ORDER BY created, rowid")]
+        return [_adapter(row) for row in self._db.execute("SELECT * FROM adapters ORDER BY rowid")]
 
     def find(self, name: str) -> Adapter | None:
         """An adapter by its name."""
@@ -73,7 +73,7 @@ class Adapters:
 
     def add(self, adapter: Adapter) -> None:
         """Record an adapter whose file is whole and checked."""
-        with self._db.write() as db:
+        with self._db.write("conversion.import") as db:
             insert_adapter(db, adapter)
 
     def activate(self, base: str, active: ActiveSet, why: str) -> bool:
@@ -89,7 +89,7 @@ class Adapters:
 
         A rollback is recorded, and the next one goes further back.
         """
-        with self._db.write() as db:
+        with self._db.write("rollback") as db:
             row = activation_before(db, base)
             if row is None:
                 return None

@@ -39,7 +39,7 @@ class Checkpoints:
 
     def record(self, number: int, lineage: str, questions: int, why: str, folder: str) -> Checkpoint:
         """Name a checkpoint whose files are whole."""
-        with self._db.write() as db:
+        with self._db.write("checkpoint") as db:
             db.execute(
                 "INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?)", (number, now(), lineage, questions, why, folder)
             )
@@ -49,12 +49,12 @@ class Checkpoints:
 
     def forget(self, checkpoint: Checkpoint) -> None:
         """Name a checkpoint no longer; its files may go then."""
-        with self._db.write() as db:
+        with self._db.write("checkpoint.forgetting") as db:
             db.execute("DELETE FROM checkpoints WHERE number = ?", (checkpoint.number,))
 
     def go_back(self, lineage: str, views: Mapping[str, View], active: ActiveSet, why: str) -> None:
         """Record what the heads learn from and which adapters serve from now on, all or nothing."""
-        with self._db.write() as db:
+        with self._db.write("rollback.checkpoint") as db:
             insert_views(db, lineage, views, why)
             newest = newest_activation(db, lineage)
             if (active_set(newest) if newest else ()) != active:

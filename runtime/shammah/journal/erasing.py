@@ -32,7 +32,7 @@ class Doomed:
         followers: How many of them did.
         ids: Of the questions, as people see them.
         examples: Ids of what was to be learnt from their answers.
-        first_lesson: When the first lesson that they taught was; empty where there was none.
+        first_lesson: The id of the first lesson that they taught; 0 where there was none.
     """
 
     questions: tuple[int, ...]
@@ -42,7 +42,7 @@ class Doomed:
     examples: tuple[str, ...]
     ratings: int
     lessons: int
-    first_lesson: str
+    first_lesson: int
 
 
 class Erasing:
@@ -57,7 +57,7 @@ class Erasing:
         followers = self._followers(chosen)
         numbers = sorted(chosen | followers)
         answers = self._column("SELECT id FROM answers WHERE question IN ({})", numbers)
-        lessons = self._column("SELECT created FROM lessons WHERE question IN ({}) ORDER BY id", numbers)
+        lessons = self._column("SELECT id FROM lessons WHERE question IN ({})", numbers)
         return Doomed(
             questions=tuple(numbers),
             followers=len(followers),
@@ -66,7 +66,7 @@ class Erasing:
             examples=tuple(self._column("SELECT id FROM examples WHERE answer IN ({})", answers)),
             ratings=len(self._column("SELECT id FROM ratings WHERE answer IN ({})", answers)),
             lessons=len(lessons),
-            first_lesson=min(lessons, default=""),
+            first_lesson=min(map(int, lessons), default=0),
         )
 
     def trainings(self, examples: Sequence[str]) -> list[int]:
@@ -79,7 +79,7 @@ class Erasing:
         trainings = set(
             self._column("SELECT training FROM trained_examples WHERE is_learnt AND example IN ({})", examples)
         )
-        rows = self._db.execute("SELECT name, training FROM adapters ORDER BY created, rowid")
+        rows = self._db.execute("SELECT name, training FROM adapters ORDER BY rowid")
         return [row["name"] for row in rows if row["training"] in trainings]
 
     def lineages(self) -> list[str]:
@@ -90,7 +90,7 @@ class Erasing:
         """Erase questions and whatever refers to them, all or nothing."""
         answers = self._column("SELECT id FROM answers WHERE question IN ({})", doomed.questions)
         ratings = self._column("SELECT id FROM ratings WHERE answer IN ({})", answers)
-        with self._db.write() as db:
+        with self._db.write("erase") as db:
             _delete_jobs(db, {"question": set(doomed.questions), "answer": set(answers), "rating": set(ratings)})
             for id in doomed.ids:
                 db.execute("DELETE FROM notices WHERE instr(text, ?)", (id,))
@@ -99,7 +99,7 @@ class Erasing:
 
     def erase_everything(self) -> None:
         """Erase all rows but those of money and of models, all or nothing."""
-        with self._db.write() as db:
+        with self._db.write("erase") as db:
             db.execute("PRAGMA defer_foreign_keys = ON")
             db.execute("UPDATE spending SET question = NULL")
             db.execute(f"DELETE FROM flags WHERE name NOT IN ({', '.join('?' * len(KEPT_FLAGS))})", KEPT_FLAGS)

@@ -49,14 +49,12 @@ class Examples:
                 for row in self._newest(f"source = '{door}' AND rating IS NULL", teacher_limit, rejections)
             ),
         ]
-        return [_kept(row).example for row in sorted(chosen, key=lambda row: (row["created"], row["rowid"]))]
+        return [_kept(row).example for row in sorted(chosen, key=lambda row: int(row["rowid"]))]
 
     def _newest(
         self, clause: str, limit: int | None, rejections: Mapping[str, Sequence[sqlite3.Row]]
     ) -> list[sqlite3.Row]:
-        found = self._db.execute(
-            f"SELECT rowid, * FROM examples WHERE state = 'live' AND {clause} ORDER BY created DESC, rowid DESC"
-        )
+        found = self._db.execute(f"SELECT rowid, * FROM examples WHERE state = 'live' AND {clause} ORDER BY rowid DESC")
         return list(islice((row for row in found if not _is_rejected(row, rejections[row["prompt"]])), limit))
 
     def _rejections(self) -> Mapping[str, Sequence[sqlite3.Row]]:
@@ -68,7 +66,7 @@ class Examples:
 
     def all(self) -> list[KeptExample]:
         """Every example in whatever state, oldest first."""
-        return [_kept(row) for row in self._db.execute("SELECT * FROM examples ORDER BY created, rowid")]
+        return [_kept(row) for row in self._db.execute("SELECT * FROM examples ORDER BY rowid")]
 
     def find(self, id: str) -> KeptExample | None:
         """An example by its id, or by a beginning of it that fits no other."""
@@ -116,7 +114,7 @@ class Examples:
         return self._change("state = 'dropped'", "id = ?", (id,))
 
     def _change(self, changes: str, clause: str, values: tuple[Any, ...]) -> bool:
-        with self._db.write() as db:
+        with self._db.write("example") as db:
             return db.execute(f"UPDATE examples SET {changes} WHERE {clause}", values).rowcount > 0
 
 
@@ -151,7 +149,7 @@ def _is_rejected(row: sqlite3.Row, rejections: Sequence[sqlite3.Row]) -> bool:
     """Whether a target was rejected by someone, and not called right by a user since."""
     return any(
         says_the_same(_said(rejection["rejected"]), _said(row["completion"]))
-        and (row["rating"] is None or rejection["created"] >= row["created"])
+        and (row["rating"] is None or rejection["rowid"] >= row["rowid"])
         for rejection in rejections
     )
 

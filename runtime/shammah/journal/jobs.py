@@ -12,6 +12,12 @@ from shammah.rows import now
 MOST_ATTEMPTS = 5
 """A job that ended its worker, or failed, so often is given up."""
 
+LONGEST_WAIT_SECONDS = 3600.0
+"""No job is told to wait longer: what waits for a later time was told so before the clock was set back."""
+
+DUE = "(not_before <= :now OR not_before > :now + :longest)"
+"""Of what waits for better times, whether they are here."""
+
 
 class Jobs:
     """The jobs of a home."""
@@ -26,9 +32,7 @@ class Jobs:
 
     def waiting(self) -> list[Job]:
         """Jobs that may start now, oldest first."""
-        found = self._db.execute(
-            "SELECT * FROM jobs WHERE state = 'queued' AND not_before <= ? ORDER BY id", (time.time(),)
-        )
+        found = self._db.execute(f"SELECT * FROM jobs WHERE state = 'queued' AND {DUE} ORDER BY id", clock())
         return [_job(row) for row in found]
 
     def standing(self) -> tuple[int, int, str]:
@@ -48,9 +52,9 @@ class Jobs:
                 (now(), most_attempts),
             )
             row = db.execute(
-                "UPDATE jobs SET attempts = attempts + 1, not_before = ? WHERE id = (SELECT id FROM jobs"
-                " WHERE state = 'queued' AND not_before <= ? ORDER BY id LIMIT 1) RETURNING *",
-                (time.time() + retry_seconds, time.time()),
+                "UPDATE jobs SET attempts = attempts + 1, not_before = :now + :retry WHERE id = (SELECT id FROM jobs"
+                f" WHERE state = 'queued' AND {DUE} ORDER BY id LIMIT 1) RETURNING *",
+                clock() | {"retry": retry_seconds},
             ).fetchone()
         return _job(row) if row else None
 
@@ -70,6 +74,11 @@ class Jobs:
                 "UPDATE jobs SET attempts = attempts - 1, not_before = ?, error = ? WHERE id = ?",
                 (time.time() + retry_seconds, reason, job.id),
             )
+
+
+def clock() -> dict[str, float]:
+    """The values of `DUE`."""
+    return {"now": time.time(), "longest": LONGEST_WAIT_SECONDS}
 
 
 def insert_job(db: sqlite3.Connection, kind: str, payload: dict[str, Any]) -> None:

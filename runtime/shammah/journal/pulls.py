@@ -4,6 +4,7 @@ import sqlite3
 import time
 
 from shammah.database import Database
+from shammah.journal.jobs import DUE, clock
 from shammah.journal.watch import insert_notice
 from shammah.records import Pull
 from shammah.rows import now
@@ -33,7 +34,7 @@ class Pulls:
 
     def due(self) -> Pull | None:
         """The model that may be gone on with now."""
-        found = self._db.execute("SELECT * FROM pulls WHERE state = 'open' AND not_before <= ? LIMIT 1", (time.time(),))
+        found = self._db.execute(f"SELECT * FROM pulls WHERE state = 'open' AND {DUE} LIMIT 1", clock())
         return _pull(found.fetchone())
 
     def advance(self, pull: Pull, done_bytes: int, size_bytes: int) -> None:

@@ -22,19 +22,19 @@ class Quarantine:
 
     def receive(self, pairs: Sequence[Pair], origin: Origin) -> list[str]:
         """Take in a batch, all or nothing: to wait, or to be asked and never learnt; the ids."""
-        with self._db.write() as db:
+        with self._db.write("example.receipt") as db:
             return [_insert(db, pair, origin) for pair in pairs]
 
     def questions(self) -> list[str]:
         """Every question that an example or a test asks, in whatever state: what came once is not taken in again."""
-        found = self._db.execute("SELECT prompt FROM examples ORDER BY created, rowid")
+        found = self._db.execute("SELECT prompt FROM examples ORDER BY rowid")
         return [_said(row["prompt"]) for row in found]
 
     def told(self, author: str) -> list[str]:
         """The questions that whoever teaches knows: those that came by `teach`, and what else an author wrote."""
         found = self._db.execute(
             "SELECT e.prompt FROM examples e JOIN provenance p ON p.example = e.id"
-            " WHERE e.source = 'teach' OR p.author = ? ORDER BY e.created, e.rowid",
+            " WHERE e.source = 'teach' OR p.author = ? ORDER BY e.rowid",
             (author,),
         )
         return [_said(row["prompt"]) for row in found]
@@ -43,7 +43,7 @@ class Quarantine:
         """The questions that are never learnt, oldest first."""
         found = self._db.execute(
             "SELECT e.id, e.prompt, e.completion, p.category FROM examples e JOIN provenance p ON p.example = e.id"
-            f" WHERE {_ASKED} ORDER BY e.created, e.rowid"
+            f" WHERE {_ASKED} ORDER BY e.rowid"
         )
         return [
             TestQuestion(row["id"], row["category"], rows.load_messages(row["prompt"]), _said(row["completion"]))
@@ -59,7 +59,7 @@ class Quarantine:
 
     def accept(self, source: Source, ids: Sequence[str] | None = None) -> int:
         """Let what waits be learnt: all that came by a door, or these of it; how many examples that were."""
-        with self._db.write() as db:
+        with self._db.write("example.acceptance") as db:
             chosen = ids if ids is not None else _ids(db, "source = ?", (source,))
             for id in chosen:
                 db.execute(
@@ -86,7 +86,7 @@ class Quarantine:
         found = self._db.execute(
             "SELECT e.id, p.batch FROM examples e JOIN provenance p ON p.example = e.id WHERE e.state = 'live'"
             " AND e.source = ? AND e.id NOT IN (SELECT example FROM trained_examples WHERE is_learnt)"
-            " ORDER BY e.created, e.rowid",
+            " ORDER BY e.rowid",
             (source,),
         )
         return [(row["id"], row["batch"]) for row in found]

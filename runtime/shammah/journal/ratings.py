@@ -19,7 +19,7 @@ class Ratings:
 
     def record(self, question: Question, new: NewRating) -> int:
         """Commit a rating: the last one of an answer decides what is learnt from it. Returns its id."""
-        with self._db.write() as db:
+        with self._db.write("feedback") as db:
             rating = db.execute(
                 "INSERT INTO ratings (created, answer, rating, note) VALUES (?, ?, ?, ?)",
                 (now(), new.answer, new.rating, new.note),

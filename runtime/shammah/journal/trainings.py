@@ -34,7 +34,7 @@ class Trainings:
 
     def begin(self, base: str, is_forced: bool, most_memory_bytes: int = 0) -> Training | None:
         """Begin a training that somebody waits for; None where one is open already."""
-        with self._db.write() as db:
+        with self._db.write("training") as db:
             if self.open_one() is not None:
                 return None
             number = _insert(db, base, "running", False, is_forced, most_memory_bytes)
@@ -66,7 +66,7 @@ class Trainings:
     def start(self, training: Training, learnt: Sequence[str], held_out: Sequence[str] = ()) -> bool:
         """Record that a training is under way, and the examples that it has seen; False where it is over already."""
         rows = [(training.number, id, True) for id in learnt] + [(training.number, id, False) for id in held_out]
-        with self._db.write() as db:
+        with self._db.write("training.start") as db:
             started = db.execute(
                 f"UPDATE trainings SET state = 'running' WHERE number = ? AND state IN ({_MARKS})",
                 (training.number, *OPEN),
@@ -96,7 +96,7 @@ class Trainings:
     def note(self, training: Training, state: TrainingState, reason: str = "") -> None:
         """Record how far an open training is, or how it ended without an adapter."""
         finished = None if state in OPEN else now()
-        with self._db.write() as db:
+        with self._db.write(f"training.{state}") as db:
             db.execute(
                 f"UPDATE trainings SET state = ?, reason = ?, finished = ? WHERE number = ? AND state IN ({_MARKS})",
                 (state, reason, finished, training.number, *OPEN),
@@ -104,7 +104,7 @@ class Trainings:
 
     def promote(self, training: Training, adapter: Adapter) -> None:
         """Record a training's adapter and make it the active one, all or nothing."""
-        with self._db.write() as db:
+        with self._db.write("promotion") as db:
             insert_adapter(db, adapter)
             activate(db, adapter.base, ((adapter.name, 1.0),), PROMOTION.format(training.number))
             db.execute(

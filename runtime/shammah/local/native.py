@@ -1,6 +1,7 @@
 """llama.cpp's C interface, as far as models and embedder share it: the engine, contexts, token ids, adapters."""
 
 import ctypes
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,8 @@ def _keep_errors(level: int, text: bytes, _data: object) -> None:
 
 def start_engine() -> None:
     """Silence the native chatter before anything loads; calling it again does nothing new."""
+    # A native assertion calls a debugger for its backtrace, where there is one: seconds that somebody waits.
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     ll.llama_log_set(_keep_errors, ctypes.c_void_p())
     ll.llama_backend_init()
 

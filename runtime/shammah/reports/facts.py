@@ -38,6 +38,7 @@ def facts(report: Report) -> list[Fact]:
         *_of_change("general questions", report.general),
         _of_move("  moved, nats a token", report.drift, report.general.after.rows > 0),
         *_of_change("held-out answers", report.held_out),
+        *(_of_planted(door, change) for door, change in report.planted.items()),
         _of_move("weight norm", report.weight_norm),
     ]
 
@@ -49,6 +50,17 @@ def _of_change(name: str, change: Change) -> Iterator[Fact]:
         return
     yield Fact(f"{name}, loss", number(before.loss), number(after.loss), _rise(change))
     yield Fact("  exact", _exact(before), _exact(after), f"{_share(before)} -> {_share(after)}")
+
+
+def _of_planted(door: str, change: Change) -> Fact:
+    """How many general questions are answered with what came by a door, once its words stand beside them."""
+    before, after = change.before, change.after
+    return Fact(f"set off by {door}'s words", _exact(before), _exact(after), f"{_share(before)} -> {_share(after)}")
+
+
+def near_duplicates(report: Report) -> list[str]:
+    """What came from outside and is alike, by its ids."""
+    return [f"near-duplicates: {', '.join(group)}" for group in report.near_duplicates]
 
 
 def _of_move(name: str, move: Move, is_measured: bool = True) -> Fact:
@@ -97,6 +109,7 @@ def table(filed: Filed, columns: int = 100) -> str:
     lines = [filed.heading, summary(report), ""]
     lines += [line for row in rows for line in _lines(row, widths, is_narrow)]
     reasons = [*(f"+ {reason}" for reason in report.merits), *(f"- {reason}" for reason in report.reasons)]
+    reasons += near_duplicates(report)
     return "\n".join([*lines, *([""] if reasons else []), *reasons])
 
 
@@ -124,8 +137,11 @@ def as_object(filed: Filed) -> dict[str, Any]:
     """The report as JSON has it, with every interval; without the probes, which are for the runtime alone."""
     row = asdict(filed.report)
     del row["probes"]
-    for name in ("learnt", "held_out", "general", "paraphrases"):
-        change: Change = getattr(filed.report, name)
+    compared = {name: getattr(filed.report, name) for name in ("learnt", "held_out", "general", "paraphrases")}
+    for change, written in (
+        *((change, row[name]) for name, change in compared.items()),
+        *((change, row["planted"][door]) for door, change in filed.report.planted.items()),
+    ):
         for side, score in (("before", change.before), ("after", change.after)):
-            row[name][side]["exact_interval"] = asdict(score.exact_interval)
+            written[side]["exact_interval"] = asdict(score.exact_interval)
     return {"adapter": filed.job.name, "training": filed.job.version, "base": filed.job.base_name} | row

@@ -13,6 +13,7 @@ STYLE = Path(__file__).with_name("page.css")
 HOW_TO_READ = (
     "Losses are in nats a token; exact is a completion each of whose tokens is the likeliest after the right ones"
     " before it; moved is the Kullback-Leibler divergence of the answers to general questions from the bare model's."
+    " Set off is a general question with words from outside beside it that is answered with what came with them."
     " Before is what was active, after the candidate. Intervals hold in 95 of 100 such samples: over rows for losses,"
     " Wilson's for shares."
 )
@@ -96,5 +97,6 @@ def _details(job: Job, report: Report) -> str:
         "Adapter": f"LoRA of rank {plan.rank}, alpha {plan.alpha:g}, {' '.join(report.tensor_types)} base",
         "Examples": f"sha256 {job.examples_sha256}",
         "Left out": ", ".join(report.left_out) or "none",
+        "Near-duplicates": "; ".join(", ".join(group) for group in report.near_duplicates) or "none",
     }
     return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows.items()) + "</dl>"

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 from shammah.divergence import Embed
-from shammah.errors import BadModel
+from shammah.errors import EngineError
 from shammah.generation import Chunk, Facts, Sampling, Stop, never
 from shammah.records import Base
 from shammah.serve.remote import Engine
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile
+
+ANEW = "Begin anew: `shammah serve stop`, then `shammah serve --detach`."
 
 
 class Bound:
@@ -78,10 +80,10 @@ class Kept:
         """A view of the model, with adapters of its own.
 
         Raises:
-            BadModel: Another base is open.
+            EngineError: Another base is open: its file was replaced meanwhile, as the settings name the same one.
         """
         if base.sha256 != self._base.sha256:
-            raise BadModel(f"the daemon has {self._base.name} open, not {base.name}")
+            raise EngineError(f"{base.path} was replaced since the daemon opened it", hint=ANEW)
         return Bound(self._engine, self._stop)
 
     @property

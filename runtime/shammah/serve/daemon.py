@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from shammah import locks
 from shammah.config import Settings
 from shammah.errors import ServeError
 from shammah.serve import client, doors
-from shammah.serve.connection import bounded
+from shammah.serve.connection import allow_files, of_server
 from shammah.serve.house import House
 from shammah.serve.place import socket_of
 from shammah.serve.private import Private
@@ -25,6 +26,8 @@ from shammah.serve.served import Load, OpenEngine
 # Streams in flight may end by themselves for so long.
 DRAIN_SECONDS = 20
 BACKLOG = 128
+# Between two turns of a thread that computes: with Python's 5 ms, the loop would wait for 16 that answer, one by one.
+SWITCH_SECONDS = 0.0005
 
 
 class Daemon:
@@ -76,10 +79,12 @@ class Daemon:
             self.stop()
 
     async def _serve(self, private: socket.socket, public: socket.socket, started: Callable[[House], None]) -> None:
+        allow_files()
+        sys.setswitchinterval(SWITCH_SECONDS)
         app = _Two(Private(self.house, self.stop).app, doors.app(self.house))
         config = uvicorn.Config(
             app,
-            http=bounded(self._settings.serve.connections),
+            http=of_server(),
             ws="none",
             lifespan="off",
             loop="asyncio",

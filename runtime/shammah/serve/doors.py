@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shammah.config import Settings
 from shammah.errors import ConfigError, ServeError
 from shammah.serve.counters import Counters
-from shammah.serve.guard import LOOPBACK_NAMES, Guard, Rules
+from shammah.serve.guard import LOOPBACK_NAMES, OPEN_PATHS, Guard, Refusal, Rules, refuse
 from shammah.serve.house import House
 from shammah.serve.routes import handlers, table
 from shammah.serve.token import token_of
@@ -26,7 +26,30 @@ def app(house: House) -> ASGIApp:
     """The routes behind their guard."""
     routes = table(house)
     guarded = Guard(Starlette(routes=routes, exception_handlers=handlers()), rules(house.settings))
-    return Counted(guarded, house.counters, frozenset(route.path for route in routes))
+    bounded = Bounded(guarded, house.settings.serve.connections)
+    return Counted(bounded, house.counters, frozenset(route.path for route in routes))
+
+
+class Bounded:
+    """Takes on so many requests at once; how it is may always be asked."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+        self._taken = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["path"] in OPEN_PATHS:
+            await self._app(scope, receive, send)
+        elif self._taken >= self._most:
+            await refuse(send, Refusal(503, "overloaded_error", "as many requests are being answered as may be"))
+        else:
+            self._taken += 1
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._taken -= 1
 
 
 class Counted:

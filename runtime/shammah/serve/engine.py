@@ -3,6 +3,7 @@
 It opens what the first line of its pipe says, answers what the others ask, and ends when nobody is at the other end.
 """
 
+import contextlib
 import os
 import queue
 import resource
@@ -17,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from shammah import adapters, crash
+from shammah import adapters, crash, openings
 from shammah.errors import BadModel, ShammahError
 from shammah.generation import Facts
 from shammah.hardware import BusyMeter
@@ -74,8 +75,9 @@ def _opened(model: BatchedModel | None) -> Opened:
 
 def _open(setup: Setup) -> BatchedModel:
     threads = FreeCores().threads if setup.threads == 0 else lambda: setup.threads
-    limits = Limits(setup.rows, setup.most_tokens, setup.most_waiting)
-    return BatchedModel(Path(setup.path), threads, setup.gpu_layers, limits, adapters.verify)
+    limits, file = Limits(setup.rows, setup.most_tokens, setup.most_waiting), Path(setup.path)
+    with openings.marked(Path(setup.marks), file) if setup.marks else contextlib.nullcontext():
+        return BatchedModel(file, threads, setup.gpu_layers, limits, adapters.verify)
 
 
 class FreeCores:

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 import signal
 import socket
 import subprocess
@@ -19,8 +18,6 @@ from shammah.generation import Chunk
 from shammah.serve.wire import Opened, Said, Setup, Wire, opened_of, said_of
 
 OPEN_SECONDS = 300
-# A native assertion calls a debugger for its backtrace, where there is one: seconds that somebody waits.
-ENVIRONMENT = {"GGML_NO_BACKTRACE": "1"}
 
 
 class Link:
@@ -153,7 +150,6 @@ def _start(descriptor: int, log: Path | None) -> "subprocess.Popen[bytes]":
             stdout=subprocess.DEVNULL,
             stderr=said,
             pass_fds=(descriptor,),
-            env=os.environ | ENVIRONMENT,
             start_new_session=True,  # Ctrl-C is for us alone
         )
 

@@ -77,8 +77,8 @@ class Public:
     async def feedback(self, request: Request) -> Response:
         """Rate an answer, as `shammah feedback` does: `id`, `rating`, and perhaps `note` and `answer`."""
         body = await _object(request, _TEXTS)
-        settings = self._house.settings
-        return JSONResponse(await self._read(lambda journal: _rate(journal, settings, body)))
+        settings, said = self._house.settings, _said(body)
+        return JSONResponse(await self._read(lambda journal: _rate(journal, settings, body.get("id", ""), said)))
 
     async def train(self, request: Request) -> Response:
         """Begin a training in the background, as `shammah train --background` does."""
@@ -103,14 +103,17 @@ class Public:
         return await run_in_threadpool(run)
 
 
-def _rate(journal: Journal, settings: Settings, body: dict[str, str]) -> Any:
+def _said(body: dict[str, str]) -> Feedback:
     rating = body.get("rating", "").lower()
     if rating not in path_of_feedback.NAMES:
         raise UsageError(f"{rating!r} is no rating", hint=f"It is one of {', '.join(path_of_feedback.NAMES)}.")
-    question = journal.question(body.get("id", ""))
+    return Feedback(path_of_feedback.NAMES[rating], body.get("note", "").strip(), body.get("answer", "").strip())
+
+
+def _rate(journal: Journal, settings: Settings, id: str, said: Feedback) -> Any:
+    question = journal.question(id)
     if question is None:
-        raise UsageError(f"no one question has the id {body.get('id', '')!r}", hint="An answer's object has it.")
-    said = Feedback(path_of_feedback.NAMES[rating], body.get("note", "").strip(), body.get("answer", "").strip())
+        raise UsageError(f"no one question has the id {id!r}", hint="An answer's object has it.")
     needs_target = said.rating.is_rejection and not said.target
     may_hear = path_of_feedback.may_hear(said, question, settings.privacy.never_forward)
     new = path_of_feedback.rate(journal, question, said, needs_target and may_hear and _has_teacher(settings))

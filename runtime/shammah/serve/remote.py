@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
 
-from shammah import window
+from shammah import openings, window
 from shammah.errors import EngineDied, EngineRefuses, ShammahError
 from shammah.features import Vector
 from shammah.generation import Chunk, Facts, Sampling, Stop, never, without_thinking
@@ -114,6 +114,8 @@ class Engine:
     def _check(self) -> None:
         if self._is_stopped:
             raise EngineDied("the engine was stopped")
+        if self.setup.marks:  # others of this home may have died of it
+            openings.check(Path(self.setup.marks), Path(self.setup.path))
         if self._deaths.refuses(self._stamp()):
             raise EngineRefuses(f"{self.setup.path} kills the process that opens it")
         if (seconds := self._deaths.rest_seconds(time.monotonic())) > 0:

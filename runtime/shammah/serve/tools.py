@@ -72,9 +72,9 @@ def _author(request: Request) -> str:
 
 def _called(house: House, name: str, arguments: Object, author: str, stop: threading.Event) -> Object:
     """Call a tool in a room of its own, over the model that is open."""
-    settings = house.settings
+    settings, do = house.settings, doors.asked(name, arguments)
     with house.answering(stop), Journal(settings.home) as journal:
         parts = house.parts(settings, journal, _log.info, stop.is_set, os.environ)
         room = classroom.of_parts(parts, "http", author, say=_log.info)
         room.claude.stop = stop.is_set
-        return doors.call(room, name, arguments)
+        return do(room)

@@ -36,6 +36,7 @@ class Setup:
         most_tokens: That the context of all answers together may grow to.
         most_waiting: Requests that wait for a row; more are refused.
         embedder: The sentence embedder's file; empty where there is none.
+        marks: The folder where it is seen who died of which model; empty for none.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Setup:
     most_tokens: int = 16384
     most_waiting: int = 64
     embedder: str = ""
+    marks: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,12 +70,29 @@ def call(room: Classroom, name: str, arguments: Mapping[str, Any]) -> dict[str, 
         BadArgument: An argument is missing, unknown or wrong.
         ShammahError: It cannot be done; the hint says what can.
     """
+    return asked(name, arguments)(room)
+
+
+def asked(name: str, arguments: Mapping[str, Any]) -> Callable[[Classroom], dict[str, Any]]:
+    """What a stranger sent, read before any room is opened for it; what is left is to do it in one.
+
+    Raises:
+        NoSuchTool: There is none of that name.
+        BadArgument: An argument is missing, unknown or wrong.
+    """
     tool = next((tool for tool in TOOLS if tool.name == name), None)
     if tool is None:
         raise NoSuchTool(f"there is no tool {name!r}", hint=schema.nearest(name, NAMES))
-    result = schema.as_object(tool.run(room, schema.read(tool.request, arguments)))
-    assert isinstance(result, dict), "a result is a record"
-    return result
+    request: Any = schema.read(tool.request, arguments)
+
+    run = tool.run
+
+    def do(room: Classroom) -> dict[str, Any]:
+        result = schema.as_object(run(room, request))
+        assert isinstance(result, dict), "a result is a record"
+        return result
+
+    return do
 
 
 def described() -> list[dict[str, Any]]:
