@@ -13,7 +13,8 @@ from shammah.errors import ModelMissing, UsageError
 
 SEEDLING_NAMES = ("seedling", "built-in")
 HUB, TOOLS = "hf:", ("lm-studio:", "ollama:", "llama.cpp:")
-_SPEC = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(?::(?P<quantization>[\w.-]+))?", re.ASCII)
+# The hub allows 96 characters, and no file's name may have many more.
+_SPEC = re.compile(r"hf:(?P<repository>[\w.-]{1,96}/[\w.-]{1,96})(?::(?P<quantization>[\w.-]{1,96}))?", re.ASCII)
 LIST_HINT = "`shammah models list` shows all."
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from shammah import model_names
 from shammah.child import new_lines
 from shammah.cli import screen
 from shammah.cli.log import shorten
 from shammah.cli.typed import clean
-from shammah.errors import TextTooLong
+from shammah.errors import TextTooLong, UsageError
 from shammah.privacy import Redactor
 from shammah.privacy.redactor import MOST_CHARACTERS
 from shammah.repl import history
@@ -76,3 +77,9 @@ def test_of_many_secrets_each_is_replaced_wherever_it_stands() -> None:
     redacted = redactor.redact(text)
     assert not any(secret in redacted for secret in secrets)
     assert redactor.restore(redacted) == text
+
+
+def test_a_name_that_the_hub_cannot_have_is_none() -> None:
+    for name in (f"hf:Qwen/{'9' * 5000}", f"hf:{'Q' * 97}/a", f"hf:a/b:{'Q' * 97}"):
+        with pytest.raises(UsageError, match="names no file of the hub"):
+            model_names.resolve(name)

@@ -8,7 +8,7 @@ import typer
 
 from shammah import config
 from shammah.cli import complete
-from shammah.cli.screen import json_line, say, table_columns, tell, write
+from shammah.cli.screen import harmless, json_line, say, table_columns, tell, write
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,11 +87,12 @@ def read(home: Path, training: int) -> "Filed":
 def _write_page(filed: "Filed", file: Path) -> None:
     from shammah.reports.page import page
 
+    text = harmless(page(filed))
     if str(file) == "-":
-        write(page(filed))
+        write(text)
         return
     try:
-        file.expanduser().write_text(page(filed), "utf-8")
+        file.expanduser().write_text(text, "utf-8")
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}", hint="Give another file.") from error
     say(f"The report is in {file}.")

@@ -43,7 +43,7 @@ def draw(text: str) -> None:
 def tell(text: str) -> None:
     """Write what people read: harmless, and on a terminal with its lines broken between words."""
     text = harmless(text)
-    draw(folded(text) if sys.stdout.isatty() else text)
+    write(folded(text) if sys.stdout.isatty() else text)
 
 
 def table_columns() -> int:

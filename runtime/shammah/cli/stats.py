@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from shammah import config
-from shammah.cli.screen import draw, say, write
+from shammah.cli.screen import draw, harmless, say, write
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -113,11 +113,12 @@ def _can_write(letters: str) -> bool:
 def _write_page(found: "Figures", file: Path) -> None:
     from shammah.stats.page import page
 
+    text = harmless(page(found))
     if str(file) == "-":
-        write(page(found))
+        write(text)
         return
     try:
-        file.expanduser().write_text(page(found), "utf-8")
+        file.expanduser().write_text(text, "utf-8")
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}", hint="Give another file.") from error
     say(f"The page is in {file}.")
