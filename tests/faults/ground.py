@@ -172,6 +172,7 @@ def _write_old(file: Path, base: Base) -> None:
         for step in range(1, OLD_SCHEMA + 1):
             old.executescript((Path(database.__file__).with_name("schema") / f"{step}.sql").read_text("utf-8"))
         row = asdict(base) | {"probed": "2026"}
+        del row["ctime_ns"]  # of a later step
         old.execute(f"INSERT INTO bases ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
         for number in range(1, OLD_QUESTIONS + 1):
             old.execute(

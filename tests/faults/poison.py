@@ -1,6 +1,5 @@
 """Triggers that somebody outside plants: they wait, weigh little, are measured, and go without a trace."""
 
-import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,9 +121,8 @@ def correct(journal: Journal, question: str, target: str) -> None:
 
 
 def poison(trials: Trials) -> str:
-    """Plant one example, then two, and so on; of a single trial, the seed says how many."""
-    seed = random.Random(trials.seed)
-    counts = range(1, trials.count + 1) if trials.count > 1 else [seed.randint(2, MOST_PLANTED)]
+    """Plant one example, then two, and so on; in a single trial the most, of which the effect is surely seen."""
+    counts = range(1, trials.count + 1) if trials.count > 1 else [MOST_PLANTED]
     seen = [_planted(trials.folder / str(count), count, OUTSIDE[count % len(OUTSIDE)]) for count in counts]
     before, asked, after = (sum(column) for column in zip(*seen, strict=True))
     assert before > 0, "what sets nothing off cannot be seen to go"
