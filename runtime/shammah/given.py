@@ -69,7 +69,7 @@ def read(file: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter is told where something is written
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise NoToml(f"{file} is no TOML: {error}") from error

@@ -155,7 +155,7 @@ def test_who_talks_on_is_told_how_far_it_is_and_no_longer_waits_for_what_failed(
     settings = config.load()
     desk = Desk(settings, "here", Loading(settings), Loading, lambda *_: "")
     pull = desk.journal.pulls.want("qwen2.5-0.5b", "Qwen2.5 0.5B", 1000)
-    desk.journal.pulls.postpone(pull, "", 1e6)
+    desk.journal.pulls.postpone(pull, "", 3000)
     desk.ask(following(QUESTION, None, settings, "here"))
     assert desk.parts.local().is_stand_in
     desk.journal.pulls.advance(pull, 900, 1000)
@@ -178,7 +178,7 @@ def test_a_model_that_has_come_between_two_questions_answers_the_next(
     settings = config.load()
     desk = Desk(settings, "here", Loading(settings), Loading, lambda *_: "")
     pull = desk.journal.pulls.want("qwen2.5-0.5b", "Qwen2.5 0.5B", 1000)
-    desk.journal.pulls.postpone(pull, "", 1e6)
+    desk.journal.pulls.postpone(pull, "", 3000)
     desk.ask(following(QUESTION, None, settings, "here"))
     pulling.use(home.path, write_tiny(tmp_path / "own.gguf"))
     desk.journal.pulls.close(pull, "it is here")
