@@ -21,6 +21,10 @@ MOST_BYTES = 64 * 2**20
 """Of one reply: the longest answer there is takes half of that, with all that stands around its pieces."""
 
 
+# Of httpx or httpx2, whichever a client stands on.
+CUTS = frozenset({"ReadError", "RemoteProtocolError"})
+
+
 class Late(Exception):
     """The deadline passed before the end came."""
 
@@ -109,8 +113,10 @@ class Line:
     @property
     def over(self) -> Finish | None:
         """How it ended, where that is known for long enough."""
-        is_over = self._over is not None and time.monotonic() - self._over[1] > PATIENCE_SECONDS
-        return self._over[0] if is_over and self._over is not None else None
+        if self._over is None:
+            return None
+        finish, since = self._over
+        return finish if time.monotonic() - since > PATIENCE_SECONDS else None
 
     def say(self, said: Chunk | Finish | Exception) -> None:
         """Let whoever waits hear something."""
@@ -188,3 +194,16 @@ def _hang_up(network: Any) -> None:
         if isinstance(connection, socket.socket):
             # Not SSLSocket's own, which also drops the state that the other thread is using.
             socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def is_cut(error: Exception) -> bool:
+    """Whether a stream ended before its answer did."""
+    return isinstance(error, Broken) or type(error).__name__ in CUTS
+
+
+def words_of(body: Any, otherwise: str) -> tuple[str, str]:
+    """The server's own `{"error": {"type": ..., "message": ...}}`, or no type and the start of whatever came."""
+    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
+        found = body["error"]
+        return str(found.get("type") or found.get("code") or ""), str(found.get("message", ""))[:300]
+    return "", " ".join(otherwise.split())[:300]

@@ -2,10 +2,10 @@
 
 import re
 
+from shammah.calls import is_cut, words_of
 from shammah.compatible.events import ErrorEvent
 from shammah.compatible.wire import Refused, Unreachable
 from shammah.errors import ContextTooLong, EngineBusy, ModelServerError, ShammahError
-from shammah.teacher.failing import is_cut, words_of
 
 BUSY = frozenset({429, 503})
 # As llama-server, vLLM, llama-cpp-python and OpenAI say it.

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from shammah import adapters
+from shammah.calls import words_of
 from shammah.compatible import wire
 from shammah.compatible.events import NoEvents
 from shammah.compatible.failing import failure
 from shammah.compatible.looking import Server
 from shammah.compatible.wire import Refused, Unreachable
 from shammah.errors import AdapterError
-from shammah.teacher.failing import words_of
 from shammah_convert.job import AdapterFile
 
 Fields = dict[str, Any]

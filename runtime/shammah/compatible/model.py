@@ -146,7 +146,6 @@ class ServerModel:
             for chunk in call.listen(stop, math.inf):
                 pieces += bool(chunk.text)
                 if pieces > sent.sampling.max_tokens + SPARE_PIECES:  # it does not keep to what was asked for
-                    call.line.ends(Finish.LENGTH)
                     chunk = Chunk(end=End(Finish.LENGTH, 0, 0))
                 yield chunk if chunk.end is None else self._ended(chunk, call.line, sent, pieces)
                 if chunk.end is not None:

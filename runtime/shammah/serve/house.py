@@ -132,9 +132,9 @@ class House:
         self._served.close()
 
 
-def refusal(opened: Opened, ours: Settings, theirs: Settings, journal: Journal) -> str:
-    """Why a question with other settings is not for this model; empty where it is."""
-    file = bases.wanted(theirs)
+def refusal(opened: Opened, ours: Settings, theirs: Settings, journal: Journal, environ: Mapping[str, str]) -> str:
+    """Why a question with other settings, and another environment, is not for this model; empty where it is."""
+    file = bases.wanted(theirs, environ)
     if file != Path(opened.base.path):
         return f"it has another model open ({opened.base.name})"
     known = bases.known(journal, file)

@@ -145,7 +145,7 @@ def declined(house: House, sent: Call, settings: Settings, journal: Journal) -> 
     may_offer = sent.may_fetch and sent.has_terminal and not journal.has_flag(OFFERED)
     if may_offer and journal.pulls.open_one() is None:
         return "a real model is to be offered first"
-    return refusal(house.opened, house.settings, settings, journal)
+    return refusal(house.opened, house.settings, settings, journal, sent.environ)
 
 
 def as_event(error: ShammahError) -> Event:

@@ -7,13 +7,13 @@ without retries; `teacher.asking` keeps the deadline and tries again.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from shammah.calls import Broken, Line
+from shammah.calls import Broken, Line, is_cut, words_of
 from shammah.claude_messages import request_of
 from shammah.errors import TeacherError
 from shammah.generation import Chunk, Finish, Sampling
 from shammah.proxies import mounts
 from shammah.teacher.access import KEY_VARIABLES, Access
-from shammah.teacher.failing import foreign, is_cut, of_silence, of_status, unreachable, words_of
+from shammah.teacher.failing import foreign, of_silence, of_status, unreachable
 from shammah.teacher.order import Order
 from shammah.tool_calls import Blocks
 from shammah_convert.chat import Message

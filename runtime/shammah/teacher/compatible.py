@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from shammah.calls import Line
+from shammah.calls import Line, is_cut, words_of
 from shammah.compatible import bodies, wire
 from shammah.compatible.events import ErrorEvent
 from shammah.compatible.wire import Endpoint, Refused, Unreachable
 from shammah.errors import TeacherError
 from shammah.generation import Finish, Sampling
 from shammah.teacher.access import KEY_VARIABLES, OFFICIAL_URLS, Access
-from shammah.teacher.failing import foreign, is_cut, of_silence, of_status, unreachable, words_of
+from shammah.teacher.failing import foreign, of_silence, of_status, unreachable
 from shammah_convert.chat import Message
 
 KEY, OFFICIAL_HOST = KEY_VARIABLES["openai"], urlsplit(OFFICIAL_URLS["openai"]).hostname

@@ -3,9 +3,8 @@
 import os
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
-from shammah.calls import Broken, Packed
+from shammah.calls import Packed
 from shammah.errors import KeyMissing, TeacherError
 from shammah.proxies import proxy_of
 
@@ -17,8 +16,6 @@ RETRIED_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 RETRIED_EVENTS = frozenset(
     {"api_error", "overloaded_error", "rate_limit_error", "timeout_error", "server_error", "internal_server_error"}
 )
-# Of httpx or httpx2, whichever a client stands on.
-CUTS = frozenset({"ReadError", "RemoteProtocolError"})
 BETWEEN = "A proxy or a login page may stand between; check the network and the base URL."
 SPENT = ("spend", "credit", "billing", "quota")
 
@@ -115,25 +112,12 @@ def _of_networks(status: int) -> TeacherError | None:
     return None
 
 
-def is_cut(error: Exception) -> bool:
-    """Whether a stream ended before its answer did."""
-    return isinstance(error, Broken) or type(error).__name__ in CUTS
-
-
 def foreign(error: BaseException, who: str) -> TeacherError:
     """Our error for what no API says: bad JSON and pages of a proxy surface as a dozen foreign exceptions."""
     return TeacherError(
         f"what came back is not {who} ({type(error).__name__}: {error})",
         hint=BETWEEN,
     )
-
-
-def words_of(body: Any, otherwise: str) -> tuple[str, str]:
-    """The server's own `{"error": {"type": ..., "message": ...}}`, or no type and the start of whatever came."""
-    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
-        found = body["error"]
-        return str(found.get("type") or found.get("code") or ""), str(found.get("message", ""))[:300]
-    return "", " ".join(otherwise.split())[:300]
 
 
 def _retry_after_seconds(header: str | None) -> float:
