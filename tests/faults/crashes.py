@@ -117,15 +117,18 @@ _WAYS = (
 
 def _crash(serving: Serving, file: Path, die: Callable[[int, Path], None], chance: random.Random, seen: Seen) -> None:
     """Let the engine die while it answers; whoever waits is told, or answered by the teacher."""
-    pid = serving.house.opened.engine.pid
+    engine = serving.house.opened.engine
+    pid, link = engine.pid, engine._link
     assert pid is not None
+    assert link is not None
     is_held = chance.random() < 0.5 or die is _by_truncation  # else at any moment
     if is_held:
         os.kill(pid, signal.SIGSTOP)
     with ThreadPoolExecutor(3) as pool:
         waiting = [pool.submit(_end_of, serving, model, streams) for model, streams in _ASKED]
         if is_held:
-            _wait_until(lambda: serving.house.in_flight == len(_ASKED))
+            # In flight is not enough: who has not asked the engine yet would ask the next one, and lose nothing.
+            _wait_until(lambda: len(link._asked) == len(_ASKED))
         else:
             time.sleep(chance.uniform(0, 0.2))
         die(pid, file)
@@ -133,6 +136,7 @@ def _crash(serving: Serving, file: Path, die: Callable[[int, Path], None], chanc
             os.kill(pid, signal.SIGCONT)
         for one in waiting:
             seen.count(one.result())
+    _wait_until(lambda: not link.is_alive)  # whoever asks a process that is dying is in flight, and not the next
 
 
 _ASKED = (("shammah:local", False), ("shammah:local", True), ("shammah", False))
