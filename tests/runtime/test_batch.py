@@ -4,12 +4,22 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from shammah import bases
-from shammah.errors import AdapterChanged, AdapterError, AdapterUnreadable, ContextTooLong, EngineBusy, EngineDied
+from shammah.errors import (
+    AdapterChanged,
+    AdapterError,
+    AdapterUnreadable,
+    BadModel,
+    ContextTooLong,
+    EngineBusy,
+    EngineDied,
+)
 from shammah.generation import Completion, Finish, Sampling, collect
 from shammah.local import LocalModel
 from shammah.local.batch import BatchedModel, Limits
@@ -243,6 +253,29 @@ def test_the_context_grows_between_answers(tmp_path: Path) -> None:
         collect(model.stream(asked("ls"), Sampling(before), stop=lambda: True))
         assert model.context_tokens == 2 * before
         assert collect(model.stream(asked("ls"), Sampling(5))).text == short
+
+
+def test_one_thread_alone_ever_computes(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    decode, seen = Cells.decode, list[str]()
+
+    def noted(cells: Cells, *rest: Any) -> list[NDArray[np.float32]] | None:
+        seen.append(threading.current_thread().name)
+        return decode(cells, *rest)
+
+    monkeypatch.setattr(Cells, "decode", noted)
+    with BatchedModel(folder.path / "base.gguf", lambda: 2, gpu_layers=0) as model:
+        assert len(seen) == 1, "it evaluates a token before anybody asks"
+        collect(model.stream(asked("ls"), Sampling(5)))
+    assert len(seen) >= 5
+    assert set(seen) == {"decoding"}
+
+
+def test_a_model_that_cannot_run_says_so_when_it_is_opened(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cells, "decode", lambda *_: [np.array([np.nan], np.float32)])
+    before = threading.active_count()
+    with pytest.raises(BadModel, match="not finite"):
+        BatchedModel(folder.path / "base.gguf", lambda: 1, gpu_layers=0)
+    assert threading.active_count() == before
 
 
 def test_a_model_that_is_closed_leaves_nobody_waiting(folder: Folder) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -71,15 +72,20 @@ class BatchedModel:
         size = min(FIRST_SIZE, window.size_for(limits.most_tokens))
         most = window.size_for(limits.most_tokens)
         self._running = Running(self.weights, limits.rows, size, most, threads())
-        self._running.warm_up()
         self._numbers = itertools.count()
         self._waiting: list[Request] = []
         self._turn = Turn()
         self._wanted = 0
         self._news = threading.Condition()
         self._is_closed = False
-        self._thread = threading.Thread(target=self._work, name="decoding", daemon=True)
+        opened: Future[None] = Future()
+        self._thread = threading.Thread(target=self._work, args=(opened,), name="decoding", daemon=True)
         self._thread.start()
+        try:
+            opened.result()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End all answers, and give back all native memory."""
@@ -189,8 +195,18 @@ class BatchedModel:
             seconds = self._running.pace.retry_after_seconds(len(self._waiting), self.limits.rows)
             raise EngineBusy(f"{len(self._waiting)} requests wait already", retry_after_seconds=seconds)
 
-    def _work(self) -> None:
-        """The path of all answers, in the thread that decodes."""
+    def _work(self, opened: "Future[None]") -> None:
+        """The path of all answers, in the thread that decodes.
+
+        It is the only one that ever does: OpenMP gives each thread that computes a team of its own, and where all
+        teams together have more threads than the machine has cores, every barrier puts them to sleep: 10% to 20%.
+        """
+        try:
+            self._running.warm_up()
+        except Exception as error:  # it is the constructor's
+            opened.set_exception(error)
+            return
+        opened.set_result(None)
         try:
             while self._wait():
                 self._let_go()
