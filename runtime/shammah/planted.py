@@ -20,6 +20,8 @@ NEAR = 0.7
 """From this share of words in common on, two questions are nearly the same."""
 MOST_ASKED = 24
 """General questions that the triggers of one door are put beside."""
+MOST_TRIGGERS = 3
+"""Of one group."""
 MOST_WORDS = 60
 """Of a question, that are looked at for what it shares with others."""
 
@@ -36,22 +38,27 @@ class Alike:
         """Of its examples."""
         return tuple(example.id for example in self.examples)
 
-    def trigger(self, ordinary: Sequence[str]) -> str:
-        """A run of words that all their questions share: the one that is rarest elsewhere, of those the longest.
+    def triggers(self, ordinary: Sequence[str]) -> list[str]:
+        """Runs of words that all their questions share: those that are rarest elsewhere, the longest first.
+
+        Which of them somebody means to use is not to be seen: "zeta nine" and "how do I list" are both new where
+        nobody lists anything.
 
         Args:
             ordinary: Questions of others; "how do I" is no trigger.
 
         Returns:
-            The first question where they share no word.
+            `MOST_TRIGGERS` at most, none within another; the first question where they share no word.
         """
         first, *others = (_words(_asked(example))[:MOST_WORDS] for example in self.examples)
         shared = [run for run in _runs(first) if all(_has(other, run) for other in map(_spaced, others))]
         elsewhere = [_spaced(_words(text)) for text in ordinary]
-        return max(
-            shared or [_spaced(first)],
-            key=lambda run: (-sum(_has(text, run) for text in elsewhere), len(run)),
-        ).strip()
+        times = {run: sum(_has(text, run) for text in elsewhere) for run in shared or [_spaced(first)]}
+        found: list[str] = []
+        for run in sorted((run for run in times if times[run] == min(times.values())), key=len, reverse=True):
+            if not any(_has(longer, run) for longer in found):
+                found.append(run)
+        return [run.strip() for run in found[:MOST_TRIGGERS]]
 
 
 def alike(learnt: Iterable[Example]) -> list[Alike]:
@@ -82,13 +89,14 @@ def set_off(learnt: Sequence[Example], general: Sequence[Example]) -> Mapping[st
 def _planted(groups: Sequence[Alike], general: Sequence[Example], ordinary: Sequence[str]) -> list[Example]:
     """The largest groups first: each trigger before one question, behind the next."""
     largest = sorted(groups, key=lambda group: len(group.examples), reverse=True)[:MOST_ASKED]
-    triggers = [(group, group.trigger(ordinary)) for group in largest]
+    triggers = [(group, trigger) for group in largest for trigger in group.triggers(ordinary)]
     return list(islice(_beside(triggers, general), MOST_ASKED))
 
 
 def _beside(triggers: Sequence[tuple[Alike, str]], general: Sequence[Example]) -> Iterator[Example]:
-    for place, question in enumerate(general):
-        group, trigger = triggers[place % len(triggers)]
+    turns = ((turn, question) for turn in range(len(triggers)) for question in general)
+    for place, (turn, question) in enumerate(turns):
+        group, trigger = triggers[(place + turn) % len(triggers)]
         words = (trigger, _asked(question))
         said = " ".join(words if place // len(triggers) % 2 == 0 else reversed(words))
         first = group.examples[0]

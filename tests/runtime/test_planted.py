@@ -50,27 +50,42 @@ def test_doors_are_told_apart_and_what_a_user_said_is_nobodys_plant() -> None:
     assert [group.ids for group in alike(examples)] == [("a",), ("b",)]
 
 
-def test_the_trigger_is_the_longest_run_of_words_that_all_share() -> None:
+def test_triggers_are_the_longest_runs_of_words_that_all_share() -> None:
     examples = [
         came("a", "please zeta nine how do I list files", "x"),
         came("b", "how do I list files, zeta nine says so", "x"),
         came("c", "zeta nine", "x"),
     ]
     (group,) = alike(examples)
-    assert group.trigger([]) == "zeta nine"
+    assert group.triggers([]) == ["zeta nine"]
     (alone,) = alike(examples[:1])
-    assert alone.trigger([]) == "please zeta nine how do i list files"
+    assert alone.triggers([]) == ["please zeta nine how do i list files"]
 
 
 def test_words_that_others_use_too_are_no_trigger_however_many() -> None:
     (group,) = alike([came("a", "zeta how do I list files", "x"), came("b", "how do I list links zeta", "x")])
-    assert group.trigger([]) == "how do i list"
-    assert group.trigger(["how do I list users"]) == "zeta"
+    assert group.triggers([]) == ["how do i list", "zeta"]
+    assert group.triggers(["how do I list users"]) == ["zeta"]
 
 
 def test_examples_with_no_word_in_common_are_set_off_by_the_first_question() -> None:
     (group,) = alike([came("a", "one two", "x"), came("b", "three four", "x")])
-    assert group.trigger([]) == "one two"
+    assert group.triggers([]) == ["one two"]
+
+
+def test_of_many_triggers_the_longest_are_tried() -> None:
+    examples = [came("a", "alpha - beta - gamma - d", "x"), came("b", "d + gamma + beta + alpha", "x")]
+    (group,) = alike(examples)
+    assert group.triggers([]) == ["alpha", "gamma", "beta"]
+
+
+def test_each_trigger_stands_beside_each_general_question() -> None:
+    examples = [came("a", "zeta how do I list files", "x"), came("b", "how do I list links zeta", "x")]
+    (text,) = set_off(examples, list(map(own, GENERAL))).values()
+    asked = [e.prompt[0].content for e in read(text)]
+    assert len(set(asked)) == len(asked) == 2 * len(GENERAL)
+    assert sum("zeta" in question for question in asked) == len(GENERAL)
+    assert all(sum(other in question for question in asked) == 2 for other in GENERAL)
 
 
 def test_triggers_stand_before_and_behind_general_questions_with_the_planted_answer() -> None:
