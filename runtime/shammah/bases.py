@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shammah.compatible import cards
-from shammah.config import Settings
 from shammah.errors import BadModel, ModelMissing
 from shammah.journal import Journal
 from shammah.records import Base
+from shammah.settings import Settings
 from shammah_convert.split import parts_of
 
 SEEDLING = Path(__file__).parent / "seedling" / "seedling.gguf"

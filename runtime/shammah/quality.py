@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 from shammah import contract
-from shammah.config import Settings
 from shammah.contract import Standing
 from shammah.heads import write_atomically
 from shammah.journal import Journal
 from shammah.learners import DEFAULT_KIND, Kind
 from shammah.policy import CAUTIOUS_QUESTIONS, FIXED, Thresholds, in_force
+from shammah.settings import Settings
 
 VERSION = 2
 """Of the file; one of another version is decided anew."""

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from shammah import bases, locks
-from shammah.config import Settings, TrainerSettings
 from shammah.errors import ShammahError, TrainerMissing, TrainingError, TrainingRuns
 from shammah.journal import Journal
 from shammah.launching import words
 from shammah.records import Training
+from shammah.settings import Settings, TrainerSettings
 
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "shammah_trainer")
 AFTER_FAILURE = timedelta(days=1)

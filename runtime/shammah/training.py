@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from shammah import adapters, candidate, child, continuing, gate, general, hardware, locks, planning, resuming, room
 from shammah.checkpoints import Keeper
 from shammah.child import Hear
-from shammah.config import Settings
 from shammah.errors import CheckpointError, Interrupted, ShammahError, TrainerKilled, TrainingError, TrainingRuns
 from shammah.following import folder_of
 from shammah.freezing import Frozen, freeze, ids, staying
@@ -28,6 +27,7 @@ from shammah.records import Adapter, Base, Training
 from shammah.reports import PAGE, Filed
 from shammah.reports.page import page
 from shammah.resuming import Work
+from shammah.settings import Settings
 from shammah_convert import examples
 from shammah_convert.examples import Example
 from shammah_convert.failpoints import reach

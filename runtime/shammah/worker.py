@@ -28,6 +28,7 @@ from shammah.learning import HEAD_NAMES, Heads
 from shammah.policy import Side
 from shammah.records import Base, Correction, Job, Question, Training
 from shammah.rewriting import TargetFinder, ask_user
+from shammah.settings import Settings
 from shammah.sides import LocalGenerator, LocalSide, TeacherSide
 from shammah.training import Trainer
 
@@ -68,9 +69,7 @@ def main() -> int:
 class Worker:
     """Does the jobs of one home, one after the other."""
 
-    def __init__(
-        self, settings: config.Settings, journal: Journal, load: Callable[[], config.Settings] | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, journal: Journal, load: Callable[[], Settings] | None = None) -> None:
         """Take the settings, and what reads them again before each job: they may say by then that something stays."""
         self._settings = settings
         self._load = load or (lambda: settings)
@@ -103,7 +102,7 @@ class Worker:
         else:
             self._journal.jobs.finish(job)
 
-    def _heed(self, settings: config.Settings) -> None:
+    def _heed(self, settings: Settings) -> None:
         """Go on with settings that were changed meanwhile."""
         if settings != self._settings:
             self._settings = settings
@@ -296,7 +295,7 @@ class Worker:
             raise ShammahError("the model that the question counts for was replaced")
         return self._parts
 
-    def _use(self, settings: config.Settings) -> None:
+    def _use(self, settings: Settings) -> None:
         self._parts.close()
         self._parts = Parts(settings, self._journal, hardware.BusyMeter())
 

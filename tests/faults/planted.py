@@ -16,7 +16,6 @@ from shammah import cli, crash, exporting
 from shammah.assistant import Assistant
 from shammah.catalog import Price
 from shammah.cli import commands
-from shammah.config import TeacherSettings
 from shammah.feedback import Feedback, rate
 from shammah.generation import Sampling
 from shammah.journal import Journal
@@ -25,6 +24,7 @@ from shammah.privacy import Redactor
 from shammah.records import Rating
 from shammah.repl import history
 from shammah.rewriting import TargetFinder
+from shammah.settings import TeacherSettings
 from shammah.sides import TeacherSide
 from shammah.teacher import Access, Teacher
 from shammah.turn import Outcome, Request

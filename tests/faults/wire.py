@@ -10,10 +10,10 @@ from pathlib import Path
 
 from shammah.assistant import Assistant
 from shammah.catalog import Price
-from shammah.config import TeacherSettings
 from shammah.generation import Chunk, Sampling, Stop, never
 from shammah.journal import Journal
 from shammah.learning import Heads
+from shammah.settings import TeacherSettings
 from shammah.sides import TeacherSide
 from shammah.teacher import Access, Teacher
 from shammah.turn import Outcome, Request

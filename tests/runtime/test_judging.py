@@ -11,7 +11,6 @@ import pytest
 
 from shammah import features
 from shammah.catalog import Price
-from shammah.config import TeacherSettings
 from shammah.divergence import Divergence, Method
 from shammah.errors import BudgetReached
 from shammah.generation import Sampling
@@ -21,6 +20,7 @@ from shammah.labelling import Comparison, label
 from shammah.learning import Heads
 from shammah.rates import DEFAULT_RATES, SamplingRates
 from shammah.records import NewAnswer, Question
+from shammah.settings import TeacherSettings
 from shammah.sides import TeacherSide
 from shammah.teacher import Access, Teacher
 from shammah_convert.chat import Message

@@ -10,7 +10,6 @@ import pytest
 
 from shammah import contract, features, quality
 from shammah.assistant import Assistant
-from shammah.config import QualitySettings, Settings
 from shammah.contract import Evidence
 from shammah.divergence import Divergence, Method
 from shammah.generation import Sampling
@@ -20,6 +19,7 @@ from shammah.learning import Heads
 from shammah.policy import Side, Thresholds
 from shammah.quality import Contract
 from shammah.records import Answer, NewAnswer, Question
+from shammah.settings import QualitySettings, Settings
 from shammah.turn import Outcome, Request
 from shammah_convert.chat import Message
 from tests.scripted import Recorder, Scripted, local_side, teacher_side

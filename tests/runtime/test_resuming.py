@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from shammah import child, config, following, resuming, room, schedule
-from shammah.config import Settings
+from shammah import child, following, resuming, room, schedule
 from shammah.errors import NothingToResume, TrainingRuns
 from shammah.following import folder_of, outcome
 from shammah.journal import Journal
 from shammah.records import Base, Training
 from shammah.reports import PAGE
+from shammah.settings import Settings, TrainerSettings
 from shammah.worker import Worker
 from shammah_convert.job import (
     CANCEL,
@@ -274,7 +274,7 @@ def test_a_trainer_that_finds_the_disk_full_is_a_failure_that_says_so_and_can_go
     python.write_text(f'#!/bin/sh\ntouch "$4/{CHECKPOINT}"\nexit 4\n')
     python.chmod(0o755)
     full = trainer(settings, journal, FakeTrainer())
-    full = replace(full, settings=replace(settings, trainer=config.TrainerSettings(python=str(python))))
+    full = replace(full, settings=replace(settings, trainer=TrainerSettings(python=str(python))))
     ended = full.start(base, is_forced=False)
     assert ended.state == "failed"
     assert ended.reason.startswith("the disk is full: ")

@@ -12,10 +12,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from shammah.config import QualitySettings, Settings, TeacherSettings
 from shammah.divergence import Divergence, Method
 from shammah.journal import Journal
 from shammah.journal.counted import Label, Scope, Tally, Wait
+from shammah.settings import QualitySettings, Settings, TeacherSettings
 from shammah.stats import usage
 from shammah.stats.estimates import BINS, calibration, rate
 from shammah.stats.figures import Figures, as_object, gather

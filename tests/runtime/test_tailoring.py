@@ -9,7 +9,6 @@ import pytest
 
 from shammah import config
 from shammah.assembly import Parts
-from shammah.config import AdapterSettings
 from shammah.domains import Way
 from shammah.errors import UsageError
 from shammah.features import Vector
@@ -19,6 +18,7 @@ from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.local import LocalModel
 from shammah.records import Adapter, Domain, NewAnswer, Rating
+from shammah.settings import AdapterSettings
 from shammah.tailoring import Tailor, Tailored, tie
 from shammah_convert.chat import Message
 from tests.lora_files import BASE_SHA256, TOKENS, Folder, new_folder

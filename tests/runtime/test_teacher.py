@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from shammah.catalog import Price
-from shammah.config import TeacherSettings
 from shammah.errors import ConfigError, Interrupted, KeyMissing, TeacherError
 from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, collect, never
+from shammah.settings import TeacherSettings
 from shammah.teacher import Access, Teacher, most_tokens
 from shammah_convert.chat import Message
 from tests.anthropic_server import (

@@ -21,6 +21,7 @@ from shammah.policy import Reason, Side
 from shammah.records import Adapter, Base, NewAnswer, Rating, Training
 from shammah.reports import PAGE
 from shammah.reports.page import page
+from shammah.settings import Settings
 from shammah.training import Trainer
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example, read, write
@@ -44,7 +45,7 @@ from tests.tiny import write_tiny
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> config.Settings:
+def settings(tmp_path: Path) -> Settings:
     home = tmp_path / "home"
     home.mkdir()
     write_tiny(tmp_path / "tiny.gguf")
@@ -52,13 +53,13 @@ def settings(tmp_path: Path) -> config.Settings:
 
 
 @pytest.fixture
-def journal(settings: config.Settings) -> Iterator[Journal]:
+def journal(settings: Settings) -> Iterator[Journal]:
     with Journal(settings.home) as journal:
         yield journal
 
 
 @pytest.fixture
-def base(journal: Journal, settings: config.Settings) -> Base:
+def base(journal: Journal, settings: Settings) -> Base:
     base = record_tiny(journal, Path(settings.model.path))
     file = general.cache_file(settings.home, base.sha256)
     file.parent.mkdir(exist_ok=True)
@@ -83,13 +84,13 @@ def correct(journal: Journal, text: str, target: str = "right") -> None:
     rate(journal, question, Feedback(Rating.CRITICAL, "", target), has_teacher=False)
 
 
-def trainer(settings: config.Settings, journal: Journal, fake: FakeTrainer, **more: Any) -> Trainer:
+def trainer(settings: Settings, journal: Journal, fake: FakeTrainer, **more: Any) -> Trainer:
     python = fake.write(settings.home)
     settings = replace(settings, trainer=replace(settings.trainer, python=python))
     return Trainer(settings, journal, lambda base: LocalModel(Path(base.path)), **more)
 
 
-def test_a_better_candidate_becomes_active(settings: config.Settings, journal: Journal, base: Base) -> None:
+def test_a_better_candidate_becomes_active(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     heard: list[dict[str, Any]] = []
     ended = trainer(settings, journal, FakeTrainer(steps=3), hear=heard.append).start(base, is_forced=False)
@@ -108,7 +109,7 @@ def test_a_better_candidate_becomes_active(settings: config.Settings, journal: J
 
 
 def test_all_that_is_active_is_compared_with_and_another_name_for_it_stops_nothing(
-    settings: config.Settings, journal: Journal, base: Base
+    settings: Settings, journal: Journal, base: Base
 ) -> None:
     correct(journal, "one")
     active = (("rust", 0.5), ("style", 1.0))
@@ -130,9 +131,7 @@ def test_all_that_is_active_is_compared_with_and_another_name_for_it_stops_nothi
     assert journal.adapters.roll_back(base.sha256) == (("crab", 0.5), ("style", 1.0))
 
 
-def test_a_worse_candidate_is_refused_and_the_report_says_why(
-    settings: config.Settings, journal: Journal, base: Base
-) -> None:
+def test_a_worse_candidate_is_refused_and_the_report_says_why(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     ended = trainer(settings, journal, FakeTrainer(general=WORSE)).start(base, is_forced=False)
     assert ended.state == "refused"
@@ -144,7 +143,7 @@ def test_a_worse_candidate_is_refused_and_the_report_says_why(
 
 
 def test_force_overrides_the_gate_and_the_objections_stay_in_the_report(
-    settings: config.Settings, journal: Journal, base: Base
+    settings: Settings, journal: Journal, base: Base
 ) -> None:
     correct(journal, "one")
     ended = trainer(settings, journal, FakeTrainer(general=WORSE)).start(base, is_forced=True)
@@ -164,7 +163,7 @@ def test_force_overrides_the_gate_and_the_objections_stay_in_the_report(
     ],
 )
 def test_a_failure_is_recorded_and_changes_nothing(
-    settings: config.Settings, journal: Journal, base: Base, fake: FakeTrainer, words: str
+    settings: Settings, journal: Journal, base: Base, fake: FakeTrainer, words: str
 ) -> None:
     correct(journal, "one")
     ended = trainer(settings, journal, fake).start(base, is_forced=False)
@@ -175,9 +174,7 @@ def test_a_failure_is_recorded_and_changes_nothing(
     assert list((settings.home / "adapters").glob("*")) == [] or not (settings.home / "adapters").exists()
 
 
-def test_a_coarsely_quantized_base_is_given_a_wider_tolerance(
-    settings: config.Settings, journal: Journal, base: Base
-) -> None:
+def test_a_coarsely_quantized_base_is_given_a_wider_tolerance(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     with LocalModel(Path(base.path)) as model:
         near = float(model.logits([1, 2, 3])[5]) + 0.5
@@ -187,9 +184,7 @@ def test_a_coarsely_quantized_base_is_given_a_wider_tolerance(
     assert trainer(settings, journal, coarse).start(base, False).state == "promoted"
 
 
-def test_a_cancelled_training_leaves_everything_as_it_was(
-    settings: config.Settings, journal: Journal, base: Base
-) -> None:
+def test_a_cancelled_training_leaves_everything_as_it_was(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
 
     def hear(line: dict[str, Any]) -> None:
@@ -203,7 +198,7 @@ def test_a_cancelled_training_leaves_everything_as_it_was(
 
 
 def test_an_interrupt_ends_the_child_and_leaves_everything_as_it_was(
-    settings: config.Settings, journal: Journal, base: Base
+    settings: Settings, journal: Journal, base: Base
 ) -> None:
     correct(journal, "one")
 
@@ -220,7 +215,7 @@ def test_an_interrupt_ends_the_child_and_leaves_everything_as_it_was(
     assert count < 500
 
 
-def test_only_one_training_runs_at_a_time(settings: config.Settings, journal: Journal, base: Base) -> None:
+def test_only_one_training_runs_at_a_time(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     with only_one(settings.home / TRAINING), pytest.raises(TrainingRuns):
         trainer(settings, journal, FakeTrainer()).start(base, False)
@@ -228,7 +223,7 @@ def test_only_one_training_runs_at_a_time(settings: config.Settings, journal: Jo
 
 
 def test_a_training_whose_process_was_killed_is_closed_by_the_next(
-    settings: config.Settings, journal: Journal, base: Base
+    settings: Settings, journal: Journal, base: Base
 ) -> None:
     correct(journal, "one")
     killed = journal.trainings.begin(base.sha256, is_forced=False)
@@ -237,7 +232,7 @@ def test_a_training_whose_process_was_killed_is_closed_by_the_next(
     assert journal.trainings.at(killed.number).state == "failed"
 
 
-def left_by_a_killed_process(settings: config.Settings, journal: Journal, base: Base) -> Training:
+def left_by_a_killed_process(settings: Settings, journal: Journal, base: Base) -> Training:
     """A training of the background whose process was killed before its first checkpoint."""
     correct(journal, "one")
     queued = journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False)
@@ -248,7 +243,7 @@ def left_by_a_killed_process(settings: config.Settings, journal: Journal, base: 
 
 
 def test_a_cancel_that_a_killed_process_did_not_see_still_holds(
-    settings: config.Settings, journal: Journal, base: Base
+    settings: Settings, journal: Journal, base: Base
 ) -> None:
     left = left_by_a_killed_process(settings, journal, base)
     (folder_of(settings.home, left) / CANCEL).touch()
@@ -256,7 +251,7 @@ def test_a_cancel_that_a_killed_process_did_not_see_still_holds(
 
 
 def test_a_queued_training_begins_again_where_its_process_was_killed(
-    settings: config.Settings, journal: Journal, base: Base
+    settings: Settings, journal: Journal, base: Base
 ) -> None:
     left = left_by_a_killed_process(settings, journal, base)
     half = folder_of(settings.home, left) / "half"
@@ -265,9 +260,7 @@ def test_a_queued_training_begins_again_where_its_process_was_killed(
     assert not half.exists()
 
 
-def test_the_job_freezes_all_live_examples_with_their_weights(
-    settings: config.Settings, journal: Journal, base: Base
-) -> None:
+def test_the_job_freezes_all_live_examples_with_their_weights(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     ask(journal, "two", Side.TEACHER)
     ended = trainer(settings, journal, FakeTrainer()).start(base, False)
@@ -283,7 +276,7 @@ def test_the_job_freezes_all_live_examples_with_their_weights(
 
 
 def test_of_many_teacher_answers_some_are_held_out_and_no_correction_is(
-    settings: config.Settings, journal: Journal, base: Base
+    settings: Settings, journal: Journal, base: Base
 ) -> None:
     for number in range(40):
         ask(journal, f"question {number}", Side.TEACHER)
@@ -298,9 +291,7 @@ def test_of_many_teacher_answers_some_are_held_out_and_no_correction_is(
     assert len(learnt) + len(held_out) == 80
 
 
-def test_the_next_training_is_compared_with_what_is_active(
-    settings: config.Settings, journal: Journal, base: Base
-) -> None:
+def test_the_next_training_is_compared_with_what_is_active(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     trainer(settings, journal, FakeTrainer()).start(base, False)
     second = trainer(settings, journal, FakeTrainer(general=UNCHANGED)).start(base, False)
@@ -323,7 +314,7 @@ def test_lines_are_read_whole_also_while_they_are_written(tmp_path: Path) -> Non
 
 
 def test_what_a_user_corrected_is_neither_replayed_nor_held_out(
-    settings: config.Settings, journal: Journal, base: Base
+    settings: Settings, journal: Journal, base: Base
 ) -> None:
     correct(journal, "Hello")  # the question of the base's own answers in these tests
     correct(journal, "one")
@@ -334,7 +325,7 @@ def test_what_a_user_corrected_is_neither_replayed_nor_held_out(
 
 @pytest.mark.parametrize("change", ["drop", "rate", "activate"])
 def test_what_happens_during_a_training_is_not_overruled_by_it(
-    settings: config.Settings, journal: Journal, base: Base, change: str
+    settings: Settings, journal: Journal, base: Base, change: str
 ) -> None:
     correct(journal, "one")
 
@@ -356,7 +347,7 @@ def test_what_happens_during_a_training_is_not_overruled_by_it(
     assert "meanwhile" in ended.reason
 
 
-def test_a_model_that_was_replaced_is_not_trained(settings: config.Settings, journal: Journal, base: Base) -> None:
+def test_a_model_that_was_replaced_is_not_trained(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     queued = journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False)
     assert queued is not None
@@ -366,7 +357,7 @@ def test_a_model_that_was_replaced_is_not_trained(settings: config.Settings, jou
     assert "was replaced" in ended.reason
 
 
-def test_a_page_is_left_beside_the_report(settings: config.Settings, journal: Journal, base: Base) -> None:
+def test_a_page_is_left_beside_the_report(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     ended = trainer(settings, journal, FakeTrainer()).start(base, is_forced=False)
     folder = folder_of(settings.home, ended)
@@ -375,7 +366,7 @@ def test_a_page_is_left_beside_the_report(settings: config.Settings, journal: Jo
 
 
 def test_a_candidate_that_llama_cpp_contradicts_is_refused_and_leaves_no_file(
-    settings: config.Settings, journal: Journal, base: Base
+    settings: Settings, journal: Journal, base: Base
 ) -> None:
     correct(journal, "one")
     liar = FakeTrainer(learnt=Change(Score(1, 3.0, 0), Score(1, 0.1, 1)))
@@ -389,7 +380,7 @@ def test_a_candidate_that_llama_cpp_contradicts_is_refused_and_leaves_no_file(
     assert trainer(settings, journal, liar).start(base, is_forced=True).state == "promoted"
 
 
-def test_corrections_in_other_words_go_to_the_trainer(settings: config.Settings, journal: Journal, base: Base) -> None:
+def test_corrections_in_other_words_go_to_the_trainer(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     ask(journal, "two", Side.TEACHER)
     asked: list[Sequence[Example]] = []
@@ -404,15 +395,13 @@ def test_corrections_in_other_words_go_to_the_trainer(settings: config.Settings,
     assert [e.id for e in read(others)] == ["other"]
 
 
-def test_where_nobody_is_asked_there_are_no_other_words(
-    settings: config.Settings, journal: Journal, base: Base
-) -> None:
+def test_where_nobody_is_asked_there_are_no_other_words(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     ended = trainer(settings, journal, FakeTrainer()).start(base, is_forced=False)
     assert not (folder_of(settings.home, ended) / PARAPHRASES).exists()
 
 
-def test_the_job_says_how_it_is_to_be_learnt(settings: config.Settings, journal: Journal, base: Base) -> None:
+def test_the_job_says_how_it_is_to_be_learnt(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     ways = replace(settings.trainer, continue_active=True, easy_first=True, preference=0.5, rank=2, batch=3, epochs=5)
     for wanted, told in ((settings, (False, False, 0.0)), (replace(settings, trainer=ways), (True, True, 0.5))):
@@ -423,7 +412,7 @@ def test_the_job_says_how_it_is_to_be_learnt(settings: config.Settings, journal:
 
 
 def test_a_rank_that_the_model_cannot_hold_ends_the_training_before_it_begins(
-    settings: config.Settings, journal: Journal, base: Base
+    settings: Settings, journal: Journal, base: Base
 ) -> None:
     correct(journal, "one")
     settings = replace(settings, trainer=replace(settings.trainer, rank=256))
@@ -433,7 +422,7 @@ def test_a_rank_that_the_model_cannot_hold_ends_the_training_before_it_begins(
     assert not (folder_of(settings.home, ended) / EXAMPLES).exists()
 
 
-def test_the_job_says_how_much_memory_it_may_take(settings: config.Settings, journal: Journal, base: Base) -> None:
+def test_the_job_says_how_much_memory_it_may_take(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     settings = replace(settings, trainer=replace(settings.trainer, max_memory=Memory(3 * 10**9)))
     first = trainer(settings, journal, FakeTrainer()).start(base, is_forced=False)

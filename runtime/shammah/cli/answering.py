@@ -7,10 +7,10 @@ from shammah.cli import bootstrap
 from shammah.cli.interrupt import Interrupt
 from shammah.cli.manner import Manner, end, tell
 from shammah.cli.screen import say
-from shammah.config import Settings
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.memory import Precedence
+from shammah.settings import Settings
 
 
 def answer(asked: Asked, settings: Settings, meter: BusyMeter, manner: Manner) -> None:

@@ -13,9 +13,9 @@ from shammah.cli.screen import say
 
 if TYPE_CHECKING:
     from shammah.catalog import Model
-    from shammah.config import Settings
     from shammah.journal import Journal
     from shammah.records import Pull
+    from shammah.settings import Settings
 
 
 def offer(settings: "Settings", journal: "Journal") -> None:

@@ -13,6 +13,7 @@ from shammah import config
 from shammah.cli import complete
 from shammah.cli.screen import json_line, say, table_columns, tell, write
 from shammah.errors import TooLittleMemory, TrainingRuns, UsageError
+from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
@@ -157,7 +158,7 @@ def _cancel(home: Path, journal: "Journal") -> None:
     say("No training is under way." if stopped is None else f"Training {stopped.number} is told to stop.")
 
 
-def _queue(settings: config.Settings, journal: "Journal", asked: Asked) -> None:
+def _queue(settings: Settings, journal: "Journal", asked: Asked) -> None:
     from shammah import schedule, worker
 
     if asked.is_launched:
@@ -167,7 +168,7 @@ def _queue(settings: config.Settings, journal: "Journal", asked: Asked) -> None:
     say(f"Training {training.number} runs in the background; watch it with `shammah train`.")
 
 
-def _resume(settings: config.Settings, journal: "Journal", asked: Asked, is_background: bool) -> "Training":
+def _resume(settings: Settings, journal: "Journal", asked: Asked, is_background: bool) -> "Training":
     """Go on with the last training, which was cut off."""
     from shammah import resuming
 
@@ -179,7 +180,7 @@ def _resume(settings: config.Settings, journal: "Journal", asked: Asked, is_back
 
 
 def _train(
-    settings: config.Settings,
+    settings: Settings,
     journal: "Journal",
     asked: Asked,
     queued: "Training | None" = None,
@@ -215,7 +216,7 @@ def _train(
             raise
 
 
-def _take(settings: config.Settings, journal: "Journal", asked: Asked, queued: "Training") -> "Training":
+def _take(settings: Settings, journal: "Journal", asked: Asked, queued: "Training") -> "Training":
     """Do what is queued, or watch whoever began it meanwhile."""
     from shammah.following import folder_of
     from shammah_convert.job import JOB
@@ -243,7 +244,7 @@ def _check_memory(home: Path, journal: "Journal", base: "Base | None") -> None:
         raise TooLittleMemory(decision.reason)
 
 
-def _attach(settings: config.Settings, journal: "Journal", running: "Training") -> "Training":
+def _attach(settings: Settings, journal: "Journal", running: "Training") -> "Training":
     """Watch a training of another process until it ends; Ctrl-C ends the watching alone."""
     from shammah.cli.progress import progress
     from shammah.following import watch

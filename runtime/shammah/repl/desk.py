@@ -13,7 +13,7 @@ from shammah.cli import bootstrap, warm
 from shammah.cli.answering import announce
 from shammah.cli.interrupt import Interrupt
 from shammah.cli.screen import Silent, harmless, say, write
-from shammah.config import Settings, with_model, with_server
+from shammah.config import with_model, with_server
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.locks import background
@@ -26,6 +26,7 @@ from shammah.repl.conversation import Spoken
 from shammah.repl.loading import Loading
 from shammah.repl.screen import Live
 from shammah.serve import client
+from shammah.settings import Settings
 from shammah.sides import LocalGenerator, LocalSide
 from shammah.turn import Outcome, Request, Screen
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from shammah.config import Settings
 from shammah.errors import Interrupted
+from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.assembly import Parts

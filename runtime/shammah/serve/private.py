@@ -13,7 +13,6 @@ from starlette.routing import Route
 
 from shammah import __version__, answering, errors, telling
 from shammah.asked import OFFERED
-from shammah.config import Settings
 from shammah.errors import ShammahError
 from shammah.journal import Journal
 from shammah.memory import Precedence
@@ -21,6 +20,7 @@ from shammah.serve import call, stream
 from shammah.serve.call import Call
 from shammah.serve.house import House, refusal
 from shammah.serve.stream import Event, Put, Wire
+from shammah.settings import Settings
 
 _log = logging.getLogger(__name__)
 
