@@ -19,8 +19,9 @@ from shammah.errors import AdapterError, CheckpointError
 from shammah.generation import ActiveSet
 from shammah.journal import Journal
 from shammah.journal.checkpoints import CHECKPOINT_QUESTIONS
-from shammah.learning import HEAD_NAMES, HeadName, Heads, Kept, link_or_copy
+from shammah.learning import Heads, Kept, link_or_copy
 from shammah.records import Adapter, Checkpoint, View
+from shammah.sight import HEAD_NAMES, HeadName
 from shammah_convert.failpoints import reach
 from shammah_convert.files import publish, sync
 from shammah_convert.job import AdapterFile

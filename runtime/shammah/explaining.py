@@ -10,9 +10,10 @@ from shammah.divergence import Embed
 from shammah.features import Features, Vector
 from shammah.heads import Head
 from shammah.journal import Journal
-from shammah.learning import HeadName, Heads, names_of, seen_by_router, seen_by_validator
+from shammah.learning import Heads
 from shammah.policy import Reason, Side
 from shammah.records import Answer, Question
+from shammah.sight import HeadName, names_of, seen_by_router, seen_by_validator
 
 NEIGHBOURS = 5
 

@@ -8,11 +8,12 @@ from shammah.errors import BudgetReached, ContextTooLong, StaysHere
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal
 from shammah.judging import Judge
-from shammah.learning import Heads, seen_by_validator
+from shammah.learning import Heads
 from shammah.policy import Reason, Side
 from shammah.privacy import Redactor
 from shammah.records import Answer, NewAnswer, Question
 from shammah.sides import LocalSide, TeacherSide, with_features
+from shammah.sight import seen_by_validator
 from shammah.teacher import called
 from shammah.verdicts import verdict
 

@@ -14,43 +14,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Literal
 
-import numpy as np
-
-from shammah import aside, features, metrics
+from shammah import aside, metrics
 from shammah.divergence import Embed
-from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES, Features, Vector
-from shammah.generation import Completion, End, Finish
+from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
 from shammah.heads import ROUTER, VALIDATOR, Head, WrongState
 from shammah.journal import Journal
 from shammah.learners import Kind
-from shammah.records import Answer, Fit, Lesson, Question, View
-
-HeadName = Literal["router", "validator"]
-HEAD_NAMES: tuple[HeadName, ...] = ("router", "validator")
+from shammah.records import Answer, Fit, Lesson, View
+from shammah.sight import HeadName, seen_in
 
 _WIDTH = {"router": len(QUESTION_FEATURES), "validator": len(QUESTION_FEATURES) + len(ANSWER_FEATURES)}
 _PRIOR = {"router": ROUTER, "validator": VALIDATOR}
 # A lesson on another base's answer, beside one on the own model's.
 INHERITED = 0.2
 _log = logging.getLogger(__name__)
-
-
-def seen_by_router(question: Question) -> Features | None:
-    """What the router sees of a recorded question, read again where another version saw it; None where none did."""
-    if question.features is None:
-        return None
-    if question.feature_version == features.VERSION:
-        return Features(question.features, question.embedding)
-    earlier_turns = sum(message.role == "user" for message in question.context) - 1
-    return Features(features.of_question(question.text, earlier_turns), question.embedding)
-
-
-def seen_by_validator(question: Question, answer: Vector) -> Features | None:
-    """What the validator sees: the question and a local answer's hand features."""
-    seen = seen_by_router(question)
-    return seen and Features(np.concatenate([seen.hand, answer]), seen.embedding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +44,6 @@ class Kept:
     file: str | None
     cursor: int
     view: View
-
-
-def names_of(name: HeadName) -> tuple[str, ...]:
-    """The hand features that a head sees, by name."""
-    if name == "router":
-        return QUESTION_FEATURES
-    return (*QUESTION_FEATURES, *(f"answer_{feature}" for feature in ANSWER_FEATURES))
 
 
 class Heads:
@@ -198,7 +169,7 @@ class Heads:
         head = Head.fresh(self._kind, _WIDTH[name], _PRIOR[name])
         head.history = view.number
         for lesson in self._journal.inherited(name, self._lineage) if view.inherits else ():
-            seen = _seen(name, lesson)
+            seen = seen_in(name, lesson)
             if seen is not None:
                 head.learn(seen, lesson.is_good, INHERITED * lesson.weight, cursor=0)
         return head
@@ -261,7 +232,7 @@ class Heads:
 
 def _take_in(head: Head, name: HeadName, lesson: Lesson, losses: list[float] | None = None) -> None:
     """Learn from a lesson; one that nothing was seen of is passed over."""
-    seen = _seen(name, lesson)
+    seen = seen_in(name, lesson)
     if seen is None:
         head.cursor = lesson.id
         return
@@ -269,12 +240,6 @@ def _take_in(head: Head, name: HeadName, lesson: Lesson, losses: list[float] | N
         p_good = head.probability(seen)
         losses.append(-math.log(max(1e-9, p_good if lesson.is_good else 1 - p_good)))
     head.learn(seen, lesson.is_good, lesson.weight, lesson.id)
-
-
-def _seen(name: HeadName, lesson: Lesson) -> Features | None:
-    if name == "router":
-        return seen_by_router(lesson.question)
-    return _seen_with_answer(lesson.question, lesson.answer)
 
 
 def _early_and_late(losses: Sequence[float]) -> tuple[float | None, float | None]:
@@ -289,17 +254,3 @@ def link_or_copy(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _seen_with_answer(question: Question, answer: Answer | None) -> Features | None:
-    if answer is None or answer.features is None:
-        return None
-    return seen_by_validator(question, _answer_features(question, answer, answer.features))
-
-
-def _answer_features(question: Question, answer: Answer, seen: Vector) -> Vector:
-    """Hand features of an answer; of another version's answer those of its text, as nothing else was kept of it."""
-    if answer.feature_version == features.VERSION:
-        return seen
-    end = End(Finish(answer.finish), answer.prompt_tokens, answer.completion_tokens)
-    return features.of_answer(question.text, Completion(answer.text, end))

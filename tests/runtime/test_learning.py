@@ -18,9 +18,10 @@ from shammah.divergence import Divergence, Method
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
 from shammah.heads import ROUTER, VALIDATOR, Head
 from shammah.journal import Journal
-from shammah.learning import HeadName, Heads, seen_by_router, seen_by_validator
+from shammah.learning import Heads
 from shammah.policy import Reason, Side
 from shammah.records import Adapter, NewAnswer, Question
+from shammah.sight import HeadName, seen_by_router, seen_by_validator
 from shammah_convert.chat import Message
 
 LINEAGE = "0123456789abcdef0123456789abcdef"

@@ -18,6 +18,7 @@ from shammah.journal.jobs import MOST_ATTEMPTS
 from shammah.locks import WORKER, background, only_one
 from shammah.records import Job, NewAnswer, Question, Rating
 from shammah.settings import Settings, WorkerSettings
+from shammah.workbench import Workbench
 from shammah.worker import Worker
 from shammah_convert.chat import Message
 from tests.known import record_tiny
@@ -188,9 +189,9 @@ def test_where_the_model_is_gone_the_user_is_asked(journal: Journal, settings: S
 def test_a_question_that_stays_here_goes_to_no_server_elsewhere(journal: Journal, settings: Settings) -> None:
     private = forwarded(journal, settings, online=False)
     away = replace(settings, model=replace(settings.model, server="https://models.example/v1"))
-    assert Worker(settings, journal)._base_at_hand(private) is not None
-    assert Worker(away, journal)._base_at_hand(private) is None
-    assert Worker(away, journal)._base_at_hand(forwarded(journal, settings)) is not None
+    assert Workbench(settings, journal).base_at_hand(private) is not None
+    assert Workbench(away, journal).base_at_hand(private) is None
+    assert Workbench(away, journal).base_at_hand(forwarded(journal, settings)) is not None
 
 
 def test_a_search_that_fails_for_good_is_told(journal: Journal, settings: Settings) -> None:
