@@ -118,7 +118,7 @@ class Keeper:
             reach("rollback.after_head")
 
     def _view(self, name: HeadName, kept: Kept) -> View:
-        return kept.view.cut(kept.cursor, self.journal.last_lesson(name, self.lineage))
+        return kept.view.cut(kept.cursor, self.journal.lessons.last(name, self.lineage))
 
     def _make(self, why: str) -> Checkpoint:
         number = self.journal.checkpoints.next_number()

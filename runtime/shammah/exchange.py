@@ -60,7 +60,7 @@ def base_of(journal: Journal, adapter: Adapter) -> Base:
     Raises:
         ModelMissing: It is gone, or another file stands in its place.
     """
-    base = journal.base(adapter.base)
+    base = journal.bases.find(adapter.base)
     if base is None or not Path(base.path).is_file():
         raise ModelMissing(
             f"the model of {adapter.name} is gone{f': {base.path}' if base else ''}",

@@ -103,7 +103,7 @@ def explain(journal: Journal, heads: Heads, question: Question, shown: Answer, e
 def nearest(journal: Journal, question: Question, embed: Embed | None) -> list[Neighbour]:
     """The past questions whose embeddings are nearest, the nearest first."""
     embedding = _embedding(question, embed)
-    others = journal.embedded(question) if embedding is not None else []
+    others = journal.log.embedded(question) if embedding is not None else []
     if embedding is None or not others:
         return []
     cosines = np.stack([other.embedding for other in others]) @ embedding

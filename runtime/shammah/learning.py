@@ -59,7 +59,7 @@ class Heads:
     def open(self, name: HeadName) -> Head:
         """A head that has taken in every lesson so far."""
         head = self._load(name)
-        if head is not None and head.cursor >= self._journal.last_lesson(name, self._lineage):
+        if head is not None and head.cursor >= self._journal.lessons.last(name, self._lineage):
             return head
         return self.catch_up(name)
 
@@ -99,7 +99,7 @@ class Heads:
         With an embedder, questions from before there was one are embedded first.
         """
         if embed is not None:
-            for question in self._journal.without_embedding():
+            for question in self._journal.lessons.without_embedding():
                 self._journal.note_embedding(question, embed(question.text))
         head, losses = self._fresh(name), list[float]()
         self._study(head, name, losses)
@@ -115,7 +115,7 @@ class Heads:
 
     def reset(self, name: HeadName) -> Path | None:
         """Begin anew with the next lesson; where the head's file is set aside, None where there was none."""
-        last = self._journal.last_lesson(name, self._lineage)
+        last = self._journal.lessons.last(name, self._lineage)
         return self._change(name, View(0, ((last, None),), inherits=False), "reset")
 
     def learn_all(self, name: HeadName) -> Path | None:
@@ -168,7 +168,7 @@ class Heads:
         view = self._view(name)
         head = Head.fresh(self._kind, _WIDTH[name], _PRIOR[name])
         head.history = view.number
-        for lesson in self._journal.inherited(name, self._lineage) if view.inherits else ():
+        for lesson in self._journal.lessons.inherited(name, self._lineage) if view.inherits else ():
             seen = seen_in(name, lesson)
             if seen is not None:
                 head.learn(seen, lesson.is_good, INHERITED * lesson.weight, cursor=0)
@@ -178,7 +178,7 @@ class Heads:
         """Take in the lessons that are new to a head, and note what each cost it."""
         view = self._view(name)
         for after, until in view.spans:
-            for lesson in self._journal.lessons(name, self._lineage, max(after, head.cursor), until):
+            for lesson in self._journal.lessons.of(name, self._lineage, max(after, head.cursor), until):
                 if lesson.answer is not None:
                     self._note_swap(head, lesson.answer)
                 _take_in(head, name, lesson, losses)
@@ -212,7 +212,7 @@ class Heads:
         """
         head = Head.load(self.file(name), self._kind, _WIDTH[name], _PRIOR[name])
         view = self._view(name)
-        if head.cursor > max(view.start, self._journal.last_lesson(name, self._lineage)):
+        if head.cursor > max(view.start, self._journal.lessons.last(name, self._lineage)):
             head.cursor, head.history = 0, view.number  # of a journal that is gone; what was learnt stays
         elif head.history != view.number:  # whoever changed it was killed in between
             raise WrongState(f"{self.file(name)} has learnt from other lessons than are to count")

@@ -86,7 +86,7 @@ def base_of(journal: Journal, training: Training) -> Base:
     Raises:
         TrainingError: It is not.
     """
-    base = journal.base(training.base)
+    base = journal.bases.find(training.base)
     if base is None or not Path(base.path).is_file():
         raise TrainingError("the model that was to be trained is gone")
     if bases.identify(journal, Path(base.path)).sha256 != training.base:

@@ -137,7 +137,7 @@ def consider(journal: Journal, settings: Settings) -> str:
     if settings.model.server and not settings.model.path:
         return ""  # there is no file to train on
     if not is_installed(settings):
-        return MISSING if journal.raise_flag("trainer_missing_said") else ""
+        return MISSING if journal.notices.raise_flag("trainer_missing_said") else ""
     try:
         base = bases.identify(journal, bases.wanted(settings))
     except ShammahError as error:  # what led here is done, and is not lost over it

@@ -58,7 +58,7 @@ class Workbench:
 
     def base_at_hand(self, question: Question) -> Base | None:
         """The model that a question counts for; None where it is gone, or runs where the question must not go."""
-        base = self._journal.base(question.lineage)
+        base = self._journal.bases.find(question.lineage)
         if base is None or not Path(base.path).is_file():
             return None
         try:

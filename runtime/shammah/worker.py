@@ -110,7 +110,7 @@ class Worker:
             case ratings.TARGET_JOB:
                 self._find_target(job)
                 if line := schedule.consider(self._journal, self._bench.settings):
-                    self._journal.notify(line)
+                    self._journal.notices.add(line)
             case heads.REFIT_JOB:
                 self._refit(str(job.payload["lineage"]))
             case checkpoints.CHECKPOINT_JOB:
@@ -182,7 +182,7 @@ class Worker:
         """
         if training.state not in ("queued", "running", "evaluated"):
             return  # it was cancelled meanwhile, or has ended
-        base = self._journal.base(training.base)
+        base = self._journal.bases.find(training.base)
         self._bench.parts.close()  # the trainer needs the memory
         if training.is_automatic:
             self._bench.check_battery()
@@ -196,7 +196,7 @@ class Worker:
             raise NotNow(str(error)) from error
         if ended.state == "queued":
             raise TrainerKilled("the trainer was killed")  # an attempt, after which the next goes on
-        self._journal.notify(outcome(self._bench.settings.home, ended))
+        self._journal.notices.add(outcome(self._bench.settings.home, ended))
         _log.info("training %s: %s %s", ended.number, ended.state, ended.reason)
 
     def _label(self, question: Question) -> None:

@@ -183,7 +183,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Home:
         answer = NewAnswer(Side.LOCAL, True, HOSTILE, Reason.OFFLINE, "stop", HOSTILE, (), False, 1, 1, {})
         journal.save(question, [answer])
         rate(journal, question, Feedback(Rating.CRITICAL, HOSTILE, f"better {HOSTILE}"), has_teacher=False)
-        journal.notify(HOSTILE)
+        journal.notices.add(HOSTILE)
     return home
 
 

@@ -77,7 +77,7 @@ def teach(house: House, lessons: int, is_good: bool) -> None:
         hand = features.of_question("list all files")
         question = house.journal.note_route(outcome.question, hand, None, 0.5)
         value = Divergence(0.0 if is_good else 1.0, Method.SEMANTIC)
-        house.journal.teach(question, outcome.answer, value, is_good)
+        house.journal.lessons.teach(question, outcome.answer, value, is_good)
 
 
 def test_without_a_key_the_local_answer_is_given_unverified(journal: Journal) -> None:
@@ -517,7 +517,7 @@ def test_the_embedding_is_asked_for_once_the_router_has_seen_one(journal: Journa
     assert question.embedding is None
     answer = House(journal).ask(forced=Side.LOCAL).answer
     question = journal.note_embedding(question, embed("seen"))
-    journal.teach(question, answer, Divergence(0.1, Method.SEMANTIC), True)
+    journal.lessons.teach(question, answer, Divergence(0.1, Method.SEMANTIC), True)
     assert house.ask("again").question.embedding is not None
     assert calls == ["seen", "again"]
 

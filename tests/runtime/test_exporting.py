@@ -65,7 +65,7 @@ def test_what_a_judge_graded_lower_is_a_pair(journal: Journal) -> None:
 
 def test_what_similarity_or_the_validator_found_worse_is_no_pair(journal: Journal) -> None:
     question, (local, _) = ask(journal, "list files", replace(LOCAL, validator_probability=0.01), TEACHER)
-    journal.teach(question, local, Divergence(0.9, Method.SEMANTIC), is_good=False)
+    journal.lessons.teach(question, local, Divergence(0.9, Method.SEMANTIC), is_good=False)
     assert pairs(journal) == []
 
 

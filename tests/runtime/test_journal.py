@@ -195,21 +195,21 @@ def test_every_example_passes_the_border(journal: Journal) -> None:
 def test_a_comparison_is_one_lesson_for_each_head_and_marks_the_answer(journal: Journal) -> None:
     question = begin(journal)
     local = journal.save(question, [answer(Side.LOCAL)])[0]
-    journal.teach(question, local, Divergence(0.2, Method.SEMANTIC), True)
+    journal.lessons.teach(question, local, Divergence(0.2, Method.SEMANTIC), True)
     for head in ("router", "validator"):
-        (lesson,) = journal.lessons(head, LINEAGE, 0)
+        (lesson,) = journal.lessons.of(head, LINEAGE, 0)
         assert (lesson.question.number, lesson.is_good, lesson.weight) == (question.number, True, 0.5)
-        assert journal.last_lesson(head, LINEAGE) == lesson.id
-        assert list(journal.lessons(head, LINEAGE, lesson.id)) == []
+        assert journal.lessons.last(head, LINEAGE) == lesson.id
+        assert list(journal.lessons.of(head, LINEAGE, lesson.id)) == []
     assert (journal.answer(local.id).divergence, journal.answer(local.id).method) == (0.2, "semantic")
 
 
 def test_lessons_of_another_base_are_not_ours(journal: Journal) -> None:
     question = begin(journal)
     local = journal.save(question, [answer(Side.LOCAL)])[0]
-    journal.teach(question, local, Divergence(0.2, Method.SEMANTIC), True)
-    assert list(journal.lessons("router", "another", 0)) == []
-    assert journal.last_lesson("router", "another") == 0
+    journal.lessons.teach(question, local, Divergence(0.2, Method.SEMANTIC), True)
+    assert list(journal.lessons.of("router", "another", 0)) == []
+    assert journal.lessons.last("router", "another") == 0
 
 
 # Finding.
@@ -338,15 +338,15 @@ def taken(journal: Journal) -> Job:
 
 def test_each_notice_is_handed_out_once_and_in_order(journal: Journal) -> None:
     for text in ("first", "second"):
-        journal.notify(text)
-    assert journal.take_notices() == ["first", "second"]
-    assert journal.take_notices() == []
-    journal.notify("third")
-    assert journal.take_notices() == ["third"]
+        journal.notices.add(text)
+    assert journal.notices.take() == ["first", "second"]
+    assert journal.notices.take() == []
+    journal.notices.add("third")
+    assert journal.notices.take() == ["third"]
 
 
 def test_a_flag_is_raised_once(journal: Journal) -> None:
-    assert [journal.raise_flag("greeted") for _ in range(2)] == [True, False]
+    assert [journal.notices.raise_flag("greeted") for _ in range(2)] == [True, False]
 
 
 # Money.
@@ -583,5 +583,5 @@ def test_a_writer_killed_in_mid_transaction_leaves_what_was_before(tmp_path: Pat
     assert (tmp_path / "shammah.db-journal").stat().st_size > 0
     with Journal(tmp_path) as journal:
         assert [question.text for question in journal.recent(10)] == ["kept"]
-        assert journal.take_notices() == []
+        assert journal.notices.take() == []
         assert journal._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"

@@ -83,7 +83,7 @@ def test_a_worse_local_answer_is_found_wherever_it_stands(journal: Journal, seed
     question = asked(journal)
     with AnthropicServer(answer_with=grades(local=2, teacher=5)) as server:
         assert compare(journal, question, server, seed) == Divergence(0.75, Method.JUDGE)
-    (lesson,) = journal.lessons("router", LINEAGE, 0)
+    (lesson,) = journal.lessons.of("router", LINEAGE, 0)
     assert (lesson.is_good, lesson.weight) == (False, 1.0)
     local = next(answer for answer in journal.answers(question) if answer.side == "local")
     assert (local.divergence, local.method) == (0.75, "judge")
@@ -100,7 +100,7 @@ def test_a_local_answer_that_is_graded_no_worse_will_do(journal: Journal, local:
     question = asked(journal)
     with AnthropicServer(answer_with=grades(local, teacher)) as server:
         assert compare(journal, question, server, LOCAL_FIRST) == Divergence(0.0, Method.JUDGE)
-    (lesson,) = journal.lessons("validator", LINEAGE, 0)
+    (lesson,) = journal.lessons.of("validator", LINEAGE, 0)
     assert (lesson.is_good, lesson.weight) == (True, 1.0)
 
 

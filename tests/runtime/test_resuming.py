@@ -150,7 +150,7 @@ def drop_an_example(journal: Journal, _: Path) -> None:
 
 
 def replace_the_base(journal: Journal, _: Path) -> None:
-    base = journal.base(journal.trainings.at(1).base)
+    base = journal.bases.find(journal.trainings.at(1).base)
     assert base is not None
     write_tiny(Path(base.path), seed=9)
 

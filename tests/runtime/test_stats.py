@@ -207,7 +207,7 @@ def live(journal: Journal) -> None:
         spend(journal, teacher, at[:10], 0.25)
     draft, local = judge(journal, Asked(at=at, is_shown=False, adapters=adapters, propensity=1.0), is_good=False)
     add(journal, draft, Asked(at=at, side="teacher", reason="rejected_draft", cost_usd=0.25))
-    journal.teach(draft, local, Divergence(0.75, Method.JUDGE), is_good=False)
+    journal.lessons.teach(draft, local, Divergence(0.75, Method.JUDGE), is_good=False)
 
 
 def test_figures_follow_the_schema(lived: Journal) -> None:

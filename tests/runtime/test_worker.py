@@ -67,7 +67,7 @@ def test_a_forwarded_question_is_answered_locally_and_teaches_both_heads(journal
     local = next(given for given in journal.answers(question) if given.side == "local")
     assert (local.is_shown, local.reason, local.method) == (False, "sampled", "bleu"), "there is no embedder here"
     for head in ("router", "validator"):
-        (lesson,) = journal.lessons(head, question.lineage, 0)
+        (lesson,) = journal.lessons.of(head, question.lineage, 0)
         assert (lesson.is_good, lesson.weight) == (False, 0.1)
         assert (journal.path.parent / "heads" / question.lineage[:16] / f"{head}.npz").is_file()
 
@@ -77,7 +77,7 @@ def test_a_label_is_learnt_once(journal: Journal, settings: Settings) -> None:
     Worker(settings, journal).work()
     journal.jobs.enqueue("label", {"question": question.number})
     Worker(settings, journal).work()
-    assert len(list(journal.lessons("router", question.lineage, 0))) == 1
+    assert len(list(journal.lessons.of("router", question.lineage, 0))) == 1
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_question_of_another_model_is_answered_by_that_model(
     other = config.with_model(settings, str(write_tiny(tmp_path / "other.gguf", seed=9)))
     Worker(other, journal).work()
     assert state_of(journal) == [("done", None)]
-    assert list(journal.lessons("router", question.lineage, 0))
+    assert list(journal.lessons.of("router", question.lineage, 0))
 
 
 def rejected(journal: Journal, settings: Settings, may_ask_teacher: bool) -> Question:
@@ -156,7 +156,7 @@ def test_a_rejected_answer_gets_a_better_one_from_the_local_model(journal: Journ
     rejected(journal, settings, may_ask_teacher=False)
     Worker(settings, journal).work()
     (kept,) = journal.examples.all()
-    notices = journal.take_notices()
+    notices = journal.notices.take()
     assert state_of(journal) == [("done", None)]
     # The tiny model's nonsense is cut at the limit or is an answer; it is never learnt cut.
     assert (kept.state, kept.example.source, notices) == ("live", "self", []) or (kept.state == "pending" and notices)
@@ -182,7 +182,7 @@ def test_where_the_model_is_gone_the_user_is_asked(journal: Journal, settings: S
     Path(settings.model.path).unlink()
     Worker(settings, journal).work()
     assert state_of(journal) == [("done", None)]
-    (notice,) = journal.take_notices()
+    (notice,) = journal.notices.take()
     assert "--answer" in notice
 
 
@@ -199,10 +199,10 @@ def test_a_search_that_fails_for_good_is_told(journal: Journal, settings: Settin
     Path(settings.model.path).write_bytes(b"no model any more")
     for attempt in range(MOST_ATTEMPTS):
         journal._db.execute("UPDATE jobs SET not_before = 0")
-        assert journal.take_notices() == []
+        assert journal.notices.take() == []
         Worker(settings, journal).work()
         assert state_of(journal)[0][0] == ("queued" if attempt + 1 < MOST_ATTEMPTS else "failed")
-    (notice,) = journal.take_notices()
+    (notice,) = journal.notices.take()
     assert "--answer" in notice
 
 
@@ -260,7 +260,7 @@ def test_a_model_that_was_replaced_teaches_nothing(journal: Journal, settings: S
     ((state, error),) = state_of(journal)
     assert state == "queued"
     assert "was replaced" in (error or "")
-    assert list(journal.lessons("router", question.lineage, 0)) == []
+    assert list(journal.lessons.of("router", question.lineage, 0)) == []
 
 
 def test_a_training_that_does_not_fit_waits_in_the_queue(

@@ -133,7 +133,7 @@ def test_nothing_is_asked_where_there_is_nobody_or_no_need(home: Home, hub: Hub,
     assert hub.requests == []
     with home.journal() as journal:
         assert journal.pulls.open_one() is None
-        assert not journal.has_flag("model_offered"), "it is asked another time"
+        assert not journal.notices.has_flag("model_offered"), "it is asked another time"
 
 
 def test_who_talks_on_hears_that_the_model_has_come(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

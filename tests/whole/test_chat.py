@@ -173,7 +173,7 @@ def test_a_comparison_that_cannot_be_made_leaves_no_question_and_costs_nothing(
     with AnthropicServer([Answer("claude says soft")]) as server:
         home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url} | variables)
         with home.journal() as journal:
-            journal.record_base(Base("ab" * 32, "/models/qwen.gguf", 1, 1, 1, "qwen", "qwen2"))
+            journal.bases.record(Base("ab" * 32, "/models/qwen.gguf", 1, 1, 1, "qwen", "qwen2"))
             file = write_tiny(tmp_path / "foreign.gguf")
             journal.adapters.add(Adapter("foreign", "ab" * 32, str(file), hash_of(file), None, {}, "foreign", None))
         _, err = chat(home, command, code=1)

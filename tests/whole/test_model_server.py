@@ -117,7 +117,7 @@ def test_a_served_model_is_known_by_the_name_that_its_server_gives_it(home: Home
         outcome = at(home, server.url).ask(*LOCAL)
     assert (outcome["answer"], outcome["model"]) == (here(), NAME)
     with home.journal() as journal:
-        base = journal.base(journal.recent(1)[0].lineage)
+        base = journal.bases.find(journal.recent(1)[0].lineage)
     assert base is not None
     assert (base.name, base.architecture) == (NAME, "served")
 

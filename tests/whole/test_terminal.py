@@ -63,7 +63,7 @@ def trust_router_not_validator(home: Home) -> None:
         ask_again(journal, counted, 199)
         answer = journal.answers(question)[0]
         for _ in range(60):
-            journal.teach(counted, answer, Divergence(0.0, Method.SEMANTIC), True)
+            journal.lessons.teach(counted, answer, Divergence(0.0, Method.SEMANTIC), True)
         journal._db.execute("UPDATE lessons SET is_good = 0 WHERE head = 'validator'")
 
 

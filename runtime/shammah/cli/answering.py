@@ -21,7 +21,7 @@ def answer(asked: Asked, settings: Settings, meter: BusyMeter, manner: Manner) -
     """
     stop = Interrupt()
     with Journal(settings.home) as journal, Precedence(settings.home, journal, say) as precedence:
-        for notice in journal.take_notices():
+        for notice in journal.notices.take():
             say(notice)
         bootstrap.offer(settings, journal)
         parts = Parts(settings, journal, meter, say, stop, asked.max_teacher_tokens)

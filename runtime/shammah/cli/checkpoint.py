@@ -105,7 +105,7 @@ def _line(journal: "Journal", checkpoint: "Checkpoint") -> str:
 
 
 def _base(journal: "Journal", checkpoint: "Checkpoint") -> str:
-    base = journal.base(checkpoint.lineage)
+    base = journal.bases.find(checkpoint.lineage)
     return base.name if base else checkpoint.lineage[:12]
 
 

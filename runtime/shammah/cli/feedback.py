@@ -45,7 +45,7 @@ def feedback(rating: Rating, note: Note = "", answer: Target = None, id: Id = No
     said = path.Feedback(path.NAMES[rating.lower()], _text(note), _target(answer))
     settings = config.load()
     with Journal(settings.home) as journal:
-        for notice in journal.take_notices():
+        for notice in journal.notices.take():
             say(notice)
         give(said, _question(journal, id), journal, settings)
 

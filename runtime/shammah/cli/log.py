@@ -104,7 +104,7 @@ def _list(wanted: "Filter", number: int) -> None:
     from shammah.journal.log import EVERYTHING
 
     with Journal(config.load().home) as journal:
-        for notice in journal.take_notices():
+        for notice in journal.notices.take():
             say(notice)
         found = journal.log.find(number, wanted)
         if not found:

@@ -149,7 +149,7 @@ def used(settings: Settings) -> Path | None:
 
 
 def _of_base(journal: "Journal", path: Path) -> list[str]:
-    base = journal.base_at(path)
+    base = journal.bases.at(path)
     if base is None:
         return ["sha256   not taken yet: it has not been used"]
     count = sum(adapter.base == base.sha256 for adapter in journal.adapters.all())

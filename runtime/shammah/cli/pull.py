@@ -168,7 +168,7 @@ def _watch(journal: "Journal", title: str) -> None:
             awaited = journal.pulls.open_one()
     if awaited is not None:
         say(f"{title} waits: {awaited.error}. It is tried again by itself.")
-    for notice in journal.take_notices():
+    for notice in journal.notices.take():
         say(notice)
 
 

@@ -87,7 +87,7 @@ def train(
     asked = Asked(force, settings.trainer.max_memory.bytes if max_memory else 0, bool(launch), ways)
     _check_ways(ways, background, resume)
     with Journal(settings.home) as journal:
-        for notice in journal.take_notices():
+        for notice in journal.notices.take():
             say(notice)
         if cancel:
             _cancel(settings.home, journal)
@@ -196,7 +196,7 @@ def _train(
 
     schedule.check(settings, journal)
     parts = Parts(settings, journal, BusyMeter(), say)
-    _check_memory(settings.home, journal, parts.base if queued is None else journal.base(queued.base))
+    _check_memory(settings.home, journal, parts.base if queued is None else journal.bases.find(queued.base))
     if queued is not None:
         journal.trainings.take_over(queued, asked.is_forced)
         if asked.most_memory_bytes:

@@ -243,7 +243,7 @@ class Desk:
             self._renew_parts()
 
     def _say_what_waits(self) -> None:
-        for line in [*self.loading.said, *self.journal.take_notices()]:
+        for line in [*self.loading.said, *self.journal.notices.take()]:
             say(line)
         self.loading.said.clear()
 
