@@ -91,23 +91,14 @@ def train(
             say(notice)
         if cancel:
             _cancel(settings.home, journal)
-        elif (running := schedule.open_training(settings.home, journal)) is None:
-            if resume:
-                _finish(_resume(settings, journal, asked, background), settings.home)
-            elif background:
-                _queue(settings, journal, asked)
-            else:
-                _finish(_train(settings, journal, asked), settings.home)
-        elif running.state == "queued" and not background:
-            _finish(_take(settings, journal, asked, running), settings.home)
-        elif flag := _ignored(journal, running, asked):
-            raise TrainingRuns(f"training {running.number} is under way without this {flag}")
+        elif (running := schedule.open_training(settings.home, journal)) is not None:
+            _join(settings, journal, asked, running, background)
+        elif resume:
+            _finish(_resume(settings, journal, asked, background), settings.home)
         elif background:
-            say(f"Training {running.number} is {running.state} already; watch it with `shammah train`.")
-        elif force and not running.is_forced:
-            raise TrainingRuns(f"training {running.number} is under way without --force")
+            _queue(settings, journal, asked)
         else:
-            _finish(_attach(settings, journal, running), settings.home)
+            _finish(_train(settings, journal, asked), settings.home)
 
 
 def _check_ways(ways: Sequence[str], is_background: bool, is_resumed: bool) -> None:
@@ -134,6 +125,20 @@ class Asked:
     most_memory_bytes: int
     is_launched: bool = False
     ways: Sequence[str] = ()
+
+
+def _join(settings: Settings, journal: "Journal", asked: Asked, running: "Training", is_background: bool) -> None:
+    """Take over a training that waits, or watch the one that is under way, where that is what is asked for."""
+    if running.state == "queued" and not is_background:
+        _finish(_take(settings, journal, asked, running), settings.home)
+    elif flag := _ignored(journal, running, asked):
+        raise TrainingRuns(f"training {running.number} is under way without this {flag}")
+    elif is_background:
+        say(f"Training {running.number} is {running.state} already; watch it with `shammah train`.")
+    elif asked.is_forced and not running.is_forced:
+        raise TrainingRuns(f"training {running.number} is under way without --force")
+    else:
+        _finish(_attach(settings, journal, running), settings.home)
 
 
 def _ignored(journal: "Journal", running: "Training", asked: Asked) -> str:
