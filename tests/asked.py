@@ -12,7 +12,8 @@ import pytest
 from shammah import features
 from shammah.divergence import Divergence, Method
 from shammah.journal import Journal
-from shammah.records import Answer, Base, NewAnswer, Question
+from shammah.records.bases import Base
+from shammah.records.questions import Answer, NewAnswer, Question
 from shammah_convert.chat import Message
 
 LINEAGE = "f" * 64

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from shammah import bases
 from shammah.journal import Journal
-from shammah.records import Base
+from shammah.records.bases import Base
 from tests.tiny import write_tiny
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
-    from shammah.records import Adapter
+    from shammah.records.adapters import Adapter
 
 
 def state(journal: "Journal", adapter: "Adapter") -> str:

@@ -16,7 +16,7 @@ from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.paraphrasing import Paraphraser
 from shammah.quality import Contract
-from shammah.records import Base, Pull
+from shammah.records.bases import Base, Pull
 from shammah.settings import Settings
 from shammah.sides import LocalGenerator, LocalSide, TeacherSide
 from shammah.tailoring import Model, Tailor, Tailored

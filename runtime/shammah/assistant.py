@@ -23,7 +23,7 @@ from shammah.policy import Forward, Limits, Local, Reason, Route, Side
 from shammah.privacy import Redactor
 from shammah.quality import Contract
 from shammah.rates import DEFAULT_RATES, SamplingRates
-from shammah.records import NewAnswer
+from shammah.records.questions import NewAnswer
 from shammah.sampling import propensity
 from shammah.scoring import Scorer
 from shammah.sides import LocalSide, TeacherSide

@@ -14,7 +14,7 @@ from pathlib import Path
 from shammah.compatible import cards
 from shammah.errors import BadModel, ModelMissing
 from shammah.journal import Journal
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.settings import Settings
 from shammah_convert.split import parts_of
 

@@ -20,7 +20,8 @@ from shammah.generation import ActiveSet
 from shammah.journal import Journal
 from shammah.journal.checkpoints import CHECKPOINT_QUESTIONS
 from shammah.learning import Heads, Kept, link_or_copy
-from shammah.records import Adapter, Checkpoint, View
+from shammah.records.adapters import Adapter
+from shammah.records.heads import Checkpoint, View
 from shammah.sight import HEAD_NAMES, HeadName
 from shammah_convert.failpoints import reach
 from shammah_convert.files import publish, sync

@@ -7,7 +7,7 @@ from shammah import answer_figures, policy
 from shammah.early import Verdict
 from shammah.generation import Completion, Finish, Sampling, Stop
 from shammah.policy import Reason
-from shammah.records import NewAnswer
+from shammah.records.questions import NewAnswer
 from shammah.scoring import Scorer
 from shammah.sides import LocalSide, with_features
 from shammah.turn import Turn

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from shammah import adapters, bases, hardware
 from shammah.errors import AdapterError, AdapterUnreadable, BadModel, ModelMissing
 from shammah.journal import Journal
-from shammah.records import Adapter, Base
+from shammah.records.adapters import Adapter
+from shammah.records.bases import Base
 from shammah_convert.failpoints import reach
 from shammah_convert.files import publish
 from shammah_convert.job import AdapterFile

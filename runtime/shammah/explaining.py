@@ -12,7 +12,7 @@ from shammah.heads import Head
 from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.policy import Reason, Side
-from shammah.records import Answer, Question
+from shammah.records.questions import Answer, Question
 from shammah.sight import HeadName, names_of, seen_by_router, seen_by_validator
 
 NEIGHBOURS = 5

@@ -13,7 +13,7 @@ from pathlib import Path
 from shammah import config, crash, detached, hardware, locks, model_names, pulling
 from shammah.errors import ConfigError, DiskTooSmall, HubUnreachable, LicenceNotAgreed, ShammahError
 from shammah.journal import Journal
-from shammah.records import Pull
+from shammah.records.bases import Pull
 from shammah.settings import Settings
 
 LOG_NAME = "fetching.log"

@@ -11,7 +11,7 @@ from shammah.judging import Judge
 from shammah.learning import Heads
 from shammah.policy import Reason, Side
 from shammah.privacy import Redactor
-from shammah.records import Answer, NewAnswer, Question
+from shammah.records.questions import Answer, NewAnswer, Question
 from shammah.sides import LocalSide, TeacherSide, with_features
 from shammah.sight import seen_by_validator
 from shammah.teacher import called

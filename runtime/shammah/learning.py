@@ -21,7 +21,8 @@ from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
 from shammah.heads import ROUTER, VALIDATOR, Head, WrongState
 from shammah.journal import Journal
 from shammah.learners import Kind
-from shammah.records import Answer, Fit, Lesson, View
+from shammah.records.heads import Fit, Lesson, View
+from shammah.records.questions import Answer
 from shammah.sight import HeadName, seen_in
 
 _WIDTH = {"router": len(QUESTION_FEATURES), "validator": len(QUESTION_FEATURES) + len(ANSWER_FEATURES)}

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from shammah.errors import TrainingError
-from shammah.records import Training
+from shammah.records.adapters import Training
 from shammah.settings import TrainerSettings
 from shammah_convert.job import Plan
 from shammah_convert.shape import BaseConfig

@@ -15,7 +15,8 @@ from shammah.generation import Stop
 from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.planted import near_duplicates
-from shammah.records import Adapter, Base, Training
+from shammah.records.adapters import Adapter, Training
+from shammah.records.bases import Base
 from shammah.reports import PAGE, Filed
 from shammah.reports.page import page
 from shammah.resuming import Work

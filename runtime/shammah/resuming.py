@@ -10,7 +10,8 @@ from shammah.errors import NothingToResume, TrainingError
 from shammah.freezing import Frozen
 from shammah.journal import Journal
 from shammah.quarantine import is_filling, is_outside
-from shammah.records import Base, Training
+from shammah.records.adapters import Training
+from shammah.records.bases import Base
 from shammah_convert import examples
 from shammah_convert.examples import Example
 from shammah_convert.job import CHECKPOINTS, EXAMPLES, HELD_OUT, AdapterFile, Job

@@ -7,7 +7,7 @@ from shammah.errors import BudgetReached, ContextTooLong, KeyMissing, StaysHere,
 from shammah.generation import Completion, Finish, Sampling
 from shammah.journal import Journal
 from shammah.privacy import Redactor, says_the_same
-from shammah.records import Correction
+from shammah.records.examples import Correction
 from shammah.sides import LocalSide, TeacherSide
 from shammah_convert.chat import Message
 from shammah_convert.examples import Source

@@ -11,7 +11,7 @@ from shammah import bases, locks
 from shammah.errors import ShammahError, TrainerMissing, TrainingError, TrainingRuns
 from shammah.journal import Journal
 from shammah.launching import words
-from shammah.records import Training
+from shammah.records.adapters import Training
 from shammah.settings import Settings, TrainerSettings
 
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "shammah_trainer")

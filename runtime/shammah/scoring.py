@@ -12,7 +12,7 @@ from shammah.generation import Completion
 from shammah.heads import Head
 from shammah.journal import Journal
 from shammah.learning import Heads
-from shammah.records import NewAnswer
+from shammah.records.questions import NewAnswer
 from shammah.sight import seen_by_validator
 from shammah.turn import Turn
 

@@ -16,7 +16,7 @@ from shammah.journal import Journal
 from shammah.journal.spending import Bound
 from shammah.patterns import Patterns
 from shammah.policy import Reason, Side
-from shammah.records import NewAnswer, Question
+from shammah.records.questions import NewAnswer, Question
 from shammah.teacher import most_tokens
 from shammah_convert.chat import Message
 

@@ -7,7 +7,8 @@ import numpy as np
 from shammah import features
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES, Features, Vector
 from shammah.generation import Completion, End, Finish
-from shammah.records import Answer, Lesson, Question
+from shammah.records.heads import Lesson
+from shammah.records.questions import Answer, Question
 
 HeadName = Literal["router", "validator"]
 HEAD_NAMES: tuple[HeadName, ...] = ("router", "validator")

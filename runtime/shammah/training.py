@@ -21,7 +21,8 @@ from shammah.naming import TRAINED
 from shammah.planted import set_off
 from shammah.promotion import Promotion
 from shammah.quarantine import capped
-from shammah.records import Base, Training
+from shammah.records.adapters import Training
+from shammah.records.bases import Base
 from shammah.resuming import Work
 from shammah.settings import Settings
 from shammah_convert import examples

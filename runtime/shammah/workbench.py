@@ -13,7 +13,8 @@ from shammah.errors import NotServed, ShammahError
 from shammah.generation import Finish
 from shammah.journal import Journal
 from shammah.policy import Side
-from shammah.records import Base, Question
+from shammah.records.bases import Base
+from shammah.records.questions import Question
 from shammah.settings import Settings
 from shammah.sides import LocalGenerator, LocalSide
 

@@ -22,7 +22,10 @@ from shammah.journal.jobs import MOST_ATTEMPTS
 from shammah.judging import Judge, is_drawn
 from shammah.labelling import Comparison, label
 from shammah.learning import Heads
-from shammah.records import Correction, Job, Question, Training
+from shammah.records.adapters import Training
+from shammah.records.examples import Correction
+from shammah.records.jobs import Job
+from shammah.records.questions import Question
 from shammah.rewriting import TargetFinder, ask_user
 from shammah.settings import Settings
 from shammah.sides import TeacherSide

@@ -11,7 +11,8 @@ from shammah.cli.screen import width
 from shammah.errors import Interrupted, ShammahError
 from shammah.feedback import Feedback, rate
 from shammah.policy import Reason, Side
-from shammah.records import NewAnswer, Rating
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
 from shammah_convert.chat import Message
 from tests.anthropic_server import Answer, AnthropicServer
 from tests.docs.prepared import PULLED, House

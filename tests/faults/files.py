@@ -13,7 +13,7 @@ from shammah import adapters, bases
 from shammah.errors import AdapterChanged, AdapterError, BadModel
 from shammah.journal import Journal
 from shammah.local import LocalModel
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah_convert.job import AdapterFile
 from shammah_convert.lora import Card, write_lora
 from tests.faults.attempts import refusal

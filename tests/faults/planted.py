@@ -21,7 +21,7 @@ from shammah.generation import Sampling
 from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.privacy import Redactor
-from shammah.records import Rating
+from shammah.records.examples import Rating
 from shammah.repl import history
 from shammah.rewriting import TargetFinder
 from shammah.settings import TeacherSettings

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message
 
 from shammah import config
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.serve import doors
 from shammah.serve.house import House
 from shammah.serve.remote import Engine

@@ -21,7 +21,7 @@ from shammah.asked import Asked, Forced
 from shammah.assembly import Parts
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.settings import Settings
 from shammah.training import Trainer
 from shammah.worker import Worker

@@ -29,7 +29,8 @@ from shammah.labelling import Comparison, label
 from shammah.learning import Heads
 from shammah.policy import Reason, Side
 from shammah.rates import SamplingRates
-from shammah.records import Adapter, Question
+from shammah.records.adapters import Adapter
+from shammah.records.questions import Question
 from shammah.turn import Outcome, Request
 from shammah_convert.chat import Message
 from tests.many import ask_again

@@ -17,7 +17,7 @@ from shammah.heads import Head
 from shammah.journal import Journal
 from shammah.journal.checkpoints import CHECKPOINT_QUESTIONS
 from shammah.learning import Heads
-from shammah.records import Adapter
+from shammah.records.adapters import Adapter
 from tests.runtime.test_learning import LINEAGE, NAMES, ROOT, assert_same, file, heads, relearnt, teach
 
 

@@ -11,7 +11,7 @@ from shammah.comparing import Contender, hidden, is_same, settle
 from shammah.journal import Journal
 from shammah.journal.comparisons import Pick, Tally
 from shammah.policy import Side
-from shammah.records import NewAnswer, Question
+from shammah.records.questions import NewAnswer, Question
 from shammah_convert.chat import Message
 from tests.runtime.test_feedback import LINEAGE, answer
 

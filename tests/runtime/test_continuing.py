@@ -15,7 +15,9 @@ from shammah.journal import Journal
 from shammah.local import LocalModel
 from shammah.memory import job_folder
 from shammah.policy import Reason, Side
-from shammah.records import Base, NewAnswer, Rating
+from shammah.records.bases import Base
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
 from shammah.settings import Settings
 from shammah.training import Trainer
 from shammah_convert.chat import Message

@@ -20,7 +20,10 @@ from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.locks import TRAINING, only_one
 from shammah.policy import Reason, Side
-from shammah.records import Adapter, Judgement, NewAnswer, Question, Rating, View
+from shammah.records.adapters import Adapter
+from shammah.records.examples import Rating
+from shammah.records.heads import View
+from shammah.records.questions import Judgement, NewAnswer, Question
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile, Job, Plan
 from tests import clocks

@@ -15,7 +15,7 @@ from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
 from shammah.journal import Journal
 from shammah.learners import sigmoid
 from shammah.policy import Reason, Thresholds
-from shammah.records import Question
+from shammah.records.questions import Question
 from shammah.sight import seen_by_router
 from shammah_convert.chat import Message
 from tests.runtime.test_learning import LINEAGE, heads, local_answer, teach, teach_base

@@ -13,7 +13,8 @@ from shammah.feedback import Feedback, rate
 from shammah.journal import Journal
 from shammah.journal.log import Filter
 from shammah.policy import Reason, Side
-from shammah.records import Answer, Judgement, NewAnswer, Question, Rating
+from shammah.records.examples import Rating
+from shammah.records.questions import Answer, Judgement, NewAnswer, Question
 from shammah_convert.chat import Message
 
 LOCAL = NewAnswer(Side.LOCAL, False, "ls", Reason.SAMPLED, "stop", "small", (), False, 1, 1, {})

@@ -14,7 +14,8 @@ from shammah.journal import Journal
 from shammah.labelling import Comparison, label
 from shammah.learning import Heads
 from shammah.policy import Reason, Side
-from shammah.records import Answer, KeptExample, NewAnswer, Question, Rating
+from shammah.records.examples import KeptExample, Rating
+from shammah.records.questions import Answer, NewAnswer, Question
 from shammah_convert.chat import Message
 from tests.scripted import Scripted, local_side, teacher_side
 

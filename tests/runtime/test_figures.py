@@ -13,7 +13,7 @@ from shammah.journal.comparisons import NewComparison, Pick
 from shammah.journal.counted import BlindCount, Compared, Pairs, Scope, Spent, Tally, Wait
 from shammah.journal.figures import first_moment
 from shammah.learning import Heads
-from shammah.records import NewExample, NewRating, Rating
+from shammah.records.examples import NewExample, NewRating, Rating
 from shammah.sight import HEAD_NAMES
 from tests.asked import LINEAGE, Asked, add, apply, clock_of, judge, name, spend
 

@@ -20,7 +20,8 @@ from shammah.errors import JournalError
 from shammah.journal import Journal
 from shammah.journal import spending as spending_module
 from shammah.policy import Reason, Side
-from shammah.records import Job, NewAnswer, Question
+from shammah.records.jobs import Job
+from shammah.records.questions import NewAnswer, Question
 from shammah_convert import examples
 from shammah_convert.chat import Message
 

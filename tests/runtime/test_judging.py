@@ -19,7 +19,7 @@ from shammah.judging import SCHEMA, Judge, is_drawn, read
 from shammah.labelling import Comparison, label
 from shammah.learning import Heads
 from shammah.rates import DEFAULT_RATES, SamplingRates
-from shammah.records import NewAnswer, Question
+from shammah.records.questions import NewAnswer, Question
 from shammah.settings import TeacherSettings
 from shammah.sides import TeacherSide
 from shammah.teacher import Access, Teacher

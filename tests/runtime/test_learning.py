@@ -20,7 +20,8 @@ from shammah.heads import ROUTER, VALIDATOR, Head
 from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.policy import Reason, Side
-from shammah.records import Adapter, NewAnswer, Question
+from shammah.records.adapters import Adapter
+from shammah.records.questions import NewAnswer, Question
 from shammah.sight import HeadName, seen_by_router, seen_by_validator
 from shammah_convert.chat import Message
 

@@ -21,7 +21,9 @@ from shammah.feedback import Feedback, rate
 from shammah.journal import Journal
 from shammah.locks import TRAINING, only_one
 from shammah.memory import Precedence, decide, job_folder, model_bytes, running
-from shammah.records import Base, NewAnswer, Rating
+from shammah.records.bases import Base
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
 from shammah.settings import Settings
 from shammah.sides import LocalSide
 from shammah.standstill import is_answered

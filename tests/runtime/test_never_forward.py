@@ -20,7 +20,8 @@ from shammah.paraphrasing import Paraphraser
 from shammah.patterns import Patterns
 from shammah.policy import Side
 from shammah.rates import SamplingRates
-from shammah.records import NewAnswer, Question, Rating
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer, Question
 from shammah.rewriting import TargetFinder
 from shammah.settings import Settings
 from shammah.sides import TeacherSide

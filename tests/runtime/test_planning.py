@@ -6,7 +6,7 @@ import pytest
 
 from shammah.errors import TrainingError
 from shammah.planning import most_rank, plan_for
-from shammah.records import Training
+from shammah.records.adapters import Training
 from shammah.settings import TrainerSettings
 from shammah_convert.job import Plan
 from shammah_convert.shape import BaseConfig

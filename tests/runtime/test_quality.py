@@ -18,7 +18,7 @@ from shammah.labelling import Comparison, label
 from shammah.learning import Heads
 from shammah.policy import Side, Thresholds
 from shammah.quality import Contract
-from shammah.records import Answer, NewAnswer, Question
+from shammah.records.questions import Answer, NewAnswer, Question
 from shammah.settings import QualitySettings, Settings
 from shammah.turn import Outcome, Request
 from shammah_convert.chat import Message

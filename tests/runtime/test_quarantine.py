@@ -13,7 +13,8 @@ from shammah.freezing import freeze
 from shammah.journal import Journal
 from shammah.policy import Side
 from shammah.quarantine import Origin, Pair, capped, scales
-from shammah.records import Base, Rating
+from shammah.records.bases import Base
+from shammah.records.examples import Rating
 from shammah.settings import Settings
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example, Source, read

@@ -15,7 +15,8 @@ from shammah import child, following, resuming, room, schedule
 from shammah.errors import NothingToResume, TrainingRuns
 from shammah.following import folder_of, outcome
 from shammah.journal import Journal
-from shammah.records import Base, Training
+from shammah.records.adapters import Training
+from shammah.records.bases import Base
 from shammah.reports import PAGE
 from shammah.settings import Settings, TrainerSettings
 from shammah.worker import Worker

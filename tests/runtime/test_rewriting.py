@@ -15,7 +15,7 @@ from shammah.feedback import Feedback, rate
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal
 from shammah.policy import Side
-from shammah.records import Correction, Rating
+from shammah.records.examples import Correction, Rating
 from shammah.rewriting import TargetFinder
 from shammah_convert.chat import Message
 from tests.runtime.test_feedback import ask, only

@@ -13,7 +13,8 @@ from shammah import bases, config, schedule
 from shammah.journal import Journal
 from shammah.journal.trainings import TRAIN_JOB
 from shammah.locks import TRAINING, only_one
-from shammah.records import NewAnswer, Training, TrainingState
+from shammah.records.adapters import Training, TrainingState
+from shammah.records.questions import NewAnswer
 from shammah.settings import Settings, TrainerSettings, WorkerSettings
 from shammah_convert.chat import Message
 from tests.tiny import write_tiny

@@ -11,7 +11,7 @@ from shammah.compatible.model import ServerModel
 from shammah.errors import BadGrammar, BadModel, ConfigError, NotServed, StaysHere
 from shammah.generation import Finish, Sampling, collect
 from shammah.patterns import Patterns
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.settings import ModelSettings, Settings
 from shammah_convert.chat import Message
 from tests.anthropic_server import Answer, AnthropicServer, Stall

@@ -14,7 +14,7 @@ from shammah.journal import Journal
 from shammah.journal.counted import Scope
 from shammah.labelling import Comparison, label
 from shammah.learning import Heads
-from shammah.records import Rating
+from shammah.records.examples import Rating
 from shammah.settings import Settings
 from shammah.stats.figures import Figures, gather
 from shammah.turn import Outcome, Request

@@ -17,7 +17,9 @@ from shammah.generation import ActiveSet, Sampling, collect
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.local import LocalModel
-from shammah.records import Adapter, Domain, NewAnswer, Rating
+from shammah.records.adapters import Adapter, Domain
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
 from shammah.settings import AdapterSettings
 from shammah.tailoring import Tailor, Tailored, tie
 from shammah_convert.chat import Message

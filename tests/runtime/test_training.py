@@ -18,7 +18,10 @@ from shammah.journal import Journal
 from shammah.local import LocalModel
 from shammah.locks import TRAINING, only_one
 from shammah.policy import Reason, Side
-from shammah.records import Adapter, Base, NewAnswer, Rating, Training
+from shammah.records.adapters import Adapter, Training
+from shammah.records.bases import Base
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
 from shammah.reports import PAGE
 from shammah.reports.page import page
 from shammah.settings import Settings

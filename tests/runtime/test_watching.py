@@ -12,7 +12,9 @@ from shammah.divergence import Divergence, Method
 from shammah.feedback import Feedback, rate
 from shammah.generation import ActiveSet
 from shammah.journal import Journal
-from shammah.records import Adapter, Counts, Judged, NewAnswer, Question, Rating
+from shammah.records.adapters import Adapter, Counts, Judged
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer, Question
 from shammah.watching import LEAST_JUDGED, look, p_value, rose
 from shammah_convert.chat import Message
 

@@ -16,7 +16,9 @@ from shammah.journal.checkpoints import CHECKPOINT_JOB, CHECKPOINT_QUESTIONS
 from shammah.journal.heads import REFIT_LESSONS
 from shammah.journal.jobs import MOST_ATTEMPTS
 from shammah.locks import WORKER, background, only_one
-from shammah.records import Job, NewAnswer, Question, Rating
+from shammah.records.examples import Rating
+from shammah.records.jobs import Job
+from shammah.records.questions import NewAnswer, Question
 from shammah.settings import Settings, WorkerSettings
 from shammah.workbench import Workbench
 from shammah.worker import Worker

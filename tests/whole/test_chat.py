@@ -13,7 +13,8 @@ import pytest
 
 from shammah import bases, config, locks, schedule
 from shammah.adapters import hash_of
-from shammah.records import Adapter, Base
+from shammah.records.adapters import Adapter
+from shammah.records.bases import Base
 from shammah.repl.comparison import compare
 from shammah.repl.desk import Desk
 from shammah.repl.loading import Loading

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from shammah.cli import commands
 from shammah.journal import Journal
-from shammah.records import Adapter, Base
+from shammah.records.adapters import Adapter
+from shammah.records.bases import Base
 from shammah_convert.chat import Message
 from tests.whole.command import Home
 

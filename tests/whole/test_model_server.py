@@ -19,7 +19,7 @@ from shammah.adapters import hash_of
 from shammah.compatible import cards, opening, wire
 from shammah.generation import Sampling, collect
 from shammah.local import LocalModel
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.serve.token import token_of
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile

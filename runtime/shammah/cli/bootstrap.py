@@ -14,7 +14,7 @@ from shammah.cli.screen import say
 if TYPE_CHECKING:
     from shammah.catalog import Model
     from shammah.journal import Journal
-    from shammah.records import Pull
+    from shammah.records.bases import Pull
     from shammah.settings import Settings
 
 

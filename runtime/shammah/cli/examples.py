@@ -16,7 +16,7 @@ from shammah_convert.examples import Source
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
-    from shammah.records import KeptExample
+    from shammah.records.examples import KeptExample
 
 HEAVIEST = 1000.0
 STATES = ("live", "unused", "pending", "waiting", "test", "dropped")

@@ -16,7 +16,8 @@ from shammah.settings import Settings
 if TYPE_CHECKING:
     from shammah.feedback import Feedback
     from shammah.journal import Journal
-    from shammah.records import NewRating, Question
+    from shammah.records.examples import NewRating
+    from shammah.records.questions import Question
 
 HINT = 'Say how good it was: shammah feedback critical "what was wrong" --answer "what is right"'
 

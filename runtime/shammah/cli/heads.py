@@ -16,7 +16,7 @@ from shammah.errors import NothingLearnt, OnnxMissing, UsageError
 if TYPE_CHECKING:
     from shammah.assembly import Parts
     from shammah.heads import Head
-    from shammah.records import Fit
+    from shammah.records.heads import Fit
 
 HeadWord = Literal["router", "validator"]
 SHOWN_WEIGHTS = 6

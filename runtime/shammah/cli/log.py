@@ -17,7 +17,7 @@ from shammah.errors import UsageError
 
 if TYPE_CHECKING:
     from shammah.journal.log import Filter
-    from shammah.records import Answer, Judgement, Question
+    from shammah.records.questions import Answer, Judgement, Question
 
 app = typer.Typer(help="Show, find, export and erase questions and their answers.", no_args_is_help=False)
 app.command("export")(export_command.export)

@@ -17,7 +17,8 @@ from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
-    from shammah.records import Base, Training
+    from shammah.records.adapters import Training
+    from shammah.records.bases import Base
 
 Background = Annotated[bool, typer.Option("--background", help="Return at once; the background trains.")]
 Force = Annotated[bool, typer.Option("--force", help="Use the adapter even where the gate would refuse it.")]

@@ -11,7 +11,7 @@ from shammah.compatible.model import ServerModel
 from shammah.config import with_model
 from shammah.errors import ModelMissing, NotServed
 from shammah.proxies import is_here
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.settings import Settings
 from shammah_convert.job import AdapterFile
 

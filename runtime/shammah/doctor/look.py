@@ -32,7 +32,7 @@ from shammah.doctor import facts
 from shammah.errors import ConfigError, ModelMissing, ShammahError
 from shammah.journal import Journal
 from shammah.proxies import is_here
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.serving import LIBRARIES as SERVE_LIBRARIES
 from shammah.settings import Settings
 from shammah.teacher import access

@@ -38,7 +38,8 @@ from shammah.journal.trainings import Trainings
 from shammah.journal.watch import Watch
 from shammah.learners import DEFAULT_KIND, Kind
 from shammah.policy import Thresholds
-from shammah.records import Answer, NewAnswer, NewExample, Question
+from shammah.records.examples import NewExample
+from shammah.records.questions import Answer, NewAnswer, Question
 from shammah.rows import new_id, now
 from shammah_convert.chat import Message
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from shammah.database import Database
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.rows import now
 
 

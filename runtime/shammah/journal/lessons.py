@@ -11,7 +11,8 @@ from shammah.divergence import Divergence
 from shammah.journal.evidence import judged
 from shammah.journal.heads import HeadRows
 from shammah.learners import DEFAULT_KIND, Kind
-from shammah.records import Answer, Lesson, Question
+from shammah.records.heads import Lesson
+from shammah.records.questions import Answer, Question
 from shammah.rows import now
 
 HEADS = ("router", "validator")

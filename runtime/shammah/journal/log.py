@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shammah import rows
 from shammah.database import Database
-from shammah.records import Question, Seen
+from shammah.records.questions import Question, Seen
 
 # The last rating of the shown answer of a question.
 _RATING = """(SELECT r.rating FROM answers a JOIN ratings r ON r.answer = a.id

@@ -11,7 +11,7 @@ from shammah.generation import ActiveSet
 from shammah.journal.adapters import activation_before, active_set, go_back, newest_activation
 from shammah.journal.notices import insert_notice
 from shammah.journal.trainings import PROMOTION
-from shammah.records import Adapter, Counts, Judged, Watched
+from shammah.records.adapters import Adapter, Counts, Judged, Watched
 
 TAKEN_BACK = "watch: "
 """How the reason of a rollback by the watch begins."""

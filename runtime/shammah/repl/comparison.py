@@ -15,7 +15,7 @@ from shammah.generation import Completion, Finish, collect
 from shammah.journal.comparisons import Pick
 from shammah.policy import Reason
 from shammah.privacy import Redactor
-from shammah.records import NewAnswer, Question
+from shammah.records.questions import NewAnswer, Question
 from shammah.repl import view
 from shammah.repl.conversation import Spoken, following
 from shammah.repl.desk import Desk

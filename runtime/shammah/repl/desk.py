@@ -20,7 +20,8 @@ from shammah.locks import background
 from shammah.memory import Precedence
 from shammah.policy import Side
 from shammah.proxies import is_url
-from shammah.records import Pull, Question
+from shammah.records.bases import Pull
+from shammah.records.questions import Question
 from shammah.repl import view
 from shammah.repl.conversation import Spoken
 from shammah.repl.loading import Loading

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from shammah.assembly import Parts
     from shammah.journal import Journal
     from shammah.local import LocalModel
-    from shammah.records import Base
+    from shammah.records.bases import Base
 
 State = Literal["checking", "loading", "ready", "waiting", "failed"]
 """`waiting`: there is no room for it beside a training; whoever answers makes some."""

@@ -13,7 +13,7 @@ from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
-    from shammah.records import Training
+    from shammah.records.adapters import Training
 
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from shammah import embedding, openings
 from shammah.compatible import opening
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.serve.place import LOG
 from shammah.serve.remote import Engine
 from shammah.serve.wire import Setup

@@ -13,7 +13,7 @@ from shammah.assembly import DEFAULT_CONTEXT_TOKENS
 from shammah.compatible import opening
 from shammah.errors import ServeError, ShammahError
 from shammah.journal import Journal
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.serve.remote import Engine
 from shammah.settings import Settings
 

@@ -13,7 +13,7 @@ from shammah.divergence import Embed
 from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.memory import Precedence
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.settings import Settings
 from shammah.sides import LocalSide
 from shammah.teaching.claude import Claude
