@@ -14,7 +14,8 @@ from shammah.policy import Reason, Side
 from shammah.records.examples import Rating
 from shammah.records.questions import NewAnswer
 from shammah_convert.chat import Message
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.docs.prepared import PULLED, House
 from tests.docs.reference import PLAIN, help_of, invoked, paths
 from tests.known import record_seedling

@@ -28,7 +28,8 @@ from shammah.settings import TeacherSettings
 from shammah.sides import TeacherSide
 from shammah.teacher import Access, Teacher
 from shammah.turn import Outcome, Request
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.faults.promise import Promise, Trials
 from tests.scripted import Recorder, Scripted, local_side
 from tests.secrets.cases import Case, cases

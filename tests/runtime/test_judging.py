@@ -24,7 +24,8 @@ from shammah.settings import TeacherSettings
 from shammah.sides import TeacherSide
 from shammah.teacher import Access, Teacher
 from shammah_convert.chat import Message
-from tests.anthropic_server import Answer, AnthropicServer, Behaviour, Status
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer, Behaviour, Status
 from tests.scripted import Scripted, local_side
 
 LINEAGE = "f" * 64

@@ -10,9 +10,9 @@ from shammah.generation import Chunk, Completion, Finish, Sampling, Toolbox, Too
 from shammah.settings import TeacherSettings
 from shammah.teacher import Access, Teacher, called, price_of
 from shammah_convert.chat import Message
-from tests.anthropic_server import (
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import (
     Answer,
-    AnthropicServer,
     BadJson,
     Behaviour,
     CutClean,

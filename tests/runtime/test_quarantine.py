@@ -21,7 +21,7 @@ from shammah_convert.examples import Example, Source, read
 from shammah_convert.job import EXAMPLES, Job, Report
 from shammah_convert.planted import PLANTED
 from tests.fake_trainer import FakeTrainer
-from tests.runtime.test_training import ask, base, correct, example, settings, trainer
+from tests.trainings import ask, base, correct, example, settings, trainer
 
 assert base
 assert settings

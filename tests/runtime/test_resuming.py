@@ -37,8 +37,8 @@ from shammah_convert.opened import OpenBase
 from shammah_convert.shape import lora_values
 from tests.disk_order import Event, published, recorded, without_missing
 from tests.fake_trainer import FakeTrainer
-from tests.runtime.test_training import base, correct, journal, settings, trainer
 from tests.tiny import write_tiny
+from tests.trainings import base, correct, journal, settings, trainer
 
 __all__ = ["base", "journal", "settings"]
 

@@ -14,7 +14,8 @@ from shammah.patterns import Patterns
 from shammah.records.bases import Base
 from shammah.settings import ModelSettings, Settings
 from shammah_convert.chat import Message
-from tests.anthropic_server import Answer, AnthropicServer, Stall
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer, Stall
 from tests.openai_server import openai_server
 
 KEY = "sk-proj-aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3z"

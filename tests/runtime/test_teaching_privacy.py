@@ -14,7 +14,8 @@ from shammah.records.questions import NewAnswer
 from shammah.teaching import doors
 from shammah.teaching.conversation import converse
 from shammah_convert.chat import Message
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.classroom import UNDO, classroom
 
 LINEAGE = "f" * 64

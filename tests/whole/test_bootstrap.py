@@ -18,7 +18,8 @@ from shammah.repl.conversation import following
 from shammah.repl.desk import Desk
 from shammah.repl.loading import Loading
 from shammah_convert.split import parts_of, stem_of
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.hub_server import Hub
 from tests.splits import split
 from tests.tiny import write_tiny

@@ -18,7 +18,8 @@ from shammah.records.bases import Base
 from shammah.repl.comparison import compare
 from shammah.repl.desk import Desk
 from shammah.repl.loading import Loading
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.tiny import write_tiny
 from tests.whole.command import Home
 from tests.whole.test_adapters import fill

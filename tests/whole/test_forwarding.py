@@ -12,7 +12,8 @@ import pytest
 
 from shammah import features
 from shammah_convert.chat import Message
-from tests.anthropic_server import Answer, AnthropicServer, Behaviour, CutClean, Status
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer, Behaviour, CutClean, Status
 from tests.many import ask_again
 from tests.whole.command import Home
 from tests.whole.test_ask import SCHEMA

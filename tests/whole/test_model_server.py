@@ -23,7 +23,8 @@ from shammah.records.bases import Base
 from shammah.serve.token import token_of
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.model_server import NAME, ModelServer
 from tests.serving import Serving
 from tests.whole.command import Home

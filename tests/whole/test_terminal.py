@@ -14,7 +14,8 @@ from shammah import features
 from shammah.cli.screen import folded, width
 from shammah.divergence import Divergence, Method
 from shammah_convert.chat import Message
-from tests.anthropic_server import Answer, AnthropicServer, Stall
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer, Stall
 from tests.many import ask_again
 from tests.whole.command import Home
 

@@ -25,7 +25,7 @@ from shammah.locks import TRAINING, only_one
 from shammah_convert.examples import write
 from shammah_convert.job import PROGRESS, Job
 from tests.fake_trainer import WORSE, FakeTrainer
-from tests.runtime.test_training import example
+from tests.trainings import example
 from tests.whole.command import Home
 
 OFFLINE = {"SHAMMAH_OFFLINE": "1", "SHAMMAH_WORKER_ENABLED": "0"}
