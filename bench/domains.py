@@ -29,7 +29,9 @@ from shammah.generation import ActiveSet, Generator, Sampling, collect
 from shammah.journal import Journal
 from shammah.local import LocalModel
 from shammah.policy import Reason, Side
-from shammah.records import Base, NewAnswer, Rating
+from shammah.records.bases import Base
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
 from shammah.tailoring import Tailor, Tailored, tie
 from shammah_convert.chat import Message
 

@@ -21,9 +21,9 @@ from bench.routing_cost import open_embedder
 from models.seedling.phrasings import is_right, read_cases, read_intents, read_out_of_scope
 from shammah import early, features, policy
 from shammah.answer_figures import same_result
-from shammah.assistant import SECOND_TEMPERATURE
 from shammah.bases import SEEDLING
 from shammah.divergence import measure
+from shammah.drafting import SECOND_TEMPERATURE
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES, Features, Vector
 from shammah.generation import Completion, End, Finish, Sampling, collect
 from shammah.heads import VALIDATOR, Head

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from bench import table
 from bench.measure import Row, alternate, watching
-from shammah.config import Settings
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
 from shammah.journal import Journal
 from shammah.journal.counted import Scope
+from shammah.settings import Settings
 from shammah.stats.figures import gather
 
 QUESTIONS, DAYS, ROUNDS = 10_000, 120, 9

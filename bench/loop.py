@@ -88,7 +88,7 @@ def right_again(home: Path, wanted: list[tuple[str, str]]) -> int:
 def served(home: Path) -> Iterator[LocalModel]:
     """The seedling with what is active in a home."""
     with Journal(home) as journal, LocalModel(SEEDLING, gpu_layers=0) as model:
-        base = journal.base_at(SEEDLING)
+        base = journal.bases.at(SEEDLING)
         model.apply(adapters.active_files(journal, base.sha256) if base else [])
         yield model
 

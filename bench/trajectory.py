@@ -24,13 +24,13 @@ from bench.promotions import Life, life
 from bench.pupils import by_router, by_validator
 from shammah import categories, contract, policy
 from shammah.catalog import price_of
-from shammah.config import TeacherSettings
 from shammah.contract import Evidence
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
 from shammah.heads import ROUTER, VALIDATOR, Head
 from shammah.policy import FIXED, Limits, Local, Route, Thresholds
 from shammah.rates import DEFAULT_RATES
 from shammah.sampling import propensity
+from shammah.settings import TeacherSettings
 
 QUESTIONS, PROMOTIONS, IMPROVED = 5000, 3, 1 / 6
 WINDOWS, LAST = 50, 500

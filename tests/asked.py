@@ -12,7 +12,8 @@ import pytest
 from shammah import features
 from shammah.divergence import Divergence, Method
 from shammah.journal import Journal
-from shammah.records import Answer, Base, NewAnswer, Question
+from shammah.records.bases import Base
+from shammah.records.questions import Answer, NewAnswer, Question
 from shammah_convert.chat import Message
 
 LINEAGE = "f" * 64
@@ -75,7 +76,7 @@ def judge(
     """Ask, and compare the local answer."""
     question, answer = asked.put(journal)
     far = (0.1 if is_good else 0.9) if value is None else value
-    journal.teach(question, answer, Divergence(far, method), is_good)
+    journal.lessons.teach(question, answer, Divergence(far, method), is_good)
     return question, answer
 
 
@@ -107,7 +108,7 @@ def apply(journal: Journal, at: str, why: str, *adapters: tuple[str, float], lin
 
 def name(journal: Journal, name: str, lineage: str = LINEAGE) -> None:
     """Let a base model be known by a name."""
-    journal.record_base(Base(lineage, f"/models/{lineage[:4]}.gguf", 1, 1, 1, name, "qwen2"))
+    journal.bases.record(Base(lineage, f"/models/{lineage[:4]}.gguf", 1, 1, 1, name, "qwen2"))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from shammah.teaching.classroom import Classroom, of_parts
 from shammah_convert.examples import Source, write
 from tests.fake_trainer import FakeTrainer
 from tests.known import record_seedling
-from tests.runtime.test_training import example
+from tests.trainings import example
 
 UNDO = "how do i undo the last commit but keep the changes"
 UNDONE = "git reset --soft HEAD~1\nRemoves the last commit and leaves its changes staged."

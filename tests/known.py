@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from shammah import bases
 from shammah.journal import Journal
-from shammah.records import Base
+from shammah.records.bases import Base
 from tests.tiny import write_tiny
 
 
@@ -22,13 +22,13 @@ def record_tiny(journal: Journal, file: Path) -> Base:
         inode=stat.st_ino,
         ctime_ns=stat.st_ctime_ns,
     )
-    journal.record_base(base)
+    journal.bases.record(base)
     return base
 
 
 def record_seedling(journal: Journal) -> Base:
     """Record the built-in model, as its first use would."""
-    journal.record_base(_seedling())
+    journal.bases.record(_seedling())
     return _seedling()
 
 

@@ -1,7 +1,7 @@
 """Many rows in a journal by one commit: each commit of its own is a sync of the disk."""
 
 from shammah.journal import Journal
-from shammah.records import Question
+from shammah.records.questions import Question
 
 
 def ask_again(journal: Journal, question: Question, times: int) -> None:

@@ -8,22 +8,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.anthropic_server import (
-    PING_SECONDS,
-    Answer,
-    AnthropicServer,
-    BadJson,
-    Behaviour,
-    CutClean,
-    CutDirty,
-    Drip,
-    ErrorEvent,
-    Handler,
-    Request,
-    Stall,
-    Status,
-    Wire,
-)
+from tests.anthropic_server import AnthropicServer
+from tests.anthropic_wire import PING_SECONDS, Handler, Wire
+from tests.behaviours import Answer, BadJson, Behaviour, CutClean, CutDirty, Drip, ErrorEvent, Request, Stall, Status
 
 _FINISHES = {"end_turn": "stop", "max_tokens": "length", "refusal": "content_filter"}
 

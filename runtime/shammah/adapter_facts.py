@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
-    from shammah.records import Adapter
+    from shammah.records.adapters import Adapter
 
 
 def state(journal: "Journal", adapter: "Adapter") -> str:
@@ -38,5 +38,5 @@ def as_object(journal: "Journal", adapter: "Adapter") -> dict[str, Any]:
 
 def base_name(journal: "Journal", base: str) -> str:
     """What a model is called; the beginning of its hash where nobody knows it any more."""
-    found = journal.base(base)
+    found = journal.bases.find(base)
     return found.name if found else base[:12]

@@ -24,7 +24,8 @@ from shammah.errors import (
 from shammah.generation import ActiveSet
 from shammah.journal import Journal
 from shammah.naming import plain
-from shammah.records import Adapter, Base
+from shammah.records.adapters import Adapter
+from shammah.records.bases import Base
 from shammah.rows import now
 from shammah_convert.files import publish
 from shammah_convert.job import AdapterFile

@@ -11,7 +11,7 @@ from shammah.errors import UsageError
 from shammah.generation import Sampling, Stop
 from shammah.journal import Journal
 from shammah.policy import Side
-from shammah.records import Answer, Question
+from shammah.records.questions import Answer, Question
 from shammah.sides import LocalSide
 from shammah.turn import Request, Screen, is_private
 from shammah_convert.chat import Message, Role

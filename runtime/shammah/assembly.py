@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from shammah import adapters, bases, embedding, memory, openings, quality, teacher
 from shammah.compatible import opening
-from shammah.config import Settings
 from shammah.divergence import Embed
 from shammah.errors import ConfigError
 from shammah.generation import Facts, Stop, never
@@ -17,7 +16,8 @@ from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.paraphrasing import Paraphraser
 from shammah.quality import Contract
-from shammah.records import Base, Pull
+from shammah.records.bases import Base, Pull
+from shammah.settings import Settings
 from shammah.sides import LocalGenerator, LocalSide, TeacherSide
 from shammah.tailoring import Model, Tailor, Tailored
 

@@ -1,14 +1,11 @@
 """The one path of a question: `Assistant.ask`."""
 
 import random
-from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shammah import answer_figures, categories, features, policy
-from shammah.early import Verdict
+from shammah import categories, policy
+from shammah.divergence import Embed
+from shammah.drafting import Drafter
 from shammah.errors import (
     BudgetReached,
     ContextTooLong,
@@ -18,25 +15,19 @@ from shammah.errors import (
     ShammahError,
     TeacherError,
 )
-from shammah.features import Features
-from shammah.generation import Completion, Finish, Sampling, Stop, never
-from shammah.heads import Head
+from shammah.generation import Completion, Finish, Stop, never
 from shammah.journal import Journal
 from shammah.journal.checkpoints import CHECKPOINT_JOB, CHECKPOINT_QUESTIONS
-from shammah.learning import Heads, seen_by_validator
+from shammah.learning import Heads
 from shammah.policy import Forward, Limits, Local, Reason, Route, Side
 from shammah.privacy import Redactor
 from shammah.quality import Contract
 from shammah.rates import DEFAULT_RATES, SamplingRates
-from shammah.records import NewAnswer
+from shammah.records.questions import NewAnswer
 from shammah.sampling import propensity
-from shammah.sides import LocalSide, TeacherSide, with_features
+from shammah.scoring import Scorer
+from shammah.sides import LocalSide, TeacherSide
 from shammah.turn import Outcome, Request, Screen, Turn
-
-SECOND_TEMPERATURE = 0.7
-"""Of a second answer: enough to say other things where the model is not sure."""
-
-Embed = Callable[[str], NDArray[np.float32]]
 
 
 class Assistant:
@@ -66,10 +57,10 @@ class Assistant:
             rates: How often the other side is asked as well.
         """
         self._journal = journal
-        self._heads = heads
         self._local = local
         self._teacher = teacher
-        self._embed = embed
+        self._scorer = Scorer(journal, heads, embed)
+        self._drafter = Drafter(local, self._scorer)
         self._chance = chance or random.Random()
         self._contract = contract
         self._rates = rates
@@ -127,21 +118,8 @@ class Assistant:
             turn.limits = replace(turn.limits, prompt_fits=fits)
         if turn.limits.is_counted:
             with turn.timed("route"):
-                self._judge_question(turn)
+                self._scorer.judge_question(turn)
         return policy.route(turn.question.router_probability or 0.0, turn.count, turn.limits, turn.settled)
-
-    def _judge_question(self, turn: Turn) -> None:
-        """Record P(a local answer will do) with all that it rests on."""
-        head = self._heads.open("router")
-        seen = self._see_question(turn, head)
-        bars = policy.in_force(turn.count, turn.settled)
-        turn.question = self._journal.note_route(
-            turn.question, seen.hand, seen.embedding, head.probability(seen), bars, head.learner.kind
-        )
-
-    def _see_question(self, turn: Turn, head: Head) -> Features:
-        hand = features.of_question(turn.request.text, turn.request.earlier_turns)
-        return Features(hand, self._embed(turn.question.text) if self._embed and head.sees_embedding else None)
 
     def _without_local(self, turn: Turn, error: ShammahError, screen: Screen) -> Route:
         """Send a question on that the local model failed at; what it was worth locally nobody knows."""
@@ -153,18 +131,18 @@ class Assistant:
     def _draft(self, turn: Turn, route: Local, screen: Screen, stop: Stop) -> Route:
         """Let the local model answer; the validator may send the question on after all."""
         may_be_replaced = turn.limits.wants_verified or turn.limits.no_teacher is None
-        completion = self._complete_draft(turn, screen.draft if may_be_replaced else screen.final, stop)
-        answer = self._local_answer(turn, completion, route.reason)
+        completion = self._drafter.draft(turn, screen.draft if may_be_replaced else screen.final, stop)
+        answer = self._drafter.answer(turn, completion, route.reason)
         if completion.end.finish is Finish.INTERRUPTED:
             self._show(turn, answer, completion.text, screen)
             return route
         with turn.timed("validate"):
-            answer, p_good = self._judge_answer(turn, answer)
+            answer, p_good = self._scorer.judge_answer(turn, answer)
         is_whole = completion.end.finish is Finish.STOP and bool(completion.text)
         draft = policy.Draft(categories.topic(turn.request.text), completion.end.completion_tokens, is_whole)
         if policy.is_undecided(p_good, draft, turn.count, turn.limits, turn.settled):
             with turn.timed("second"):
-                agrees = self._second_agrees(turn, completion, stop)
+                agrees = self._drafter.second_agrees(turn, completion, stop)
             if agrees is not None:
                 p_good = policy.with_second(p_good, agrees)
                 answer = replace(answer, validator_probability=p_good)
@@ -181,71 +159,6 @@ class Assistant:
         is_vouched = is_whole and policy.accepts(p_good, route, turn.count, turn.settled)
         self._show(turn, replace(answer, is_verified=is_vouched), completion.text, screen)
         return chosen
-
-    def _complete_draft(self, turn: Turn, show: Callable[[str], None], stop: Stop) -> Completion:
-        """A draft; where the teacher could answer instead, one that begins hopelessly is stopped."""
-        if not policy.may_stop_early(turn.count, turn.limits):
-            return self._complete_locally(turn, show, stop)
-        head = self._heads.open("validator")
-
-        def is_hopeless(beginning: Completion) -> bool:
-            seen = self._see_answer(turn, head, features.of_answer(turn.request.text, beginning))
-            return bool(head.lessons) and policy.is_hopeless(head.probability(seen), turn.count, turn.settled)
-
-        return self._complete_locally(turn, show, stop, is_hopeless)
-
-    def _second_agrees(self, turn: Turn, first: Completion, stop: Stop) -> bool | None:
-        """Whether the local model comes to the same result again when it is not greedy; None where it was stopped."""
-        given = turn.request.sampling
-        sampling = replace(
-            given,
-            max_tokens=min(2 * policy.LONGEST_SECOND_TOKENS, given.max_tokens),
-            temperature=max(SECOND_TEMPERATURE, given.temperature),
-            seed=(given.seed or 0) + 1,
-        )
-        second = self._complete_locally(turn, lambda _: None, stop, sampling=sampling)
-        if second.end.finish is Finish.INTERRUPTED:
-            return None
-        is_whole = second.end.finish is Finish.STOP and bool(second.text)
-        return is_whole and answer_figures.same_result(first.text, second.text)
-
-    def _complete_locally(
-        self,
-        turn: Turn,
-        show: Callable[[str], None],
-        stop: Stop,
-        is_hopeless: Verdict | None = None,
-        sampling: Sampling | None = None,
-    ) -> Completion:
-        assert self._local is not None, "a local route has a local model"
-        with turn.timed("load"):
-            self._local.open()
-        with turn.timed("local"):
-            return self._local.complete(
-                turn.request.context, sampling or turn.request.sampling, show, stop, is_hopeless
-            )
-
-    def _local_answer(self, turn: Turn, completion: Completion, reason: Reason) -> NewAnswer:
-        assert self._local is not None, "a local answer has a local model"
-        turn.stop_text = completion.end.stop_text
-        answer = self._local.answer(completion, reason, turn.seconds)
-        answer = with_features(answer, turn.request.text, completion)
-        return replace(answer, text=turn.redactor.redact(completion.text))
-
-    def _judge_answer(self, turn: Turn, answer: NewAnswer) -> tuple[NewAnswer, float]:
-        """P(the local answer is good); nothing is said before the first lesson."""
-        head = self._heads.open("validator")
-        if not head.lessons or answer.features is None:
-            return answer, 0.0
-        p_good = head.probability(self._see_answer(turn, head, answer.features))
-        return replace(answer, validator_probability=p_good), p_good
-
-    def _see_answer(self, turn: Turn, head: Head, answer: features.Vector) -> Features:
-        seen = seen_by_validator(turn.question, answer)
-        if seen is None:  # the question took no part in routing
-            question = self._see_question(turn, head)
-            seen = Features(np.concatenate([question.hand, answer]), question.embedding)
-        return seen
 
     def _forward(self, turn: Turn, route: Forward, screen: Screen, stop: Stop) -> None:
         """Let the teacher answer, or the local model in its place when the teacher fails."""
@@ -293,12 +206,12 @@ class Assistant:
             screen.final(text)
         else:
             completion = self._stand_in(turn, error, screen, stop)
-            draft, text = self._local_answer(turn, completion, reason), completion.text
+            draft, text = self._drafter.answer(turn, completion, reason), completion.text
         self._show(turn, replace(draft, reason=reason), text, screen)
 
     def _stand_in(self, turn: Turn, error: ShammahError, screen: Screen, stop: Stop) -> Completion:
         try:
-            return self._complete_locally(turn, screen.final, stop)
+            return self._drafter.complete(turn, screen.final, stop)
         except ContextTooLong:
             raise error from None
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shammah.compatible import cards
-from shammah.config import Settings
 from shammah.errors import BadModel, ModelMissing
 from shammah.journal import Journal
-from shammah.records import Base
+from shammah.records.bases import Base
+from shammah.settings import Settings
 from shammah_convert.split import parts_of
 
 SEEDLING = Path(__file__).parent / "seedling" / "seedling.gguf"
@@ -106,11 +106,11 @@ def identify(
         return recorded
     if cards.is_card(file):
         return _of_card(journal, file)
-    before = journal.base_at(file)
+    before = journal.bases.at(file)
     if not is_seedling(file):
         say(f"{file.name} may have changed: hashing it." if before else f"First use of {file.name}: checking it.")
     stamp, sha256 = _hash(parts_of(file))
-    twin = journal.base(sha256)
+    twin = journal.bases.find(sha256)
     if twin is None:
         check(file)
         _tell_reference(file, before, sha256, say)
@@ -118,7 +118,7 @@ def identify(
     if _stamp(parts_of(file)) != stamp:
         raise BadModel(f"{file} changed while it was checked", hint="Try again once nobody writes to it.")
     base = Base(sha256, str(file), stamp.size, stamp.mtime_ns, stamp.inode, name, architecture, stamp.ctime_ns)
-    journal.record_base(base)
+    journal.bases.record(base)
     return base
 
 
@@ -126,7 +126,7 @@ def _of_card(journal: Journal, file: Path) -> Base:
     """The record of a model that a server runs."""
     card, stamp = cards.read(file), _stamp((file,))
     base = Base(card.sha256, str(file), stamp.size, stamp.mtime_ns, stamp.inode, card.model, "served", stamp.ctime_ns)
-    journal.record_base(base)
+    journal.bases.record(base)
     return base
 
 
@@ -136,7 +136,7 @@ def known(journal: Journal, file: Path) -> Base | None:
     Raises:
         ModelMissing: A part of it is missing.
     """
-    recorded, stamp = journal.base_at(file), stamp_of(file)
+    recorded, stamp = journal.bases.at(file), stamp_of(file)
     return recorded if recorded is not None and Stamp.of(recorded) == stamp else None
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from shammah.errors import ConfigError
 
 if TYPE_CHECKING:
-    from shammah.config import Settings
+    from shammah.settings import Settings
 
 
 def check(settings: "Settings") -> None:

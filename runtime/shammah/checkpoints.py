@@ -19,8 +19,10 @@ from shammah.errors import AdapterError, CheckpointError
 from shammah.generation import ActiveSet
 from shammah.journal import Journal
 from shammah.journal.checkpoints import CHECKPOINT_QUESTIONS
-from shammah.learning import HEAD_NAMES, HeadName, Heads, Kept, link_or_copy
-from shammah.records import Adapter, Checkpoint, View
+from shammah.learning import Heads, Kept, link_or_copy
+from shammah.records.adapters import Adapter
+from shammah.records.heads import Checkpoint, View
+from shammah.sight import HEAD_NAMES, HeadName
 from shammah_convert.failpoints import reach
 from shammah_convert.files import publish, sync
 from shammah_convert.job import AdapterFile
@@ -117,7 +119,7 @@ class Keeper:
             reach("rollback.after_head")
 
     def _view(self, name: HeadName, kept: Kept) -> View:
-        return kept.view.cut(kept.cursor, self.journal.last_lesson(name, self.lineage))
+        return kept.view.cut(kept.cursor, self.journal.lessons.last(name, self.lineage))
 
     def _make(self, why: str) -> Checkpoint:
         number = self.journal.checkpoints.next_number()

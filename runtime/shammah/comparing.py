@@ -10,7 +10,8 @@ from shammah.journal.comparisons import NewComparison, Pick
 from shammah.journal.lessons import USER_WEIGHT, NewLesson
 from shammah.policy import Side
 from shammah.privacy import says_the_same
-from shammah.records import Answer, NewAnswer, NewExample, Question, Rating
+from shammah.records.examples import NewExample, Rating
+from shammah.records.questions import Answer, NewAnswer, Question
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from shammah.journal import Journal
 from shammah.memory import job_folder
-from shammah.records import Adapter
+from shammah.records.adapters import Adapter
 from shammah_convert.job import BadJob, Job
 
 

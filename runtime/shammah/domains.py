@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shammah.features import Vector
 from shammah.generation import ActiveSet
-from shammah.records import Domain
+from shammah.records.adapters import Domain
 
 Way = Literal["nearest", "blend"]
 """How adapters are chosen: the one of the nearest domain, or those of all near ones by their shares."""

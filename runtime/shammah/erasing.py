@@ -13,8 +13,10 @@ from shammah.errors import CheckpointError, EraseBusy, EraseFailed, JournalError
 from shammah.journal import Journal
 from shammah.journal.erasing import Doomed
 from shammah.learners import Kind
-from shammah.learning import HEAD_NAMES, Heads
-from shammah.records import Adapter, Checkpoint
+from shammah.learning import Heads
+from shammah.records.adapters import Adapter
+from shammah.records.heads import Checkpoint
+from shammah.sight import HEAD_NAMES
 from shammah_convert.failpoints import reach
 from shammah_convert.files import write_whole
 from shammah_convert.job import BadJob, Job

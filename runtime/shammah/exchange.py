@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from shammah import adapters, bases, hardware
 from shammah.errors import AdapterError, AdapterUnreadable, BadModel, ModelMissing
 from shammah.journal import Journal
-from shammah.records import Adapter, Base
+from shammah.records.adapters import Adapter
+from shammah.records.bases import Base
 from shammah_convert.failpoints import reach
 from shammah_convert.files import publish
 from shammah_convert.job import AdapterFile
@@ -60,7 +61,7 @@ def base_of(journal: Journal, adapter: Adapter) -> Base:
     Raises:
         ModelMissing: It is gone, or another file stands in its place.
     """
-    base = journal.base(adapter.base)
+    base = journal.bases.find(adapter.base)
     if base is None or not Path(base.path).is_file():
         raise ModelMissing(
             f"the model of {adapter.name} is gone{f': {base.path}' if base else ''}",

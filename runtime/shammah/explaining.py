@@ -10,9 +10,10 @@ from shammah.divergence import Embed
 from shammah.features import Features, Vector
 from shammah.heads import Head
 from shammah.journal import Journal
-from shammah.learning import HeadName, Heads, names_of, seen_by_router, seen_by_validator
+from shammah.learning import Heads
 from shammah.policy import Reason, Side
-from shammah.records import Answer, Question
+from shammah.records.questions import Answer, Question
+from shammah.sight import HeadName, names_of, seen_by_router, seen_by_validator
 
 NEIGHBOURS = 5
 
@@ -102,7 +103,7 @@ def explain(journal: Journal, heads: Heads, question: Question, shown: Answer, e
 def nearest(journal: Journal, question: Question, embed: Embed | None) -> list[Neighbour]:
     """The past questions whose embeddings are nearest, the nearest first."""
     embedding = _embedding(question, embed)
-    others = journal.embedded(question) if embedding is not None else []
+    others = journal.log.embedded(question) if embedding is not None else []
     if embedding is None or not others:
         return []
     cosines = np.stack([other.embedding for other in others]) @ embedding

@@ -9,7 +9,8 @@ from shammah.generation import Finish
 from shammah.journal import Journal
 from shammah.patterns import Patterns
 from shammah.privacy import Redactor, says_the_same
-from shammah.records import Answer, NewExample, NewRating, Question, Rating
+from shammah.records.examples import NewExample, NewRating, Rating
+from shammah.records.questions import Answer, Question
 from shammah.verdicts import verdict
 
 NAMES = {

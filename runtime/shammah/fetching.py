@@ -13,7 +13,8 @@ from pathlib import Path
 from shammah import config, crash, detached, hardware, locks, model_names, pulling
 from shammah.errors import ConfigError, DiskTooSmall, HubUnreachable, LicenceNotAgreed, ShammahError
 from shammah.journal import Journal
-from shammah.records import Pull
+from shammah.records.bases import Pull
+from shammah.settings import Settings
 
 LOG_NAME = "fetching.log"
 RETRY_SECONDS = 300.0
@@ -55,7 +56,7 @@ def main() -> int:
     return 0
 
 
-def fetch(settings: config.Settings, journal: Journal, pull: Pull) -> None:
+def fetch(settings: Settings, journal: Journal, pull: Pull) -> None:
     """Fetch one model and let it answer, unless another was chosen meanwhile; what came of it is said later."""
     try:
         path = _download(journal, pull)

@@ -7,7 +7,7 @@ from shammah import memory, schedule
 from shammah.child import POLL_SECONDS, Hear, new_lines
 from shammah.journal import Journal
 from shammah.journal.trainings import OPEN
-from shammah.records import Training
+from shammah.records.adapters import Training
 from shammah.resuming import checkpoints
 from shammah_convert.job import CANCEL, PROGRESS, BadJob, Report
 

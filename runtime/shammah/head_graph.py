@@ -15,7 +15,7 @@ from shammah import __version__, features
 from shammah.features import EMBEDDING_WIDTH
 from shammah.heads import BIAS, Head
 from shammah.learners import FLATTEST
-from shammah.learning import HeadName, names_of
+from shammah.sight import HeadName, names_of
 
 OPSET, FORMAT = 17, 8
 """Of the operators, and of the file: what onnxruntime 1.14 and later read."""

@@ -14,7 +14,7 @@ from shammah.generation import Finish, Sampling
 from shammah.journal import Journal
 from shammah.privacy import Redactor
 from shammah.rates import SamplingRates
-from shammah.records import Answer, Judgement, Question
+from shammah.records.questions import Answer, Judgement, Question
 from shammah.sampling import judged_share
 from shammah.sides import TeacherSide
 from shammah_convert.chat import Message

@@ -8,11 +8,12 @@ from shammah.errors import BudgetReached, ContextTooLong, StaysHere
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal
 from shammah.judging import Judge
-from shammah.learning import Heads, seen_by_validator
+from shammah.learning import Heads
 from shammah.policy import Reason, Side
 from shammah.privacy import Redactor
-from shammah.records import Answer, NewAnswer, Question
+from shammah.records.questions import Answer, NewAnswer, Question
 from shammah.sides import LocalSide, TeacherSide, with_features
+from shammah.sight import seen_by_validator
 from shammah.teacher import called
 from shammah.verdicts import verdict
 
@@ -56,17 +57,17 @@ def label(comparison: Comparison, question: Question) -> Divergence | None:
     is_good = divergence.is_small and local.finish == Finish.STOP and bool(local.text)
     rating = journal.ratings.last(teacher)
     if rating is None:
-        journal.teach(question, local, divergence, is_good)
+        journal.lessons.teach(question, local, divergence, is_good)
     else:
         compared = replace(local, divergence=divergence.value, method=divergence.method)
         on, verdict_is_good = verdict([compared, teacher], teacher, not rating.is_rejection)
-        journal.teach_by_user(question, local, divergence, None if on is None else verdict_is_good)
+        journal.lessons.teach_by_user(question, local, divergence, None if on is None else verdict_is_good)
     watching.look(journal, question.lineage)
     comparison.heads.catch_up("router")
     comparison.heads.catch_up("validator")
     if shown is not None and shown.side == Side.LOCAL and not is_good:
         who = called(teacher.model)
-        journal.notify(f"{who} has another answer to {_quote(question.text)}: shammah log show {question.id}")
+        journal.notices.add(f"{who} has another answer to {_quote(question.text)}: shammah log show {question.id}")
     return divergence
 
 

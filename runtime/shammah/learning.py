@@ -14,43 +14,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Literal
 
-import numpy as np
-
-from shammah import aside, features, metrics
+from shammah import aside, metrics
 from shammah.divergence import Embed
-from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES, Features, Vector
-from shammah.generation import Completion, End, Finish
+from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
 from shammah.heads import ROUTER, VALIDATOR, Head, WrongState
 from shammah.journal import Journal
 from shammah.learners import Kind
-from shammah.records import Answer, Fit, Lesson, Question, View
-
-HeadName = Literal["router", "validator"]
-HEAD_NAMES: tuple[HeadName, ...] = ("router", "validator")
+from shammah.records.heads import Fit, Lesson, View
+from shammah.records.questions import Answer
+from shammah.sight import HeadName, seen_in
 
 _WIDTH = {"router": len(QUESTION_FEATURES), "validator": len(QUESTION_FEATURES) + len(ANSWER_FEATURES)}
 _PRIOR = {"router": ROUTER, "validator": VALIDATOR}
 # A lesson on another base's answer, beside one on the own model's.
 INHERITED = 0.2
 _log = logging.getLogger(__name__)
-
-
-def seen_by_router(question: Question) -> Features | None:
-    """What the router sees of a recorded question, read again where another version saw it; None where none did."""
-    if question.features is None:
-        return None
-    if question.feature_version == features.VERSION:
-        return Features(question.features, question.embedding)
-    earlier_turns = sum(message.role == "user" for message in question.context) - 1
-    return Features(features.of_question(question.text, earlier_turns), question.embedding)
-
-
-def seen_by_validator(question: Question, answer: Vector) -> Features | None:
-    """What the validator sees: the question and a local answer's hand features."""
-    seen = seen_by_router(question)
-    return seen and Features(np.concatenate([seen.hand, answer]), seen.embedding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +47,6 @@ class Kept:
     view: View
 
 
-def names_of(name: HeadName) -> tuple[str, ...]:
-    """The hand features that a head sees, by name."""
-    if name == "router":
-        return QUESTION_FEATURES
-    return (*QUESTION_FEATURES, *(f"answer_{feature}" for feature in ANSWER_FEATURES))
-
-
 class Heads:
     """Router and validator of one base lineage."""
 
@@ -88,7 +60,7 @@ class Heads:
     def open(self, name: HeadName) -> Head:
         """A head that has taken in every lesson so far."""
         head = self._load(name)
-        if head is not None and head.cursor >= self._journal.last_lesson(name, self._lineage):
+        if head is not None and head.cursor >= self._journal.lessons.last(name, self._lineage):
             return head
         return self.catch_up(name)
 
@@ -128,7 +100,7 @@ class Heads:
         With an embedder, questions from before there was one are embedded first.
         """
         if embed is not None:
-            for question in self._journal.without_embedding():
+            for question in self._journal.lessons.without_embedding():
                 self._journal.note_embedding(question, embed(question.text))
         head, losses = self._fresh(name), list[float]()
         self._study(head, name, losses)
@@ -144,7 +116,7 @@ class Heads:
 
     def reset(self, name: HeadName) -> Path | None:
         """Begin anew with the next lesson; where the head's file is set aside, None where there was none."""
-        last = self._journal.last_lesson(name, self._lineage)
+        last = self._journal.lessons.last(name, self._lineage)
         return self._change(name, View(0, ((last, None),), inherits=False), "reset")
 
     def learn_all(self, name: HeadName) -> Path | None:
@@ -197,8 +169,8 @@ class Heads:
         view = self._view(name)
         head = Head.fresh(self._kind, _WIDTH[name], _PRIOR[name])
         head.history = view.number
-        for lesson in self._journal.inherited(name, self._lineage) if view.inherits else ():
-            seen = _seen(name, lesson)
+        for lesson in self._journal.lessons.inherited(name, self._lineage) if view.inherits else ():
+            seen = seen_in(name, lesson)
             if seen is not None:
                 head.learn(seen, lesson.is_good, INHERITED * lesson.weight, cursor=0)
         return head
@@ -207,7 +179,7 @@ class Heads:
         """Take in the lessons that are new to a head, and note what each cost it."""
         view = self._view(name)
         for after, until in view.spans:
-            for lesson in self._journal.lessons(name, self._lineage, max(after, head.cursor), until):
+            for lesson in self._journal.lessons.of(name, self._lineage, max(after, head.cursor), until):
                 if lesson.answer is not None:
                     self._note_swap(head, lesson.answer)
                 _take_in(head, name, lesson, losses)
@@ -241,7 +213,7 @@ class Heads:
         """
         head = Head.load(self.file(name), self._kind, _WIDTH[name], _PRIOR[name])
         view = self._view(name)
-        if head.cursor > max(view.start, self._journal.last_lesson(name, self._lineage)):
+        if head.cursor > max(view.start, self._journal.lessons.last(name, self._lineage)):
             head.cursor, head.history = 0, view.number  # of a journal that is gone; what was learnt stays
         elif head.history != view.number:  # whoever changed it was killed in between
             raise WrongState(f"{self.file(name)} has learnt from other lessons than are to count")
@@ -261,7 +233,7 @@ class Heads:
 
 def _take_in(head: Head, name: HeadName, lesson: Lesson, losses: list[float] | None = None) -> None:
     """Learn from a lesson; one that nothing was seen of is passed over."""
-    seen = _seen(name, lesson)
+    seen = seen_in(name, lesson)
     if seen is None:
         head.cursor = lesson.id
         return
@@ -269,12 +241,6 @@ def _take_in(head: Head, name: HeadName, lesson: Lesson, losses: list[float] | N
         p_good = head.probability(seen)
         losses.append(-math.log(max(1e-9, p_good if lesson.is_good else 1 - p_good)))
     head.learn(seen, lesson.is_good, lesson.weight, lesson.id)
-
-
-def _seen(name: HeadName, lesson: Lesson) -> Features | None:
-    if name == "router":
-        return seen_by_router(lesson.question)
-    return _seen_with_answer(lesson.question, lesson.answer)
 
 
 def _early_and_late(losses: Sequence[float]) -> tuple[float | None, float | None]:
@@ -289,17 +255,3 @@ def link_or_copy(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _seen_with_answer(question: Question, answer: Answer | None) -> Features | None:
-    if answer is None or answer.features is None:
-        return None
-    return seen_by_validator(question, _answer_features(question, answer, answer.features))
-
-
-def _answer_features(question: Question, answer: Answer, seen: Vector) -> Vector:
-    """Hand features of an answer; of another version's answer those of its text, as nothing else was kept of it."""
-    if answer.feature_version == features.VERSION:
-        return seen
-    end = End(Finish(answer.finish), answer.prompt_tokens, answer.completion_tokens)
-    return features.of_answer(question.text, Completion(answer.text, end))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shammah.records import Adapter
+from shammah.records.adapters import Adapter
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import psutil
 from shammah import admission, hardware, locks
 from shammah.admission import Decision, Pause, Running, Wish
 from shammah.journal import Journal
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.sides import LocalGenerator, LocalSide
 from shammah.standstill import standstill
 from shammah_convert import pauses

@@ -2,7 +2,7 @@
 
 from shammah.errors import UsageError
 from shammah.journal import Journal
-from shammah.records import Adapter
+from shammah.records.adapters import Adapter
 
 LONGEST_NAME_BYTES = 80
 NO_ADAPTER = "none"

@@ -10,7 +10,7 @@ from shammah.errors import ShammahError
 from shammah.generation import Finish, Stop, never
 from shammah.journal import Journal
 from shammah.privacy import Redactor
-from shammah.records import Question
+from shammah.records.questions import Question
 from shammah.sides import TeacherSide
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example

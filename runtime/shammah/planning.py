@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from shammah.config import TrainerSettings
 from shammah.errors import TrainingError
-from shammah.records import Training
+from shammah.records.adapters import Training
+from shammah.settings import TrainerSettings
 from shammah_convert.job import Plan
 from shammah_convert.shape import BaseConfig
 

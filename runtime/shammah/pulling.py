@@ -9,7 +9,7 @@ from shammah.errors import BadModel, NotOnHub
 from shammah.hub import RemoteFile
 from shammah.journal import Journal
 from shammah.model_names import Wanted
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah_convert.split import parts_of
 
 FREE_LICENCE = "apache-2.0"

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 from shammah import contract
-from shammah.config import Settings
 from shammah.contract import Standing
 from shammah.heads import write_atomically
 from shammah.journal import Journal
 from shammah.learners import DEFAULT_KIND, Kind
 from shammah.policy import CAUTIOUS_QUESTIONS, FIXED, Thresholds, in_force
+from shammah.settings import Settings
 
 VERSION = 2
 """Of the file; one of another version is decided anew."""
@@ -106,7 +106,7 @@ class Contract:
         """What holds now."""
         known = {
             "version": VERSION,
-            "lesson": self._journal.last_lesson("router", self._lineage),
+            "lesson": self._journal.lessons.last("router", self._lineage),
             "router_view": self._journal.heads.view(self._lineage, "router").number,
             "validator_view": self._journal.heads.view(self._lineage, "validator").number,
             "max_bad_rate": self.max_bad_rate,
@@ -126,7 +126,7 @@ class Contract:
             return None
 
     def _decide(self, known: Mapping[str, object]) -> Standing:
-        evidence = self._journal.evidence(self._lineage, contract.WINDOW, self._learner)
+        evidence = self._journal.lessons.evidence(self._lineage, contract.WINDOW, self._learner)
         standing = contract.decide(evidence, self.max_bad_rate)
         with contextlib.suppress(OSError):  # it is decided anew next time
             self._file.parent.mkdir(parents=True, exist_ok=True)

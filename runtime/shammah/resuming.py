@@ -10,7 +10,8 @@ from shammah.errors import NothingToResume, TrainingError
 from shammah.freezing import Frozen
 from shammah.journal import Journal
 from shammah.quarantine import is_filling, is_outside
-from shammah.records import Base, Training
+from shammah.records.adapters import Training
+from shammah.records.bases import Base
 from shammah_convert import examples
 from shammah_convert.examples import Example
 from shammah_convert.job import CHECKPOINTS, EXAMPLES, HELD_OUT, AdapterFile, Job
@@ -86,7 +87,7 @@ def base_of(journal: Journal, training: Training) -> Base:
     Raises:
         TrainingError: It is not.
     """
-    base = journal.base(training.base)
+    base = journal.bases.find(training.base)
     if base is None or not Path(base.path).is_file():
         raise TrainingError("the model that was to be trained is gone")
     if bases.identify(journal, Path(base.path)).sha256 != training.base:

@@ -7,7 +7,7 @@ from shammah.errors import BudgetReached, ContextTooLong, KeyMissing, StaysHere,
 from shammah.generation import Completion, Finish, Sampling
 from shammah.journal import Journal
 from shammah.privacy import Redactor, says_the_same
-from shammah.records import Correction
+from shammah.records.examples import Correction
 from shammah.sides import LocalSide, TeacherSide
 from shammah_convert.chat import Message
 from shammah_convert.examples import Source
@@ -87,7 +87,7 @@ class TargetFinder:
 def ask_user(journal: Journal, correction: Correction, has_key: bool) -> None:
     """Ask the user for the better answer, with the next command."""
     question = " ".join(correction.question.text.split())[:58]
-    journal.notify(
+    journal.notices.add(
         f"No better answer was found for “{question}”: give one with"
         f" `shammah feedback {correction.rating} --id {correction.question.id} --answer TEXT`"
         + ("." if has_key else ", or set ANTHROPIC_API_KEY and rate it again.")

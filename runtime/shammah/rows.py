@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from shammah.features import Vector
-from shammah.records import Answer, Question
+from shammah.records.questions import Answer, Question
 from shammah_convert.chat import Message
 
 ID_BYTES = 5

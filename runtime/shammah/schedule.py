@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from shammah import bases, locks
-from shammah.config import Settings, TrainerSettings
 from shammah.errors import ShammahError, TrainerMissing, TrainingError, TrainingRuns
 from shammah.journal import Journal
 from shammah.launching import words
-from shammah.records import Training
+from shammah.records.adapters import Training
+from shammah.settings import Settings, TrainerSettings
 
 LIBRARIES = ("torch", "transformers", "peft", "accelerate", "shammah_trainer")
 AFTER_FAILURE = timedelta(days=1)
@@ -137,7 +137,7 @@ def consider(journal: Journal, settings: Settings) -> str:
     if settings.model.server and not settings.model.path:
         return ""  # there is no file to train on
     if not is_installed(settings):
-        return MISSING if journal.raise_flag("trainer_missing_said") else ""
+        return MISSING if journal.notices.raise_flag("trainer_missing_said") else ""
     try:
         base = bases.identify(journal, bases.wanted(settings))
     except ShammahError as error:  # what led here is done, and is not lost over it

@@ -16,7 +16,7 @@ from shammah.journal import Journal
 from shammah.journal.spending import Bound
 from shammah.patterns import Patterns
 from shammah.policy import Reason, Side
-from shammah.records import NewAnswer, Question
+from shammah.records.questions import NewAnswer, Question
 from shammah.teacher import most_tokens
 from shammah_convert.chat import Message
 
@@ -179,15 +179,9 @@ class TeacherSide:
         try:
             collect(restore(_kept(self._stream(messages, wanted, stop), said)), show)
         except (KeyMissing, TeacherError) as error:
-            if error.is_free:
-                journal.spending.settle(reservation, 0.0)
-            self._note(journal, isinstance(error, TeacherError) and error.is_away)
+            self._fail(journal, reservation, error)
             raise
-        completion = collect(said)
-        _settle(journal, reservation, completion)
-        if completion.end.finish is not Finish.INTERRUPTED:
-            self._note(journal, is_away=False)
-        return completion
+        return self._settle(journal, reservation, collect(said))
 
     def _heed_outage(self, journal: Journal) -> None:
         """Let nobody wait for who was out of reach several times in a row."""
@@ -212,6 +206,20 @@ class TeacherSide:
         if reservation is None:
             raise budget_reached(self.passed(journal, messages), self.who)
         return reservation
+
+    def _settle(self, journal: Journal, reservation: int, completion: Completion) -> Completion:
+        """Replace what was set aside by what the call cost; an interrupted call's use is unknown, and its stays."""
+        if completion.end.finish is not Finish.INTERRUPTED:
+            if completion.end.cost_usd is not None:
+                journal.spending.settle(reservation, completion.end.cost_usd)
+            self._note(journal, is_away=False)
+        return completion
+
+    def _fail(self, journal: Journal, reservation: int, error: KeyMissing | TeacherError) -> None:
+        """Give back what was set aside for a call that surely cost nothing, and note who was out of reach."""
+        if error.is_free:
+            journal.spending.settle(reservation, 0.0)
+        self._note(journal, isinstance(error, TeacherError) and error.is_away)
 
     def _stream(self, messages: Sequence[Message], sampling: Sampling, stop: Stop) -> Iterator[Chunk]:
         if self.generator is None:
@@ -242,12 +250,6 @@ def budget_reached(bound: Bound | None, who: str) -> BudgetReached:
         f"the {bound}'s budget for {who} does not cover this question",
         hint=f"Raise `teacher.max_usd_per_{bound}`, wait for {wait}, or ask with --local.",
     )
-
-
-def _settle(journal: Journal, reservation: int, completion: Completion) -> None:
-    """Replace what was set aside by what the call cost; an interrupted call's use is unknown, and its stays."""
-    if completion.end.finish is not Finish.INTERRUPTED and completion.end.cost_usd is not None:
-        journal.spending.settle(reservation, completion.end.cost_usd)
 
 
 def _kept(chunks: Iterator[Chunk], said: list[Chunk]) -> Iterator[Chunk]:

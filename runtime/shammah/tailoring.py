@@ -15,7 +15,8 @@ from shammah.errors import AdapterError, UsageError
 from shammah.features import Vector
 from shammah.generation import ActiveSet, Chunk, Sampling, Stop, never
 from shammah.journal import Journal
-from shammah.records import Adapter, Domain, Question
+from shammah.records.adapters import Adapter, Domain
+from shammah.records.questions import Question
 from shammah.rows import now
 from shammah.sides import LocalGenerator
 from shammah_convert.chat import Message

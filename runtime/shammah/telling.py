@@ -23,7 +23,7 @@ def told(outcome: Outcome, parts: Parts, with_reasons: bool) -> Told:
 
 def announcement(parts: Parts) -> str:
     """Before the first forward that a person sees: to whom it goes, for how much, and how to stop it; then nothing."""
-    if not parts.journal.raise_flag("teacher_announced"):
+    if not parts.journal.notices.raise_flag("teacher_announced"):
         return ""
     settings = parts.settings.teacher
     price = teacher.price_of(settings)

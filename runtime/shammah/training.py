@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -10,46 +9,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shammah import adapters, candidate, child, continuing, gate, general, hardware, locks, planning, resuming, room
-from shammah.checkpoints import Keeper
+from shammah import adapters, child, continuing, general, hardware, locks, planning, resuming, room
 from shammah.child import Hear
-from shammah.config import Settings
-from shammah.errors import CheckpointError, Interrupted, ShammahError, TrainerKilled, TrainingError, TrainingRuns
+from shammah.errors import Interrupted, ShammahError, TrainerKilled, TrainingError, TrainingRuns
 from shammah.following import folder_of
 from shammah.freezing import Frozen, freeze, ids, staying
 from shammah.generation import Stop
 from shammah.journal import Journal
-from shammah.learning import Heads
 from shammah.locks import Lock, only_one
 from shammah.naming import TRAINED
-from shammah.planted import near_duplicates, set_off
+from shammah.planted import set_off
+from shammah.promotion import Promotion
 from shammah.quarantine import capped
-from shammah.records import Adapter, Base, Training
-from shammah.reports import PAGE, Filed
-from shammah.reports.page import page
+from shammah.records.adapters import Training
+from shammah.records.bases import Base
 from shammah.resuming import Work
+from shammah.settings import Settings
 from shammah_convert import examples
 from shammah_convert.examples import Example
 from shammah_convert.failpoints import reach
 from shammah_convert.files import write_whole
-from shammah_convert.job import (
-    ADAPTER,
-    CANCEL,
-    EXAMPLES,
-    GENERAL,
-    HELD_OUT,
-    PARAPHRASES,
-    REPLAY,
-    AdapterFile,
-    Job,
-    Plan,
-    Report,
-)
+from shammah_convert.job import CANCEL, EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES, REPLAY, Job, Plan
 
 if TYPE_CHECKING:
     from shammah.local import LocalModel
 
-_log = logging.getLogger(__name__)
 Paraphrase = Callable[[Sequence[Example], Stop], list[Example]]
 """Says the corrections' questions in other words; nothing where nobody can."""
 
@@ -142,7 +126,7 @@ class Trainer:
         reach("training.after_child")
         self.journal.trainings.note(training, "evaluated")
         try:
-            self._judge(training, work, folder)
+            Promotion(self.settings, self.journal, self.open_model).decide(training, work, folder)
         except TrainingError:  # it would end so again
             resuming.drop_checkpoints(folder.parent)
             raise
@@ -178,51 +162,6 @@ class Trainer:
     def _open(self, training: Training, frozen: Frozen) -> None:
         if not self.journal.trainings.start(training, ids(frozen.learnt), ids(frozen.held_out)):
             raise Interrupted("it was cancelled")
-
-    def _judge(self, training: Training, work: Work, folder: Path) -> None:
-        """Make a candidate active, or refuse it."""
-        report = replace(Report.read(folder), near_duplicates=near_duplicates(work.frozen.learnt))
-        if self._refuses(training, report, work):
-            return
-        adapter, report = self._checked(training, resuming.base_of(self.journal, training), report, work.frozen, folder)
-        if self._refuses(training, report, work):
-            Path(adapter.path).unlink(missing_ok=True)
-            return
-        self._decide(training, report, "promoted", self._objections(report, work))
-        reach("promotion.after_report")
-        self._keep_what_was(training)
-        before = adapters.names_now(self.journal, training.base, work.job.active)
-        self.journal.trainings.promote(training, replace(adapter, parent="+".join(before) or None))
-
-    def _keep_what_was(self, training: Training) -> None:
-        """Make a checkpoint of what a promotion will change; without one, `adapters rollback` still goes back."""
-        heads = Heads(self.settings.home, self.journal, training.base, self.settings.heads.learner)
-        keeper = Keeper(self.settings.home, self.journal, heads, training.base)
-        try:
-            keeper.make(f"before the promotion of training {training.number}")
-        except CheckpointError as error:
-            _log.warning("no checkpoint before the promotion: %s", error)
-
-    def _refuses(self, training: Training, report: Report, work: Work) -> bool:
-        """Whether something speaks against a candidate, and nobody wants it all the same; it is noted then."""
-        objections = self._objections(report, work)
-        # Who took it over while it was queued may have forced it after we began.
-        if not objections or self.journal.trainings.at(training.number).is_forced:
-            return False
-        self._decide(training, report, "refused", objections)
-        self.journal.trainings.note(training, "refused", "; ".join(objections))
-        return True
-
-    def _decide(self, training: Training, report: Report, decision: str, objections: Sequence[str]) -> None:
-        """Write down what was decided, with the reasons for and against."""
-        merits = tuple(gate.merits(report))
-        decided = replace(report, decision=decision, reasons=tuple(objections), merits=merits)
-        folder = folder_of(self.settings.home, training)
-        decided.write(folder)
-        write_whole(folder / PAGE, page(Filed(Job.read(folder), decided)))
-
-    def _objections(self, report: Report, work: Work) -> list[str]:
-        return [*gate.objections(report), *resuming.changes(self.journal, work)]
 
     def _prepare(self, training: Training, base: Base, frozen: Frozen, folder: Path, plan: Plan) -> Job:
         """Write all that the trainer needs into the job folder."""
@@ -268,35 +207,3 @@ class Trainer:
 
     def _hear_general(self, done: int, count: int) -> None:
         self.hear({"event": "answering", "done": done, "of": count})
-
-    def _checked(
-        self, training: Training, base: Base, report: Report, frozen: Frozen, folder: Path
-    ) -> tuple[Adapter, Report]:
-        """The adapter, installed, once the served base with it says what the trainer's said, and what it confirms."""
-        base = resuming.base_of(self.journal, training)
-        adapter = adapters.install(self.settings.home, folder / ADAPTER, base, training.number)
-        reach("promotion.after_file")
-        try:
-            report = self._probe(base, adapter, report, frozen, (folder / CANCEL).exists)
-            if (folder / CANCEL).exists():
-                raise Interrupted("it was cancelled")
-        except BaseException:
-            Path(adapter.path).unlink(missing_ok=True)
-            raise
-        return adapter, report
-
-    def _probe(self, base: Base, adapter: Adapter, report: Report, frozen: Frozen, is_unwanted: Stop) -> Report:
-        """Compare llama.cpp's logits with the trainer's, and ask it a few corrections; the report with what it said.
-
-        Raises:
-            TrainingError: The logits differ.
-        """
-        with self.open_model(base) as model:
-            model.apply([AdapterFile(adapter.name, adapter.path, adapter.sha256)])
-            gap, most = candidate.gap(model, report.probes), gate.logit_tolerance(report)
-            if not gap <= most:  # NaN is not
-                raise TrainingError(
-                    f"llama.cpp's logits with the adapter differ from the trainer's by {gap:.3g}, over {most:g}"
-                )
-            read = [example for example in frozen.aims if example.id not in report.left_out]
-            return replace(report, confirmed=candidate.confirm(model, read, is_unwanted))

@@ -10,7 +10,7 @@ from shammah.generation import Sampling, beside
 from shammah.patterns import Patterns
 from shammah.policy import FIXED, Limits, Reason, Side, Thresholds
 from shammah.privacy import Redactor
-from shammah.records import Answer, NewAnswer, Question
+from shammah.records.questions import Answer, NewAnswer, Question
 from shammah_convert.chat import Message
 
 

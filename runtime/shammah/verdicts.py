@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from shammah.divergence import Divergence, Method
 from shammah.policy import Side
-from shammah.records import Answer
+from shammah.records.questions import Answer
 
 
 def verdict(answers: Sequence[Answer], shown: Answer, is_good: bool) -> tuple[int | None, bool]:

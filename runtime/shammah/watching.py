@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from math import comb
 
 from shammah.journal import Journal
-from shammah.records import Counts, Judged, Watched
+from shammah.records.adapters import Counts, Judged, Watched
 
 ALPHA = 0.01
 """So unlikely must it be that chance alone made the answers since the promotion so bad."""

@@ -4,9 +4,9 @@ from datetime import date
 from pathlib import Path
 
 from bench import figures
-from shammah.config import Settings
 from shammah.journal import Journal
 from shammah.journal.counted import Scope
+from shammah.settings import Settings
 from shammah.stats.figures import gather
 
 

@@ -18,7 +18,8 @@ from shammah.feedback import Feedback, rate
 from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.policy import Reason, Side
-from shammah.records import NewAnswer, Rating
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
 from shammah_convert.chat import Message
 from shammah_convert.opened import OpenBase
 from shammah_convert.peft import write_peft

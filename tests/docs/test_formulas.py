@@ -11,7 +11,7 @@ import torch
 from shammah import contract, gate, watching
 from shammah.contract import Evidence
 from shammah.learners import BayesianLogistic
-from shammah.records import Counts, Judged
+from shammah.records.adapters import Counts, Judged
 from shammah_convert import intervals
 from shammah_convert.job import MOST_DRIFT, Change, Confirmed, Measure, Move, Plan, Report, Score
 from shammah_trainer.dataset import draw

@@ -11,9 +11,11 @@ from shammah.cli.screen import width
 from shammah.errors import Interrupted, ShammahError
 from shammah.feedback import Feedback, rate
 from shammah.policy import Reason, Side
-from shammah.records import NewAnswer, Rating
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
 from shammah_convert.chat import Message
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.docs.prepared import PULLED, House
 from tests.docs.reference import PLAIN, help_of, invoked, paths
 from tests.known import record_seedling
@@ -183,7 +185,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Home:
         answer = NewAnswer(Side.LOCAL, True, HOSTILE, Reason.OFFLINE, "stop", HOSTILE, (), False, 1, 1, {})
         journal.save(question, [answer])
         rate(journal, question, Feedback(Rating.CRITICAL, HOSTILE, f"better {HOSTILE}"), has_teacher=False)
-        journal.notify(HOSTILE)
+        journal.notices.add(HOSTILE)
     return home
 
 

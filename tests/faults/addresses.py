@@ -4,9 +4,9 @@ import random
 
 import httpx2
 
-from shammah.config import TeacherSettings
 from shammah.errors import ConfigError
 from shammah.proxies import LOOPBACK, is_here, mounts, proxy_of
+from shammah.settings import TeacherSettings
 from shammah.teacher import Access
 from tests.faults.promise import Promise, Trials
 

@@ -16,7 +16,8 @@ from unittest import mock
 from shammah import bases
 from shammah.serve.remote import Engine
 from tests import asked
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.faults.promise import Promise, Trials
 from tests.known import record_seedling
 from tests.serving import Serving

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shammah.database import SCHEMA_VERSION, examine
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.faults import sound
 from tests.faults.ground import OLD_SCHEMA, Ground
 from tests.faults.lives import Life, Moment

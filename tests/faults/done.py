@@ -4,7 +4,7 @@ import json
 
 from shammah.adapters import hash_of
 from shammah.database import SCHEMA_VERSION, examine
-from shammah.records import Question
+from shammah.records.questions import Question
 from tests.faults.ground import DOOMED, OLD_QUESTIONS, OUTSIDE, Ground, hash_of_all
 
 TARGET, EDITED = "cp -a acknowledged", "ls -A acknowledged"

@@ -13,7 +13,7 @@ from shammah import adapters, bases
 from shammah.errors import AdapterChanged, AdapterError, BadModel
 from shammah.journal import Journal
 from shammah.local import LocalModel
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah_convert.job import AdapterFile
 from shammah_convert.lora import Card, write_lora
 from tests.faults.attempts import refusal
@@ -74,7 +74,7 @@ def _identified(house: Shelf, victim: Victim, seed: random.Random, is_recorded: 
             assert bases.known(house.journal, victim.file) is None, f"{change} goes unnoticed"
         opened, sha256 = house.forks.opened, hashlib.sha256(data).hexdigest()
         refused = refusal(lambda: house.identify(victim), BadModel)
-        recorded = house.journal.base_at(victim.file)
+        recorded = house.journal.bases.at(victim.file)
         if refused is not None:
             assert recorded is None or recorded.sha256 != sha256, change
             return "refused when it was opened" if house.forks.opened > opened else "refused unopened"

@@ -17,7 +17,7 @@ from shammah.checkpoints import Keeper
 from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.quarantine import Origin, Pair
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah_convert import failpoints
 from shammah_convert.base import CHAT_TEMPLATE
 from shammah_convert.opened import OpenBase

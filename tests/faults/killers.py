@@ -53,7 +53,7 @@ def _serve(home: Home) -> int:
     settings, log = config.load(home.environment()), home.path / LOG
     before = log.read_bytes().count(ASSERTION) if log.exists() else 0
     with home.journal() as journal:
-        base = journal.base_at(Path(settings.model.path))
+        base = journal.bases.at(Path(settings.model.path))
     assert base is not None
     try:
         open_engine(settings, base).stop()

@@ -12,7 +12,7 @@ from pathlib import Path
 from shammah import adapters, found, model_names, naming
 from shammah.errors import ShammahError
 from shammah.journal import Journal
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.serve.completing import adapter_files
 from shammah.serve.wanted import adapter_model, way_of
 from shammah_convert.lora import Card, write_lora

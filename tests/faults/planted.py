@@ -16,19 +16,20 @@ from shammah import cli, crash, exporting
 from shammah.assistant import Assistant
 from shammah.catalog import Price
 from shammah.cli import commands
-from shammah.config import TeacherSettings
 from shammah.feedback import Feedback, rate
 from shammah.generation import Sampling
 from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.privacy import Redactor
-from shammah.records import Rating
+from shammah.records.examples import Rating
 from shammah.repl import history
 from shammah.rewriting import TargetFinder
+from shammah.settings import TeacherSettings
 from shammah.sides import TeacherSide
 from shammah.teacher import Access, Teacher
 from shammah.turn import Outcome, Request
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.faults.promise import Promise, Trials
 from tests.scripted import Recorder, Scripted, local_side
 from tests.secrets.cases import Case, cases

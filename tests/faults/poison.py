@@ -13,7 +13,10 @@ from shammah.local import LocalModel
 from shammah.planted import MOST_TRIGGERS
 from shammah.policy import Reason, Side
 from shammah.quarantine import LARGEST_SHARE, OUTSIDE, Origin, Pair
-from shammah.records import Base, NewAnswer, Rating, Training
+from shammah.records.adapters import Training
+from shammah.records.bases import Base
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
 from shammah.reports import Filed, read
 from shammah.reports.facts import table
 from shammah.training import Trainer

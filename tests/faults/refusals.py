@@ -11,13 +11,13 @@ from typing import Any
 from starlette.types import ASGIApp, Message
 
 from shammah import config
-from shammah.config import Settings
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.serve import doors
 from shammah.serve.house import House
 from shammah.serve.remote import Engine
 from shammah.serve.routes import table
 from shammah.serve.token import token_of
+from shammah.settings import Settings
 from tests.faults.promise import Promise, Trials
 
 Headers = dict[str, str]

@@ -19,10 +19,10 @@ import psutil
 from shammah import adapters, answering, bases, config
 from shammah.asked import Asked, Forced
 from shammah.assembly import Parts
-from shammah.config import Settings
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
-from shammah.records import Base
+from shammah.records.bases import Base
+from shammah.settings import Settings
 from shammah.training import Trainer
 from shammah.worker import Worker
 from shammah_convert.lora import Card, write_lora

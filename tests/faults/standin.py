@@ -6,7 +6,7 @@ from pathlib import Path
 
 import shammah_convert
 import shammah_trainer
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah_convert.job import REPORT
 from shammah_convert.lora import Card, write_lora
 from shammah_convert.shape import BaseConfig

@@ -10,15 +10,16 @@ from pathlib import Path
 
 from shammah.assistant import Assistant
 from shammah.catalog import Price
-from shammah.config import TeacherSettings
 from shammah.generation import Chunk, Sampling, Stop, never
 from shammah.journal import Journal
 from shammah.learning import Heads
+from shammah.settings import TeacherSettings
 from shammah.sides import TeacherSide
 from shammah.teacher import Access, Teacher
 from shammah.turn import Outcome, Request
 from shammah_convert.chat import Message
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.faults.promise import Promise, Trials
 from tests.faults.pulse import Pulse
 from tests.faults.wire_faults import LATE, SAID, Fault, faults

@@ -21,7 +21,7 @@ from shammah.errors import (
 )
 from shammah.journal import Journal
 from shammah.local import LocalModel
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah_convert.job import AdapterFile
 from shammah_convert.lora import BASE_SHA256, Card, Matrix, write_lora
 from shammah_convert.shape import BaseConfig

@@ -15,7 +15,7 @@ from shammah.generation import ActiveSet
 from shammah.journal import Journal
 from shammah.local import LocalModel
 from shammah.naming import rename
-from shammah.records import Adapter
+from shammah.records.adapters import Adapter
 from tests.lora_files import BASE_SHA256, TOKENS, Folder, applied, new_folder
 
 

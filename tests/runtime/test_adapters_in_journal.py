@@ -17,7 +17,7 @@ from shammah.database import SCHEMA_VERSION
 from shammah.errors import JournalError
 from shammah.generation import ActiveSet
 from shammah.journal import Journal
-from shammah.records import Adapter, Training
+from shammah.records.adapters import Adapter, Training
 from shammah_convert.chat import Message
 
 LINEAGE = "base"

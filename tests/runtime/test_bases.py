@@ -53,7 +53,7 @@ def test_the_first_use_takes_the_hash_and_says_so(journal: Journal, tmp_path: Pa
 def test_the_next_use_reads_the_file_no_more(journal: Journal, tmp_path: Path) -> None:
     file = write_tiny(tmp_path / "tiny.gguf")
     base = replace(bases.identify(journal, file), sha256="ab" * 32)  # whoever reads the file knows better
-    journal.record_base(base)
+    journal.bases.record(base)
     assert bases.identify(journal, file) == base
 
 
@@ -82,7 +82,7 @@ def test_what_changes_while_it_is_checked_is_refused(journal: Journal, tmp_path:
 
     with pytest.raises(BadModel, match="changed while it was checked"):
         bases.identify(journal, file, opener=opener)
-    assert journal.base_at(file) is None
+    assert journal.bases.at(file) is None
 
 
 @pytest.mark.parametrize("prefix", ["", "sha256-"])
@@ -116,14 +116,14 @@ def test_the_hash_is_taken_again_when_the_file_may_be_another(journal: Journal, 
     after = bases.identify(journal, file)
     assert after != before
     assert (after.sha256 == before.sha256) is (change != "size")
-    assert journal.base_at(file) == after
+    assert journal.bases.at(file) == after
 
 
 def test_the_same_model_elsewhere_is_the_same_lineage(journal: Journal, tmp_path: Path) -> None:
     first = bases.identify(journal, write_tiny(tmp_path / "one.gguf"))
     second = bases.identify(journal, write_tiny(tmp_path / "two.gguf"))
     assert first.sha256 == second.sha256
-    assert journal.base_at(tmp_path / "one.gguf") == first
+    assert journal.bases.at(tmp_path / "one.gguf") == first
 
 
 def test_a_text_is_no_model(journal: Journal, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_truncated_model_is_refused_and_not_recorded(journal: Journal, tmp_pat
     file.write_bytes(file.read_bytes()[: 2000 if part == "header" else file.stat().st_size // 2])
     with pytest.raises(BadModel, match="is refused"):
         bases.identify(journal, file)
-    assert journal.base_at(file) is None
+    assert journal.bases.at(file) is None
 
 
 def test_a_file_that_aborts_its_reader_is_refused(journal: Journal, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_of_several_places_the_one_that_is_still_there_counts(journal: Journal, 
     base = bases.identify(journal, write_tiny(tmp_path / "old.gguf"))
     (tmp_path / "old.gguf").rename(tmp_path / "new.gguf")
     bases.identify(journal, tmp_path / "new.gguf")
-    found = journal.base(base.sha256)
+    found = journal.bases.find(base.sha256)
     assert found is not None
     assert found.path == str(tmp_path / "new.gguf")
 

@@ -288,4 +288,4 @@ def test_a_model_that_is_closed_leaves_nobody_waiting(folder: Folder) -> None:
             collect(stream)
     closer.join()
     with pytest.raises(EngineDied):
-        model._check_queue()
+        model._queue.check()

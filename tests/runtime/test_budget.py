@@ -10,7 +10,7 @@ import pytest
 
 from shammah.errors import BudgetReached, TeacherError
 from shammah.journal import Journal
-from shammah.records import Question
+from shammah.records.questions import Question
 from shammah.sides import TeacherSide
 from shammah_convert.chat import Message
 from tests.scripted import Scripted, teacher_side

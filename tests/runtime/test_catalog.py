@@ -10,7 +10,7 @@ from anthropic.types.model import Model
 
 from shammah import catalog, found
 from shammah.catalog import Price, dearest_price, price_of, suggested_model
-from shammah.config import TeacherSettings
+from shammah.settings import TeacherSettings
 
 TEACHERS = sorted(tomllib.loads(Path(catalog.__file__).with_suffix(".toml").read_text("utf-8"))["teacher"]["prices"])
 PROMPT_AND_COMPLETION = (100_000, 8_000)

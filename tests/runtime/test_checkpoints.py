@@ -17,7 +17,7 @@ from shammah.heads import Head
 from shammah.journal import Journal
 from shammah.journal.checkpoints import CHECKPOINT_QUESTIONS
 from shammah.learning import Heads
-from shammah.records import Adapter
+from shammah.records.adapters import Adapter
 from tests.runtime.test_learning import LINEAGE, NAMES, ROOT, assert_same, file, heads, relearnt, teach
 
 
@@ -63,7 +63,7 @@ def test_a_checkpoint_shares_the_files_of_heads_and_adapters(journal: Journal) -
     assert (folder / "mine.gguf").samefile(adapter.path)
     contents = checkpoints.read(made)
     assert contents.active == (("mine", 0.5),)
-    assert contents.heads["router"].cursor == journal.last_lesson("router", LINEAGE)
+    assert contents.heads["router"].cursor == journal.lessons.last("router", LINEAGE)
     assert contents.metrics == metrics.last(journal.path.parent, LINEAGE)
     assert contents.metrics
 

@@ -11,7 +11,7 @@ from shammah.comparing import Contender, hidden, is_same, settle
 from shammah.journal import Journal
 from shammah.journal.comparisons import Pick, Tally
 from shammah.policy import Side
-from shammah.records import NewAnswer, Question
+from shammah.records.questions import NewAnswer, Question
 from shammah_convert.chat import Message
 from tests.runtime.test_feedback import LINEAGE, answer
 
@@ -45,7 +45,7 @@ def test_a_pick_is_a_preference_and_a_lesson(
     assert [message.content for message in example.rejected or ()] == [rejected]
     assert (example.weight, example.source) == (1.0, "user")
     for head in ("router", "validator"):
-        (lesson,) = journal.lessons(head, LINEAGE, 0)
+        (lesson,) = journal.lessons.of(head, LINEAGE, 0)
         assert (lesson.is_good, lesson.weight) == (is_good, 1.0)
         assert lesson.answer is not None
         assert lesson.answer.side == Side.LOCAL
@@ -57,14 +57,14 @@ def test_two_that_are_as_good_prefer_none_and_the_local_one_was_good(journal: Jo
     settle(journal, question, (THEIRS, OURS), "both")
     (example,) = journal.examples.live()
     assert (example.source, example.rejected) == ("teacher", None), "Claude's plain answer, as ever"
-    (lesson,) = journal.lessons("router", LINEAGE, 0)
+    (lesson,) = journal.lessons.of("router", LINEAGE, 0)
     assert lesson.is_good
 
 
 def test_between_two_adapters_the_heads_learn_nothing(journal: Journal) -> None:
     other = Contender("none", answer(Side.LOCAL, "dir"))
     settle(journal, ask(journal), (OURS, other), "first")
-    assert list(journal.lessons("router", LINEAGE, 0)) == []
+    assert list(journal.lessons.of("router", LINEAGE, 0)) == []
     (example,) = journal.examples.live()
     assert example.rejected is not None
 

@@ -9,6 +9,7 @@ from shammah import config
 from shammah.amounts import Memory
 from shammah.errors import ConfigError
 from shammah.rates import SamplingRates
+from shammah.settings import Settings, TeacherSettings
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def write(home: Path, text: str) -> None:
     (home / "config.toml").write_text(text, "utf-8")
 
 
-def load(home: Path, environ: dict[str, str] | None = None, **flags: object) -> config.Settings:
+def load(home: Path, environ: dict[str, str] | None = None, **flags: object) -> Settings:
     return config.load({config.HOME_VARIABLE: str(home)} | (environ or {}), **flags)
 
 
@@ -32,7 +33,7 @@ def refusal(home: Path, environ: dict[str, str] | None = None, **flags: object) 
 
 
 def test_without_anything_the_defaults_hold(home: Path) -> None:
-    assert load(home) == config.Settings(home=home)
+    assert load(home) == Settings(home=home)
 
 
 FILE = '[teacher]\nmodel = "from-file"\n'
@@ -81,7 +82,7 @@ def test_a_flag_that_is_not_given_changes_nothing(home: Path) -> None:
 
 def test_one_setting_of_a_section_leaves_the_others_alone(home: Path) -> None:
     write(home, FILE)
-    assert load(home).teacher.max_tokens == config.TeacherSettings().max_tokens
+    assert load(home).teacher.max_tokens == TeacherSettings().max_tokens
 
 
 def test_every_setting_can_be_set_by_its_variable(home: Path) -> None:
@@ -134,7 +135,7 @@ def test_offline_is_a_variable_without_a_section(text: str, is_offline: bool, ho
 
 
 def test_variables_of_others_are_none_of_ours(home: Path) -> None:
-    assert load(home, {"TEACHER_MODEL": "x", "SHAMMA": "y"}) == config.Settings(home=home)
+    assert load(home, {"TEACHER_MODEL": "x", "SHAMMA": "y"}) == Settings(home=home)
 
 
 def test_of_every_value_it_is_known_where_it_stands(home: Path) -> None:
@@ -337,5 +338,5 @@ def test_the_guide_names_every_setting_with_its_default(home: Path) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "guide.md").read_text("utf-8")
     block = next(part for part in guide.split("```")[1::2] if part.startswith("toml\n") and "offline = " in part)
     write(home, block.removeprefix("toml\n"))
-    assert load(home) == config.Settings(home=home)
+    assert load(home) == Settings(home=home)
     assert {row.name for row in config.in_file(home)} == set(config.known_names())

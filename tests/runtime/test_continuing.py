@@ -15,7 +15,10 @@ from shammah.journal import Journal
 from shammah.local import LocalModel
 from shammah.memory import job_folder
 from shammah.policy import Reason, Side
-from shammah.records import Base, NewAnswer, Rating
+from shammah.records.bases import Base
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
+from shammah.settings import Settings
 from shammah.training import Trainer
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example, write
@@ -25,20 +28,20 @@ from tests.tiny import write_tiny
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> config.Settings:
+def settings(tmp_path: Path) -> Settings:
     (tmp_path / "home").mkdir()
     write_tiny(tmp_path / "tiny.gguf")
     return config.load({"SHAMMAH_HOME": str(tmp_path / "home"), "SHAMMAH_MODEL_PATH": str(tmp_path / "tiny.gguf")})
 
 
 @pytest.fixture
-def journal(settings: config.Settings) -> Iterator[Journal]:
+def journal(settings: Settings) -> Iterator[Journal]:
     with Journal(settings.home) as journal:
         yield journal
 
 
 @pytest.fixture
-def base(journal: Journal, settings: config.Settings) -> Base:
+def base(journal: Journal, settings: Settings) -> Base:
     base = bases.identify(journal, bases.resolve(settings.model.path))
     file = general.cache_file(settings.home, base.sha256)
     file.parent.mkdir(exist_ok=True)
@@ -55,7 +58,7 @@ def correct(journal: Journal, text: str) -> str:
     return journal.examples.live()[-1].id
 
 
-def train(settings: config.Settings, journal: Journal, base: Base, continue_active: bool | None = None) -> bool:
+def train(settings: Settings, journal: Journal, base: Base, continue_active: bool | None = None) -> bool:
     """Train, and whether that went on from what was active."""
     wanted = replace(settings.trainer, python=FakeTrainer().write(settings.home))
     if continue_active is not None:
@@ -67,7 +70,7 @@ def train(settings: config.Settings, journal: Journal, base: Base, continue_acti
 
 
 def test_the_first_training_starts_afresh_and_the_next_goes_on(
-    settings: config.Settings, journal: Journal, base: Base
+    settings: Settings, journal: Journal, base: Base
 ) -> None:
     correct(journal, "one")
     assert not train(settings, journal, base)
@@ -75,9 +78,7 @@ def test_the_first_training_starts_afresh_and_the_next_goes_on(
     assert train(settings, journal, base)
 
 
-def test_what_a_dropped_example_left_is_not_gone_on_from(
-    settings: config.Settings, journal: Journal, base: Base
-) -> None:
+def test_what_a_dropped_example_left_is_not_gone_on_from(settings: Settings, journal: Journal, base: Base) -> None:
     dropped = correct(journal, "one")
     correct(journal, "two")
     train(settings, journal, base)
@@ -88,7 +89,7 @@ def test_what_a_dropped_example_left_is_not_gone_on_from(
 
 
 def test_an_adapter_has_learnt_what_those_that_it_went_on_from_have(
-    settings: config.Settings, journal: Journal, base: Base
+    settings: Settings, journal: Journal, base: Base
 ) -> None:
     dropped = correct(journal, "one")
     train(settings, journal, base)
@@ -98,7 +99,7 @@ def test_an_adapter_has_learnt_what_those_that_it_went_on_from_have(
     assert not is_sound(settings.home, journal, base.sha256), "the first of the two learnt what was dropped"
 
 
-def test_renamed_adapters_are_gone_on_from(settings: config.Settings, journal: Journal, base: Base) -> None:
+def test_renamed_adapters_are_gone_on_from(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     train(settings, journal, base)
     correct(journal, "two")
@@ -109,7 +110,7 @@ def test_renamed_adapters_are_gone_on_from(settings: config.Settings, journal: J
 
 
 def test_of_a_training_whose_job_is_gone_nobody_knows_what_it_went_on_from(
-    settings: config.Settings, journal: Journal, base: Base
+    settings: Settings, journal: Journal, base: Base
 ) -> None:
     correct(journal, "one")
     train(settings, journal, base)
@@ -118,7 +119,7 @@ def test_of_a_training_whose_job_is_gone_nobody_knows_what_it_went_on_from(
     assert not is_sound(settings.home, journal, base.sha256)
 
 
-def test_an_adapter_from_outside_is_not_gone_on_from(settings: config.Settings, journal: Journal, base: Base) -> None:
+def test_an_adapter_from_outside_is_not_gone_on_from(settings: Settings, journal: Journal, base: Base) -> None:
     correct(journal, "one")
     train(settings, journal, base)
     found = journal.adapters.find("corrections-v1")
@@ -128,7 +129,5 @@ def test_an_adapter_from_outside_is_not_gone_on_from(settings: config.Settings, 
     assert not is_sound(settings.home, journal, base.sha256)
 
 
-def test_with_nothing_active_there_is_nothing_to_go_on_from(
-    settings: config.Settings, journal: Journal, base: Base
-) -> None:
+def test_with_nothing_active_there_is_nothing_to_go_on_from(settings: Settings, journal: Journal, base: Base) -> None:
     assert not is_sound(settings.home, journal, base.sha256)

@@ -54,7 +54,7 @@ def test_a_step_that_fails_changes_nothing(path: Path, tmp_path: Path, monkeypat
             Journal(path.parent)
     assert dump(path) == before
     with Journal(path.parent) as journal:
-        assert journal.has_flag("kept")
+        assert journal.notices.has_flag("kept")
 
 
 def test_a_newer_database_is_refused_with_the_way_back(path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_newer_database_is_refused_with_the_way_back(path: Path) -> None:
     assert kept is not None
     assert kept.read_bytes() == newer
     with Journal(path.parent) as journal:
-        assert journal.has_flag("kept")
+        assert journal.notices.has_flag("kept")
     assert copy.exists()
 
 

@@ -268,7 +268,7 @@ def test_what_is_wrong_is_mended_where_it_stands(
 def test_a_damaged_database_is_said_and_not_touched(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         for number in range(10):
-            journal.notify(f"{number} " * 5000)
+            journal.notices.add(f"{number} " * 5000)
     file = tmp_path / "shammah.db"
     data = bytearray(file.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 8192] = b"\xff" * 8192

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shammah.domains import LEAST_SHARE, MOST_BLENDED, Way, centre, choose
 from shammah.features import Vector
 from shammah.generation import ActiveSet
-from shammah.records import Domain
+from shammah.records.adapters import Domain
 
 
 def at(degrees: float) -> Vector:

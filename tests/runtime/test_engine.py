@@ -26,7 +26,7 @@ from shammah.errors import (
 )
 from shammah.generation import Chunk, End, Finish, Sampling, collect
 from shammah.local import Embedder, LocalModel
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.serve.bound import Kept
 from shammah.serve.remote import Engine
 from shammah.serve.wire import Setup, event_of, said_of

@@ -20,7 +20,10 @@ from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.locks import TRAINING, only_one
 from shammah.policy import Reason, Side
-from shammah.records import Adapter, Judgement, NewAnswer, Question, Rating, View
+from shammah.records.adapters import Adapter
+from shammah.records.examples import Rating
+from shammah.records.heads import View
+from shammah.records.questions import Judgement, NewAnswer, Question
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile, Job, Plan
 from tests import clocks
@@ -54,10 +57,10 @@ def ask(journal: Journal, text: str, before: tuple[Message, ...] = ()) -> Questi
     local = replace(ANSWER, text=f"{text}, I think", features=seen)
     teacher = replace(ANSWER, side=Side.TEACHER, is_shown=False, text=f"{text}, I know", features=None)
     answers = journal.save(question, [local, teacher], ("label", {"question": question.number}))
-    journal.teach(question, answers[0], Divergence(0.4, Method.SEMANTIC), is_good=False)
+    journal.lessons.teach(question, answers[0], Divergence(0.4, Method.SEMANTIC), is_good=False)
     journal.judgements.record(Judgement(answers[0].id, answers[1].id, 1, True, 2, 5, f"says {text}", "claude", 0.01))
     rate(journal, question, Feedback(Rating.CRITICAL, f"note on {text}", f"better: {text}"), has_teacher=False)
-    journal.notify(f"Claude has another answer to “{text}”: shammah log show {question.id}")
+    journal.notices.add(f"Claude has another answer to “{text}”: shammah log show {question.id}")
     assert journal.spending.reserve(0.25, 9.0, question) is not None
     return question
 
@@ -196,7 +199,7 @@ def test_after_the_newest_lessons_are_erased_new_ones_are_learnt_once(journal: J
     last = ask(journal, "three and more")
     assert heads.open("router").lessons == EACH
     erase(journal, *journal.log.find(2))
-    last_kept = max(journal.last_lesson(name, LINEAGE) for name in ("router", "validator"))
+    last_kept = max(journal.lessons.last(name, LINEAGE) for name in ("router", "validator"))
     assert heads.open("router").lessons == 0
     ask(journal, last.text)  # SQLite gives its lessons the numbers of the erased ones
     assert heads.open("router").lessons == EACH
@@ -236,10 +239,10 @@ def test_everything_is_erased_but_money_models_and_settings(journal: Journal) ->
 def test_a_model_that_was_agreed_to_still_comes_and_is_not_offered_again(journal: Journal) -> None:
     wanted = journal.pulls.want("qwen2.5-1.5b", "Qwen2.5 1.5B", 1_000)
     for flag in (OFFERED, "teacher_announced"):
-        journal.raise_flag(flag)
+        journal.notices.raise_flag(flag)
     erasing.carry_out(home(journal), journal, erasing.plan_everything(home(journal), journal), "bayes")
     assert journal.pulls.open_one() == wanted
-    assert [journal.has_flag(flag) for flag in (OFFERED, "teacher_announced")] == [True, False]
+    assert [journal.notices.has_flag(flag) for flag in (OFFERED, "teacher_announced")] == [True, False]
 
 
 def test_a_copy_that_cannot_be_deleted_is_said_and_a_second_try_goes_on(journal: Journal) -> None:

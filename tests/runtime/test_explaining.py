@@ -14,9 +14,9 @@ from shammah.divergence import Divergence, Method
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
 from shammah.journal import Journal
 from shammah.learners import sigmoid
-from shammah.learning import seen_by_router
 from shammah.policy import Reason, Thresholds
-from shammah.records import Question
+from shammah.records.questions import Question
+from shammah.sight import seen_by_router
 from shammah_convert.chat import Message
 from tests.runtime.test_learning import LINEAGE, heads, local_answer, teach, teach_base
 
@@ -85,7 +85,7 @@ def test_the_neighbours_are_the_nearest_with_what_became_of_them(journal: Journa
     cosines = {q.id: float(q.embedding @ question.embedding) for q in others.values() if q.embedding is not None}
     found = explaining.nearest(journal, question, None)
     assert [one.id for one in found] == sorted(cosines, key=lambda id: -cosines[id])[: explaining.NEIGHBOURS]
-    (first,) = [lesson for lesson in journal.lessons("router", LINEAGE, 0) if lesson.question.id == found[0].id]
+    (first,) = [lesson for lesson in journal.lessons.of("router", LINEAGE, 0) if lesson.question.id == found[0].id]
     assert found[0].is_good is first.is_good
 
 
@@ -114,7 +114,7 @@ def taught(journal: Journal, side: str, reason: Reason, drafts: int, is_good: bo
     question = asked(journal, side, reason, drafts)
     local = next((a for a in journal.answers(question) if a.side == "local"), None)
     local = local or journal.save(question, [local_answer(np.ones(len(ANSWER_FEATURES), dtype=np.float32))])[0]
-    journal.teach(question, local, Divergence(0.2 if is_good else 0.6, Method.SEMANTIC), is_good)
+    journal.lessons.teach(question, local, Divergence(0.2 if is_good else 0.6, Method.SEMANTIC), is_good)
 
 
 def test_each_lesson_leaves_a_line_of_metrics(journal: Journal) -> None:

@@ -13,7 +13,8 @@ from shammah.feedback import Feedback, rate
 from shammah.journal import Journal
 from shammah.journal.log import Filter
 from shammah.policy import Reason, Side
-from shammah.records import Answer, Judgement, NewAnswer, Question, Rating
+from shammah.records.examples import Rating
+from shammah.records.questions import Answer, Judgement, NewAnswer, Question
 from shammah_convert.chat import Message
 
 LOCAL = NewAnswer(Side.LOCAL, False, "ls", Reason.SAMPLED, "stop", "small", (), False, 1, 1, {})
@@ -65,7 +66,7 @@ def test_what_a_judge_graded_lower_is_a_pair(journal: Journal) -> None:
 
 def test_what_similarity_or_the_validator_found_worse_is_no_pair(journal: Journal) -> None:
     question, (local, _) = ask(journal, "list files", replace(LOCAL, validator_probability=0.01), TEACHER)
-    journal.teach(question, local, Divergence(0.9, Method.SEMANTIC), is_good=False)
+    journal.lessons.teach(question, local, Divergence(0.9, Method.SEMANTIC), is_good=False)
     assert pairs(journal) == []
 
 

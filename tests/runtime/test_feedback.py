@@ -14,7 +14,8 @@ from shammah.journal import Journal
 from shammah.labelling import Comparison, label
 from shammah.learning import Heads
 from shammah.policy import Reason, Side
-from shammah.records import Answer, KeptExample, NewAnswer, Question, Rating
+from shammah.records.examples import KeptExample, Rating
+from shammah.records.questions import Answer, NewAnswer, Question
 from shammah_convert.chat import Message
 from tests.scripted import Scripted, local_side, teacher_side
 
@@ -63,7 +64,7 @@ def lessons(journal: Journal) -> list[tuple[str, bool, float, int | None]]:
     return [
         (head, lesson.is_good, lesson.weight, lesson.answer.id if lesson.answer else None)
         for head in ("router", "validator")
-        for lesson in journal.lessons(head, LINEAGE, 0)
+        for lesson in journal.lessons.of(head, LINEAGE, 0)
     ]
 
 
@@ -202,7 +203,7 @@ def test_a_rated_teachers_answer_tells_of_the_local_one_that_was_compared(
 ) -> None:
     question = ask(journal, Side.TEACHER)
     (local,) = journal.save(question, [answer(Side.LOCAL, "git reset")])
-    journal.teach(question, local, Divergence(distance, Method.SEMANTIC), distance < 0.3)
+    journal.lessons.teach(question, local, Divergence(distance, Method.SEMANTIC), distance < 0.3)
     rate(journal, question, Feedback(rating), has_teacher=False)
     by_user = [lesson for lesson in lessons(journal) if lesson[2] == 1.0]
     expected = [] if taught is None else [(head, taught, 1.0, local.id) for head in ("router", "validator")]
@@ -311,5 +312,5 @@ def test_a_comparison_that_comes_after_the_rating_teaches_what_the_user_said(
     heads = Heads(tmp_path, journal, LINEAGE, "bayes")
     comparison = Comparison(journal, heads, local_side(Scripted(local)), teacher_side(Scripted()), None, Sampling(10))
     label(comparison, question)
-    found = [(lesson.is_good, lesson.weight) for lesson in journal.lessons("router", LINEAGE, 0)]
+    found = [(lesson.is_good, lesson.weight) for lesson in journal.lessons.of("router", LINEAGE, 0)]
     assert found == [(is_good, 1.0) for is_good in taught]

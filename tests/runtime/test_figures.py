@@ -12,8 +12,9 @@ from shammah.journal import Journal
 from shammah.journal.comparisons import NewComparison, Pick
 from shammah.journal.counted import BlindCount, Compared, Pairs, Scope, Spent, Tally, Wait
 from shammah.journal.figures import first_moment
-from shammah.learning import HEAD_NAMES, Heads
-from shammah.records import NewExample, NewRating, Rating
+from shammah.learning import Heads
+from shammah.records.examples import NewExample, NewRating, Rating
+from shammah.sight import HEAD_NAMES
 from tests.asked import LINEAGE, Asked, add, apply, clock_of, judge, name, spend
 
 OTHER = "0" * 64
@@ -66,8 +67,8 @@ def test_the_last_word_on_an_answer_counts_and_a_users_before_any_other(journal:
     question, answer = judge(journal, Asked(propensity=0.1), is_good=True)
     (label,) = journal.figures.labels(ALL)
     assert (label.is_bad, label.source, label.weight, label.is_certain) == (False, "semantic", 10.0, False)
-    journal.teach_by_user(question, answer, Divergence(0.1, Method.SEMANTIC), is_good=False)
-    journal.teach(question, answer, Divergence(0.0, Method.JUDGE), is_good=True)
+    journal.lessons.teach_by_user(question, answer, Divergence(0.1, Method.SEMANTIC), is_good=False)
+    journal.lessons.teach(question, answer, Divergence(0.0, Method.JUDGE), is_good=True)
     (label,) = journal.figures.labels(ALL)
     assert (label.is_bad, label.source, label.weight, label.is_certain) == (True, "user", 1.0, True)
 
@@ -81,7 +82,7 @@ def test_given_is_what_the_router_chose_and_the_user_saw(journal: Journal) -> No
 def test_what_the_validator_said_after_a_lesson_about_the_question_is_no_evidence(journal: Journal) -> None:
     question, _ = judge(journal, Asked(validator=0.4), is_good=True)
     again = add(journal, question, Asked(at="2999-01-01T00:00:00.000Z", validator=0.9))
-    journal.teach(question, again, Divergence(0.1, Method.SEMANTIC), is_good=True)
+    journal.lessons.teach(question, again, Divergence(0.1, Method.SEMANTIC), is_good=True)
     first, second = journal.figures.labels(ALL)
     assert (first.validator, second.validator) == (0.4, None)
     assert first.router == second.router == 0.8, "the router spoke before anyone answered"

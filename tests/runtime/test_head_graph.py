@@ -10,7 +10,7 @@ from shammah import features
 from shammah.features import ANSWER_FEATURES, EMBEDDING_WIDTH, QUESTION_FEATURES, Features
 from shammah.heads import ROUTER, VALIDATOR, Head
 from shammah.learners import Kind
-from shammah.learning import HeadName, names_of
+from shammah.sight import HeadName, names_of
 
 onnx = pytest.importorskip("onnx", reason='ONNX is the extra "shammah[onnx]"')
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -13,8 +13,9 @@ from shammah.hardware import BusyMeter
 from shammah.heads import Head
 from shammah.journal import Journal
 from shammah.journal.heads import MOST_QUESTIONS_TAKEN_OVER, REFIT_LESSONS
-from shammah.learning import INHERITED, Heads, seen_by_router
-from shammah.records import View
+from shammah.learning import INHERITED, Heads
+from shammah.records.heads import View
+from shammah.sight import seen_by_router
 from tests.runtime.test_learning import LINEAGE, assert_same, file, heads, teach
 from tests.tiny import write_tiny
 
@@ -75,7 +76,7 @@ def test_a_refit_embeds_what_came_before_the_embedder(journal: Journal) -> None:
     assert not heads(journal).open("router").sees_embedding
     assert heads(journal).refit("router", unit).lessons == 5
     assert heads(journal).open("router").with_embedding == 5
-    assert list(journal.without_embedding()) == []
+    assert list(journal.lessons.without_embedding()) == []
 
 
 def test_a_refit_is_due_after_enough_new_lessons(journal: Journal) -> None:
@@ -121,7 +122,7 @@ def test_a_reset_outlives_its_file(journal: Journal) -> None:
 def test_a_reset_that_was_killed_half_way_holds(journal: Journal) -> None:
     teach(journal, 6)
     heads(journal).open("router")
-    last = journal.last_lesson("router", LINEAGE)
+    last = journal.lessons.last("router", LINEAGE)
     journal.heads.change(LINEAGE, {"router": View(0, ((last, None),), inherits=False)}, "reset")
     assert heads(journal).open("router").lessons == 0
     assert list(file(journal).parent.glob("router.npz.aside-*")), "what it knew is set aside all the same"
@@ -146,7 +147,7 @@ def test_a_new_base_learns_the_old_lessons_at_a_fifth_of_their_weight(journal: J
     teach(journal, 20)
     assert journal.heads.adopt(OTHER)
     expected = Head.fresh("bayes", len(QUESTION_FEATURES))
-    for lesson in journal.lessons("router", LINEAGE, 0):
+    for lesson in journal.lessons.of("router", LINEAGE, 0):
         seen = seen_by_router(lesson.question)
         assert seen
         expected.learn(seen, lesson.is_good, INHERITED * lesson.weight, 0)

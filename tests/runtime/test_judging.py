@@ -11,7 +11,6 @@ import pytest
 
 from shammah import features
 from shammah.catalog import Price
-from shammah.config import TeacherSettings
 from shammah.divergence import Divergence, Method
 from shammah.errors import BudgetReached
 from shammah.generation import Sampling
@@ -20,11 +19,13 @@ from shammah.judging import SCHEMA, Judge, is_drawn, read
 from shammah.labelling import Comparison, label
 from shammah.learning import Heads
 from shammah.rates import DEFAULT_RATES, SamplingRates
-from shammah.records import NewAnswer, Question
+from shammah.records.questions import NewAnswer, Question
+from shammah.settings import TeacherSettings
 from shammah.sides import TeacherSide
 from shammah.teacher import Access, Teacher
 from shammah_convert.chat import Message
-from tests.anthropic_server import Answer, AnthropicServer, Behaviour, Status
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer, Behaviour, Status
 from tests.scripted import Scripted, local_side
 
 LINEAGE = "f" * 64
@@ -83,7 +84,7 @@ def test_a_worse_local_answer_is_found_wherever_it_stands(journal: Journal, seed
     question = asked(journal)
     with AnthropicServer(answer_with=grades(local=2, teacher=5)) as server:
         assert compare(journal, question, server, seed) == Divergence(0.75, Method.JUDGE)
-    (lesson,) = journal.lessons("router", LINEAGE, 0)
+    (lesson,) = journal.lessons.of("router", LINEAGE, 0)
     assert (lesson.is_good, lesson.weight) == (False, 1.0)
     local = next(answer for answer in journal.answers(question) if answer.side == "local")
     assert (local.divergence, local.method) == (0.75, "judge")
@@ -100,7 +101,7 @@ def test_a_local_answer_that_is_graded_no_worse_will_do(journal: Journal, local:
     question = asked(journal)
     with AnthropicServer(answer_with=grades(local, teacher)) as server:
         assert compare(journal, question, server, LOCAL_FIRST) == Divergence(0.0, Method.JUDGE)
-    (lesson,) = journal.lessons("validator", LINEAGE, 0)
+    (lesson,) = journal.lessons.of("validator", LINEAGE, 0)
     assert (lesson.is_good, lesson.weight) == (True, 1.0)
 
 

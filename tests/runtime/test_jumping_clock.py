@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shammah.config import TrainerSettings
 from shammah.journal import Journal
-from shammah.records import Training
+from shammah.records.adapters import Training
 from shammah.schedule import missing
+from shammah.settings import TrainerSettings
 from tests import clocks
 
 

@@ -18,9 +18,11 @@ from shammah.divergence import Divergence, Method
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
 from shammah.heads import ROUTER, VALIDATOR, Head
 from shammah.journal import Journal
-from shammah.learning import HeadName, Heads, seen_by_router, seen_by_validator
+from shammah.learning import Heads
 from shammah.policy import Reason, Side
-from shammah.records import Adapter, NewAnswer, Question
+from shammah.records.adapters import Adapter
+from shammah.records.questions import NewAnswer, Question
+from shammah.sight import HeadName, seen_by_router, seen_by_validator
 from shammah_convert.chat import Message
 
 LINEAGE = "0123456789abcdef0123456789abcdef"
@@ -75,7 +77,7 @@ def teach_base(journal: Journal, lineage: str, count: int, seed: int = 0, has_em
         question = journal.note_route(question, hand, vector, 0.5)
         answer = local_answer(chance.normal(size=len(ANSWER_FEATURES)).astype(np.float32))
         divergence = Divergence(0.1, Method.SEMANTIC)
-        journal.teach(question, journal.save(question, [answer])[0], divergence, bool(chance.integers(2)))
+        journal.lessons.teach(question, journal.save(question, [answer])[0], divergence, bool(chance.integers(2)))
 
 
 def assert_same(one: Head, other: Head) -> None:
@@ -94,7 +96,7 @@ def test_an_opened_head_has_taken_in_every_lesson_in_order(journal: Journal, nam
     teach(journal, 4)
     prior = {"router": ROUTER, "validator": VALIDATOR}[name]
     expected = Head.fresh("bayes", heads(journal).open(name).hand_width, prior)
-    for lesson in journal.lessons(name, LINEAGE, 0):
+    for lesson in journal.lessons.of(name, LINEAGE, 0):
         assert lesson.answer
         assert lesson.answer.features is not None
         see_question, see_answer = seen_by_router(lesson.question), lesson.answer.features
@@ -113,7 +115,7 @@ def test_without_lessons_a_head_is_fresh_and_leaves_no_file(journal: Journal) ->
 def test_a_caught_up_head_is_saved_with_its_place(journal: Journal) -> None:
     teach(journal, 3)
     opened = heads(journal).open("router")
-    assert opened.cursor == journal.last_lesson("router", LINEAGE)
+    assert opened.cursor == journal.lessons.last("router", LINEAGE)
     assert_same(Head.load(file(journal), "bayes", len(QUESTION_FEATURES)), opened)
 
 
@@ -148,7 +150,7 @@ def test_lessons_of_another_feature_version_are_seen_again_from_their_texts(jour
     note_old_version(journal)
     teach(journal, 1, seed=1)
     head = heads(journal).open(name)
-    assert (head.lessons, head.cursor) == (3, journal.last_lesson(name, LINEAGE))
+    assert (head.lessons, head.cursor) == (3, journal.lessons.last(name, LINEAGE))
 
 
 def test_what_an_old_version_saw_makes_no_difference(journal: Journal, tmp_path: Path) -> None:
@@ -252,7 +254,7 @@ def test_a_learner_killed_anywhere_loses_no_lesson_and_takes_none_in_twice(tmp_p
         child.send_signal(signal.SIGKILL)
     with Journal(tmp_path) as journal:
         opened = heads(journal).open("router")
-        assert opened.lessons == len(list(journal.lessons("router", LINEAGE, 0))) >= steps
+        assert opened.lessons == len(list(journal.lessons.of("router", LINEAGE, 0))) >= steps
         assert_same(opened, relearnt(journal, "router", tmp_path / "fresh"))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from shammah.lineage import family, parents, tree
-from shammah.records import Adapter
+from shammah.records.adapters import Adapter
 
 
 def made(*rows: str) -> list[Adapter]:

@@ -9,7 +9,8 @@ from shammah.feedback import Feedback, rate
 from shammah.journal import Journal
 from shammah.journal.log import Filter
 from shammah.policy import Reason, Side
-from shammah.records import NewAnswer, Rating
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
 from shammah_convert.chat import Message
 
 LOCAL = NewAnswer(Side.LOCAL, True, "ls -A", Reason.OFFLINE, "stop", "small", (), False, 1, 1, {})

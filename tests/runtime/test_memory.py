@@ -21,7 +21,10 @@ from shammah.feedback import Feedback, rate
 from shammah.journal import Journal
 from shammah.locks import TRAINING, only_one
 from shammah.memory import Precedence, decide, job_folder, model_bytes, running
-from shammah.records import Base, NewAnswer, Rating
+from shammah.records.bases import Base
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
+from shammah.settings import Settings
 from shammah.sides import LocalSide
 from shammah.standstill import is_answered
 from shammah_convert.chat import Message
@@ -199,7 +202,7 @@ def test_a_file_that_does_not_tell_its_shape_counts_by_its_size(base: Base, tmp_
 # In their places.
 
 
-def settings_of(home: Path, base: Base, **variables: str) -> config.Settings:
+def settings_of(home: Path, base: Base, **variables: str) -> Settings:
     given = {"SHAMMAH_HOME": str(home), "SHAMMAH_MODEL_PATH": base.path, "SHAMMAH_WORKER_ENABLED": "0"}
     return config.load(given | variables, offline=True, answer__max_tokens=4)
 

@@ -14,7 +14,8 @@ from shammah.generation import ActiveSet
 from shammah.journal import Journal
 from shammah.journal.comparisons import NewComparison, Pick, Tally
 from shammah.naming import TRAINED, rename
-from shammah.records import Adapter, NewAnswer
+from shammah.records.adapters import Adapter
+from shammah.records.questions import NewAnswer
 from shammah_convert.chat import Message
 from tests.runtime.test_adapters_in_journal import LINEAGE, active, begun, new, use
 

@@ -20,8 +20,10 @@ from shammah.paraphrasing import Paraphraser
 from shammah.patterns import Patterns
 from shammah.policy import Side
 from shammah.rates import SamplingRates
-from shammah.records import NewAnswer, Question, Rating
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer, Question
 from shammah.rewriting import TargetFinder
+from shammah.settings import Settings
 from shammah.sides import TeacherSide
 from shammah.turn import Outcome, Request, is_private
 from shammah_convert.chat import Message
@@ -137,7 +139,7 @@ def test_no_example_of_it_is_said_in_other_words(journal: Journal) -> None:
     assert "acme" not in str(teacher.asked)
 
 
-def settings(home: Path, text: str = "", **variables: str) -> config.Settings:
+def settings(home: Path, text: str = "", **variables: str) -> Settings:
     home.mkdir(exist_ok=True)
     (home / "config.toml").write_text(text)
     return config.load({"SHAMMAH_HOME": str(home), **variables})

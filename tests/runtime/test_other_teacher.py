@@ -5,14 +5,14 @@ import time
 import pytest
 
 from shammah.catalog import Price
-from shammah.config import TeacherSettings
 from shammah.errors import ConfigError, KeyMissing, ShammahError, TeacherError
 from shammah.generation import Chunk, Completion, Finish, Sampling, Toolbox, ToolCall, collect
+from shammah.settings import TeacherSettings
 from shammah.teacher import Access, Teacher, called, price_of
 from shammah_convert.chat import Message
-from tests.anthropic_server import (
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import (
     Answer,
-    AnthropicServer,
     BadJson,
     Behaviour,
     CutClean,

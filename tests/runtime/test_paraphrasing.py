@@ -11,7 +11,8 @@ from shammah.feedback import Feedback, rate
 from shammah.generation import Finish
 from shammah.journal import Journal
 from shammah.paraphrasing import EACH, LONGEST_QUESTION, MOST_QUESTIONS, Paraphraser, parse
-from shammah.records import NewAnswer, Rating
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example
 from tests.scripted import Scripted, teacher_side

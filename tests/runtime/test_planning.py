@@ -4,10 +4,10 @@ from typing import Literal
 
 import pytest
 
-from shammah.config import TrainerSettings
 from shammah.errors import TrainingError
 from shammah.planning import most_rank, plan_for
-from shammah.records import Training
+from shammah.records.adapters import Training
+from shammah.settings import TrainerSettings
 from shammah_convert.job import Plan
 from shammah_convert.shape import BaseConfig
 

@@ -45,12 +45,12 @@ def test_its_end_is_said_once(journal: Journal) -> None:
     journal.pulls.close(wanted, "It is here.")
     journal.pulls.close(wanted, "It is here.")
     assert journal.pulls.open_one() is None
-    assert journal.take_notices() == ["It is here."]
+    assert journal.notices.take() == ["It is here."]
 
 
 def test_what_nobody_wants_any_more_ends_in_silence(journal: Journal) -> None:
     wanted = journal.pulls.want("qwen3-4b", "Qwen3 4B", 1000)
     journal.pulls.cancel(wanted)
     journal.pulls.close(wanted, "It is here.")
-    assert journal.take_notices() == []
+    assert journal.notices.take() == []
     assert journal.pulls.want("qwen3-8b", "Qwen3 8B", 2000).spec == "qwen3-8b"

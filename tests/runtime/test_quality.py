@@ -10,7 +10,6 @@ import pytest
 
 from shammah import contract, features, quality
 from shammah.assistant import Assistant
-from shammah.config import QualitySettings, Settings
 from shammah.contract import Evidence
 from shammah.divergence import Divergence, Method
 from shammah.generation import Sampling
@@ -19,7 +18,8 @@ from shammah.labelling import Comparison, label
 from shammah.learning import Heads
 from shammah.policy import Side, Thresholds
 from shammah.quality import Contract
-from shammah.records import Answer, NewAnswer, Question
+from shammah.records.questions import Answer, NewAnswer, Question
+from shammah.settings import QualitySettings, Settings
 from shammah.turn import Outcome, Request
 from shammah_convert.chat import Message
 from tests.scripted import Recorder, Scripted, local_side, teacher_side
@@ -62,7 +62,7 @@ def judge(
     question = journal.note_route(question, features.of_question(TEXT), None, 0.8)
     answer = NewAnswer("local", True, "ls", "sampled", "stop", "m", (), False, 1, 1, {}, validator_probability=p_good)
     (saved,) = journal.save(question, [answer], propensity=propensity, is_sampled=True)
-    journal.teach(question, saved, GOOD if is_good else BAD, is_good)
+    journal.lessons.teach(question, saved, GOOD if is_good else BAD, is_good)
     return question, saved
 
 
@@ -125,27 +125,27 @@ def test_in_the_early_phases_the_contract_has_no_say(journal: Journal) -> None:
 def test_evidence_is_what_both_heads_said_and_how_it_was_drawn(journal: Journal) -> None:
     judge(journal, is_good=True, propensity=0.2)
     judge(journal, is_good=False, p_good=None)
-    assert journal.evidence(LINEAGE, 10) == [Evidence(0.8, 0.8, False, 0.2, 1.0, is_certain=False)]
-    assert journal.evidence("0" * 64, 10) == []
+    assert journal.lessons.evidence(LINEAGE, 10) == [Evidence(0.8, 0.8, False, 0.2, 1.0, is_certain=False)]
+    assert journal.lessons.evidence("0" * 64, 10) == []
 
 
 def test_a_persons_word_comes_before_a_comparison_and_stands_for_itself(journal: Journal) -> None:
     question, answer = judge(journal, is_good=True, propensity=0.2)
-    journal.teach_by_user(question, answer, GOOD, is_good=False)
-    journal.teach(question, answer, GOOD, is_good=True)
-    assert journal.evidence(LINEAGE, 10) == [Evidence(0.8, 0.8, True, 1.0, 1.0, is_certain=True)]
+    journal.lessons.teach_by_user(question, answer, GOOD, is_good=False)
+    journal.lessons.teach(question, answer, GOOD, is_good=True)
+    assert journal.lessons.evidence(LINEAGE, 10) == [Evidence(0.8, 0.8, True, 1.0, 1.0, is_certain=True)]
 
 
 def test_a_comparison_by_words_counts_for_a_fifth(journal: Journal) -> None:
     question, answer = judge(journal, is_good=True)
-    journal.teach(question, answer, Divergence(0.2, Method.BLEU), is_good=True)
-    assert [one.trust for one in journal.evidence(LINEAGE, 10)] == [pytest.approx(0.2)]
+    journal.lessons.teach(question, answer, Divergence(0.2, Method.BLEU), is_good=True)
+    assert [one.trust for one in journal.lessons.evidence(LINEAGE, 10)] == [pytest.approx(0.2)]
 
 
 def test_evidence_reads_no_more_than_it_is_told_newest_kept(journal: Journal) -> None:
     for is_good in (True, True, False, False, False):
         judge(journal, is_good)
-    assert [one.is_bad for one in journal.evidence(LINEAGE, 4)] == [False, True, True, True]
+    assert [one.is_bad for one in journal.lessons.evidence(LINEAGE, 4)] == [False, True, True, True]
 
 
 def test_what_holds_is_kept_until_a_lesson_comes(settled: Journal) -> None:
@@ -191,7 +191,7 @@ def test_an_answer_made_in_the_background_is_judged_before_it_teaches(journal: J
     first, second = (journal.answers(question)[0] for question in reversed(journal.recent(2)))
     assert first.validator_probability is None, "there was no lesson yet"
     assert second.validator_probability is not None
-    assert [one.validator for one in journal.evidence(LINEAGE, 10)] == [second.validator_probability]
+    assert [one.validator for one in journal.lessons.evidence(LINEAGE, 10)] == [second.validator_probability]
 
 
 def test_words_say_where_similarity_alone_stands_behind_it() -> None:
@@ -208,16 +208,16 @@ def test_after_a_reset_of_the_heads_their_old_evidence_counts_no_more(journal: J
     holds = Contract(journal.path.parent, journal, LINEAGE, 0.15)
     assert holds.standing().thresholds.router is not None
     Heads(journal.path.parent, journal, LINEAGE, "bayes").reset("validator")
-    assert journal.evidence(LINEAGE, 1000) == []
+    assert journal.lessons.evidence(LINEAGE, 1000) == []
     assert holds.standing().thresholds.router is None, "what it had decided was of other heads"
     judge(journal, is_good=True)
-    assert len(journal.evidence(LINEAGE, 1000)) == 1
+    assert len(journal.lessons.evidence(LINEAGE, 1000)) == 1
 
 
 def test_a_judges_word_is_certain(journal: Journal) -> None:
     question, answer = judge(journal, is_good=True)
-    journal.teach(question, answer, Divergence(0.0, Method.JUDGE), True)
-    assert journal.evidence(LINEAGE, 10)[-1].is_certain
+    journal.lessons.teach(question, answer, Divergence(0.0, Method.JUDGE), True)
+    assert journal.lessons.evidence(LINEAGE, 10)[-1].is_certain
 
 
 def test_thresholds_that_were_picked_for_one_learners_scores_do_not_hold_for_anothers(settled: Journal) -> None:
@@ -233,17 +233,17 @@ def test_evidence_names_the_learner_that_spoke(journal: Journal) -> None:
     question = journal.note_route(question, features.of_question(TEXT), None, 0.8, learner="adam")
     answer = NewAnswer("local", True, "ls", "sampled", "stop", "m", (), False, 1, 1, {}, validator_probability=0.7)
     (saved,) = journal.save(question, [answer])
-    journal.teach(question, saved, GOOD, is_good=True)
-    assert journal.evidence(LINEAGE, 10) == []
-    assert [one.validator for one in journal.evidence(LINEAGE, 10, "adam")] == [0.7]
+    journal.lessons.teach(question, saved, GOOD, is_good=True)
+    assert journal.lessons.evidence(LINEAGE, 10) == []
+    assert [one.validator for one in journal.lessons.evidence(LINEAGE, 10, "adam")] == [0.7]
 
 
 def test_a_question_from_before_the_learner_was_kept_counts_for_the_default_one(journal: Journal) -> None:
     judge(journal, is_good=True)
     with journal._db.write() as db:
         db.execute("UPDATE questions SET learner = NULL")
-    assert len(journal.evidence(LINEAGE, 10)) == 1
-    assert journal.evidence(LINEAGE, 10, "adam") == []
+    assert len(journal.lessons.evidence(LINEAGE, 10)) == 1
+    assert journal.lessons.evidence(LINEAGE, 10, "adam") == []
 
 
 def test_a_validator_of_another_learner_than_the_router_gives_no_evidence(journal: Journal) -> None:
@@ -287,5 +287,5 @@ def test_a_persons_word_stands_behind_a_promise(journal: Journal) -> None:
     question, answer = judge(journal, is_good=True)
     held = Contract(journal.path.parent, journal, LINEAGE, 0.15)
     assert quality.promise(held, 300).is_by_similarity
-    journal.teach_by_user(question, answer, GOOD, is_good=True)
+    journal.lessons.teach_by_user(question, answer, GOOD, is_good=True)
     assert not quality.promise(held, 300).is_by_similarity

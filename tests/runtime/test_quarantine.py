@@ -6,27 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from shammah import config, purging, resuming
+from shammah import purging, resuming
 from shammah.feedback import Feedback, rate
 from shammah.following import folder_of
 from shammah.freezing import freeze
 from shammah.journal import Journal
 from shammah.policy import Side
 from shammah.quarantine import Origin, Pair, capped, scales
-from shammah.records import Base, Rating
+from shammah.records.bases import Base
+from shammah.records.examples import Rating
+from shammah.settings import Settings
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example, Source, read
 from shammah_convert.job import EXAMPLES, Job, Report
 from shammah_convert.planted import PLANTED
 from tests.fake_trainer import FakeTrainer
-from tests.runtime.test_training import ask, base, correct, example, settings, trainer
+from tests.trainings import ask, base, correct, example, settings, trainer
 
 assert base
 assert settings
 
 
 @pytest.fixture
-def journal(settings: config.Settings) -> Iterator[Journal]:
+def journal(settings: Settings) -> Iterator[Journal]:
     with Journal(settings.home) as journal:
         yield journal
 
@@ -149,7 +151,7 @@ def test_an_edited_example_is_the_users(journal: Journal) -> None:
 
 
 def test_a_job_holds_what_was_accepted_at_a_fifth_of_its_weight(
-    settings: config.Settings,
+    settings: Settings,
     journal: Journal,
     base: Base,
 ) -> None:
@@ -169,7 +171,7 @@ def test_a_job_holds_what_was_accepted_at_a_fifth_of_its_weight(
 
 
 def test_a_job_puts_words_from_outside_beside_general_questions_and_names_near_duplicates(
-    settings: config.Settings,
+    settings: Settings,
     journal: Journal,
     base: Base,
 ) -> None:
@@ -186,7 +188,7 @@ def test_a_job_puts_words_from_outside_beside_general_questions_and_names_near_d
 
 
 def test_a_job_of_the_outside_alone_is_filled_up(
-    settings: config.Settings,
+    settings: Settings,
     journal: Journal,
     base: Base,
 ) -> None:
@@ -199,7 +201,7 @@ def test_a_job_of_the_outside_alone_is_filled_up(
 
 
 def test_a_training_that_was_cut_off_goes_on_with_its_scaled_weights(
-    settings: config.Settings,
+    settings: Settings,
     journal: Journal,
     base: Base,
 ) -> None:
@@ -217,7 +219,7 @@ def test_a_training_that_was_cut_off_goes_on_with_its_scaled_weights(
 
 
 def test_a_purge_names_the_adapters_that_have_learnt_from_it(
-    settings: config.Settings,
+    settings: Settings,
     journal: Journal,
     base: Base,
 ) -> None:

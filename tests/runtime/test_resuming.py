@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from shammah import child, config, following, resuming, room, schedule
-from shammah.config import Settings
+from shammah import child, following, resuming, room, schedule
 from shammah.errors import NothingToResume, TrainingRuns
 from shammah.following import folder_of, outcome
 from shammah.journal import Journal
-from shammah.records import Base, Training
+from shammah.records.adapters import Training
+from shammah.records.bases import Base
 from shammah.reports import PAGE
+from shammah.settings import Settings, TrainerSettings
 from shammah.worker import Worker
 from shammah_convert.job import (
     CANCEL,
@@ -36,8 +37,8 @@ from shammah_convert.opened import OpenBase
 from shammah_convert.shape import lora_values
 from tests.disk_order import Event, published, recorded, without_missing
 from tests.fake_trainer import FakeTrainer
-from tests.runtime.test_training import base, correct, journal, settings, trainer
 from tests.tiny import write_tiny
+from tests.trainings import base, correct, journal, settings, trainer
 
 __all__ = ["base", "journal", "settings"]
 
@@ -150,7 +151,7 @@ def drop_an_example(journal: Journal, _: Path) -> None:
 
 
 def replace_the_base(journal: Journal, _: Path) -> None:
-    base = journal.base(journal.trainings.at(1).base)
+    base = journal.bases.find(journal.trainings.at(1).base)
     assert base is not None
     write_tiny(Path(base.path), seed=9)
 
@@ -274,7 +275,7 @@ def test_a_trainer_that_finds_the_disk_full_is_a_failure_that_says_so_and_can_go
     python.write_text(f'#!/bin/sh\ntouch "$4/{CHECKPOINT}"\nexit 4\n')
     python.chmod(0o755)
     full = trainer(settings, journal, FakeTrainer())
-    full = replace(full, settings=replace(settings, trainer=config.TrainerSettings(python=str(python))))
+    full = replace(full, settings=replace(settings, trainer=TrainerSettings(python=str(python))))
     ended = full.start(base, is_forced=False)
     assert ended.state == "failed"
     assert ended.reason.startswith("the disk is full: ")

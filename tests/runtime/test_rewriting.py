@@ -15,7 +15,7 @@ from shammah.feedback import Feedback, rate
 from shammah.generation import Finish, Sampling
 from shammah.journal import Journal
 from shammah.policy import Side
-from shammah.records import Correction, Rating
+from shammah.records.examples import Correction, Rating
 from shammah.rewriting import TargetFinder
 from shammah_convert.chat import Message
 from tests.runtime.test_feedback import ask, only
@@ -104,7 +104,7 @@ def test_a_self_rewrite_that_is_no_better_stays_pending_and_says_so(journal: Jou
     correction = rejected(journal)
     assert finder(journal, local, None).find(correction) is None
     assert only(journal).state == "pending"
-    (notice,) = journal.take_notices()
+    (notice,) = journal.notices.take()
     assert "--answer" in notice
     assert correction.question.id in notice
 
@@ -168,4 +168,4 @@ def test_nothing_is_said_of_a_correction_that_was_taken_back(journal: Journal) -
     correction = rejected(journal, note="")
     rate(journal, correction.question, Feedback(Rating.GOOD), has_teacher=False)
     assert finder(journal, Scripted(), None).find(correction) is None
-    assert journal.take_notices() == []
+    assert journal.notices.take() == []

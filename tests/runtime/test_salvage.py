@@ -101,7 +101,7 @@ def test_the_background_leaves_word_for_the_next_command(
     monkeypatch.setenv("SHAMMAH_BACKGROUND", "1")
     spoil(home, 0, b"\0" * 100)
     with Journal(home) as journal:
-        (notice,) = journal.take_notices()
+        (notice,) = journal.notices.take()
     assert "was damaged" in notice
     assert not caplog.records
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from shammah import bases, config, schedule
-from shammah.config import Settings, TrainerSettings
 from shammah.journal import Journal
 from shammah.journal.trainings import TRAIN_JOB
 from shammah.locks import TRAINING, only_one
-from shammah.records import NewAnswer, Training, TrainingState
+from shammah.records.adapters import Training, TrainingState
+from shammah.records.questions import NewAnswer
+from shammah.settings import Settings, TrainerSettings, WorkerSettings
 from shammah_convert.chat import Message
 from tests.tiny import write_tiny
 
@@ -184,7 +185,7 @@ def test_where_the_user_wants_none_none_is_queued(journal: Journal, settings: Se
     learn(journal, FEEDBACK)
     changed = {
         "trainer": with_trainer(settings, automatic=False),
-        "worker": replace(settings, worker=config.WorkerSettings(enabled=False)),
+        "worker": replace(settings, worker=WorkerSettings(enabled=False)),
     }
     assert schedule.consider(journal, changed[name]) == ""
     assert (journal.jobs.waiting(), journal.trainings.last()) == ([], None)

@@ -8,13 +8,14 @@ from shammah.bases import SEEDLING
 from shammah.compatible import cards, looking, opening
 from shammah.compatible.gate import Gate
 from shammah.compatible.model import ServerModel
-from shammah.config import ModelSettings, Settings
 from shammah.errors import BadGrammar, BadModel, ConfigError, NotServed, StaysHere
 from shammah.generation import Finish, Sampling, collect
 from shammah.patterns import Patterns
-from shammah.records import Base
+from shammah.records.bases import Base
+from shammah.settings import ModelSettings, Settings
 from shammah_convert.chat import Message
-from tests.anthropic_server import Answer, AnthropicServer, Stall
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer, Stall
 from tests.openai_server import openai_server
 
 KEY = "sk-proj-aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3z"

@@ -9,6 +9,7 @@ import pytest
 
 from shammah import config
 from shammah.errors import ConfigError
+from shammah.settings import Settings
 from shammah.settings_file import edited, set_value, unset, winner
 
 
@@ -16,7 +17,7 @@ def text(home: Path) -> str:
     return (home / "config.toml").read_text("utf-8")
 
 
-def load(home: Path) -> config.Settings:
+def load(home: Path) -> Settings:
     return config.load({config.HOME_VARIABLE: str(home)})
 
 

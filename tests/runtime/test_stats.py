@@ -12,10 +12,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from shammah.config import QualitySettings, Settings, TeacherSettings
 from shammah.divergence import Divergence, Method
 from shammah.journal import Journal
 from shammah.journal.counted import Label, Scope, Tally, Wait
+from shammah.settings import QualitySettings, Settings, TeacherSettings
 from shammah.stats import usage
 from shammah.stats.estimates import BINS, calibration, rate
 from shammah.stats.figures import Figures, as_object, gather
@@ -207,7 +207,7 @@ def live(journal: Journal) -> None:
         spend(journal, teacher, at[:10], 0.25)
     draft, local = judge(journal, Asked(at=at, is_shown=False, adapters=adapters, propensity=1.0), is_good=False)
     add(journal, draft, Asked(at=at, side="teacher", reason="rejected_draft", cost_usd=0.25))
-    journal.teach(draft, local, Divergence(0.75, Method.JUDGE), is_good=False)
+    journal.lessons.teach(draft, local, Divergence(0.75, Method.JUDGE), is_good=False)
 
 
 def test_figures_follow_the_schema(lived: Journal) -> None:

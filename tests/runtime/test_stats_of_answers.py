@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from shammah.assistant import Assistant
-from shammah.config import Settings
 from shammah.feedback import Feedback, rate
 from shammah.generation import Sampling
 from shammah.journal import Journal
 from shammah.journal.counted import Scope
 from shammah.labelling import Comparison, label
 from shammah.learning import Heads
-from shammah.records import Rating
+from shammah.records.examples import Rating
+from shammah.settings import Settings
 from shammah.stats.figures import Figures, gather
 from shammah.turn import Outcome, Request
 from tests.scripted import Recorder, Scripted, local_side, teacher_side

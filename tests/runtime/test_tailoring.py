@@ -9,7 +9,6 @@ import pytest
 
 from shammah import config
 from shammah.assembly import Parts
-from shammah.config import AdapterSettings
 from shammah.domains import Way
 from shammah.errors import UsageError
 from shammah.features import Vector
@@ -18,7 +17,10 @@ from shammah.generation import ActiveSet, Sampling, collect
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.local import LocalModel
-from shammah.records import Adapter, Domain, NewAnswer, Rating
+from shammah.records.adapters import Adapter, Domain
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
+from shammah.settings import AdapterSettings
 from shammah.tailoring import Tailor, Tailored, tie
 from shammah_convert.chat import Message
 from tests.lora_files import BASE_SHA256, TOKENS, Folder, new_folder

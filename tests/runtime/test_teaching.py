@@ -13,7 +13,8 @@ from shammah.teaching.classroom import Classroom
 from shammah.teaching.conversation import converse
 from shammah.teaching.loop import Plan
 from shammah.teaching.pairs import is_test
-from tests.anthropic_server import Answer, AnthropicServer, Status
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer, Status
 from tests.classroom import UNDO, UNDONE, classroom
 from tests.fake_trainer import FakeTrainer
 

@@ -9,11 +9,13 @@ from shammah.errors import StaysHere
 from shammah.feedback import Feedback, rate
 from shammah.journal import Journal
 from shammah.quarantine import Origin, Pair
-from shammah.records import NewAnswer, Rating
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
 from shammah.teaching import doors
 from shammah.teaching.conversation import converse
 from shammah_convert.chat import Message
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.classroom import UNDO, classroom
 
 LINEAGE = "f" * 64

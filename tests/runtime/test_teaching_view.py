@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shammah.cli.teaching_view import Board, Lines, in_words
-from shammah.records import Training
+from shammah.records.adapters import Training
 from shammah.teaching import advice
 from shammah.teaching.results import Generated
 from shammah.teaching.rounds import Effect, Round

@@ -8,6 +8,7 @@ import pytest
 
 from shammah import config, settings_file, unreadable
 from shammah.errors import ConfigError, NoToml
+from shammah.settings import Settings
 
 SPOILED = (b"[privacy\n", b"\x00\x01", b"offline = tru", b"\xff\xfe", b"offline")
 
@@ -17,7 +18,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unreadable, "SETTLING_SECONDS", 0.0)
 
 
-def load(home: Path, **variables: str) -> config.Settings:
+def load(home: Path, **variables: str) -> Settings:
     return config.load({"SHAMMAH_HOME": str(home)} | variables)
 
 
@@ -27,7 +28,7 @@ def test_it_is_set_aside_the_defaults_hold_and_nothing_is_sent(
 ) -> None:
     file = tmp_path / "config.toml"
     file.write_bytes(data)
-    assert load(tmp_path) == config.Settings(home=tmp_path, offline=True)
+    assert load(tmp_path) == Settings(home=tmp_path, offline=True)
     assert load(tmp_path).offline, "until the person says so"
     (kept,) = tmp_path.glob("config.toml.aside-*")
     assert kept.read_bytes() == data

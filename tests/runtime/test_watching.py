@@ -12,7 +12,9 @@ from shammah.divergence import Divergence, Method
 from shammah.feedback import Feedback, rate
 from shammah.generation import ActiveSet
 from shammah.journal import Journal
-from shammah.records import Adapter, Counts, Judged, NewAnswer, Question, Rating
+from shammah.records.adapters import Adapter, Counts, Judged
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer, Question
 from shammah.watching import LEAST_JUDGED, look, p_value, rose
 from shammah_convert.chat import Message
 
@@ -108,7 +110,7 @@ def ask(journal: Journal, active: ActiveSet, lineage: str = BASE) -> Question:
 def audit(journal: Journal, active: ActiveSet, is_good: bool, method: Method = Method.SEMANTIC) -> None:
     question = ask(journal, active)
     (local,) = journal.answers(question)
-    journal.teach(question, local, Divergence(0.1 if is_good else 0.9, method), is_good)
+    journal.lessons.teach(question, local, Divergence(0.1 if is_good else 0.9, method), is_good)
 
 
 def promote(journal: Journal, name: str) -> None:
@@ -134,7 +136,7 @@ def test_a_promotion_with_worse_answers_is_rolled_back_with_its_numbers(journal:
     worsen(journal)
     assert look(journal, BASE)
     assert journal.adapters.active(BASE) == ()
-    (notice,) = journal.take_notices()
+    (notice,) = journal.notices.take()
     said = "10 of 20 judged answers were bad, 1 of 30 before (p = 0.00015)"
     assert notice == f"v1 was rolled back: {said}. `shammah adapters use v1:1` overrules."
     adapter = journal.adapters.find("v1")
@@ -156,7 +158,7 @@ def test_after_a_rollback_nothing_is_watched_until_the_next_promotion(journal: J
     judge(journal, (), bad=30, good=0)
     assert not look(journal, BASE)
     assert journal.adapters.active(BASE) == ()
-    assert len(journal.take_notices()) == 1
+    assert len(journal.notices.take()) == 1
 
 
 def test_what_a_user_chose_is_not_undone(journal: Journal) -> None:
@@ -173,7 +175,7 @@ def test_without_evidence_nothing_happens(journal: Journal, bad: int, good: int)
     judge(journal, V1, bad, good)
     assert not look(journal, BASE)
     assert journal.adapters.active(BASE) == V1
-    assert journal.take_notices() == []
+    assert journal.notices.take() == []
 
 
 def test_only_answers_of_both_sets_in_their_time_are_compared(journal: Journal) -> None:
@@ -219,7 +221,7 @@ def test_a_promotion_that_was_overtaken_is_not_taken_back(journal: Journal) -> N
     journal.adapters.activate(BASE, V1, "use")
     assert journal.watch.take_back(watched, "late", "late") is None
     assert journal.adapters.active(BASE) == V1
-    assert journal.take_notices() == []
+    assert journal.notices.take() == []
 
 
 def test_each_base_is_watched_for_itself(journal: Journal) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from shammah import calls
-from shammah.config import TeacherSettings
 from shammah.errors import TeacherError
 from shammah.generation import Completion, Sampling, collect
+from shammah.settings import TeacherSettings
 from shammah.teacher import Access, Teacher
 from shammah_convert.chat import Message
 from tests.faults.wire_faults import HEAD, SAID, WHOLE, Fault, faults, head

@@ -16,7 +16,11 @@ from shammah.journal.checkpoints import CHECKPOINT_JOB, CHECKPOINT_QUESTIONS
 from shammah.journal.heads import REFIT_LESSONS
 from shammah.journal.jobs import MOST_ATTEMPTS
 from shammah.locks import WORKER, background, only_one
-from shammah.records import Job, NewAnswer, Question, Rating
+from shammah.records.examples import Rating
+from shammah.records.jobs import Job
+from shammah.records.questions import NewAnswer, Question
+from shammah.settings import Settings, WorkerSettings
+from shammah.workbench import Workbench
 from shammah.worker import Worker
 from shammah_convert.chat import Message
 from tests.known import record_tiny
@@ -31,7 +35,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def settings(journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> config.Settings:
+def settings(journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     monkeypatch.setattr("shammah.embedding.find_source", lambda: None)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -39,7 +43,7 @@ def settings(journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return config.with_model(loaded, str(write_tiny(tmp_path / "tiny.gguf")))
 
 
-def forwarded(journal: Journal, settings: config.Settings, teacher: str = "ls -la", online: bool = True) -> Question:
+def forwarded(journal: Journal, settings: Settings, teacher: str = "ls -la", online: bool = True) -> Question:
     """A question that the teacher answered, with the job that compares."""
     base = record_tiny(journal, Path(settings.model.path))
     question = journal.begin("session", base.sha256, [Message("user", "list files")], 0, online)
@@ -58,26 +62,24 @@ def state_of(journal: Journal) -> list[tuple[str, str | None]]:
     return [(row["state"], row["error"]) for row in rows]
 
 
-def test_a_forwarded_question_is_answered_locally_and_teaches_both_heads(
-    journal: Journal, settings: config.Settings
-) -> None:
+def test_a_forwarded_question_is_answered_locally_and_teaches_both_heads(journal: Journal, settings: Settings) -> None:
     question = forwarded(journal, settings)
     Worker(settings, journal).work()
     assert state_of(journal) == [("done", None)]
     local = next(given for given in journal.answers(question) if given.side == "local")
     assert (local.is_shown, local.reason, local.method) == (False, "sampled", "bleu"), "there is no embedder here"
     for head in ("router", "validator"):
-        (lesson,) = journal.lessons(head, question.lineage, 0)
+        (lesson,) = journal.lessons.of(head, question.lineage, 0)
         assert (lesson.is_good, lesson.weight) == (False, 0.1)
         assert (journal.path.parent / "heads" / question.lineage[:16] / f"{head}.npz").is_file()
 
 
-def test_a_label_is_learnt_once(journal: Journal, settings: config.Settings) -> None:
+def test_a_label_is_learnt_once(journal: Journal, settings: Settings) -> None:
     question = forwarded(journal, settings)
     Worker(settings, journal).work()
     journal.jobs.enqueue("label", {"question": question.number})
     Worker(settings, journal).work()
-    assert len(list(journal.lessons("router", question.lineage, 0))) == 1
+    assert len(list(journal.lessons.of("router", question.lineage, 0))) == 1
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_a_label_is_learnt_once(journal: Journal, settings: config.Settings) -> 
 )
 def test_local_runs_wait_for_better_times(
     journal: Journal,
-    settings: config.Settings,
+    settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     value: object,
@@ -102,22 +104,22 @@ def test_local_runs_wait_for_better_times(
 
 
 def test_on_battery_it_works_where_the_user_says_so(
-    journal: Journal, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forwarded(journal, settings)
     monkeypatch.setattr(hardware, "is_on_battery", lambda: True)
-    Worker(replace(settings, worker=config.WorkerSettings(on_battery=True)), journal).work()
+    Worker(replace(settings, worker=WorkerSettings(on_battery=True)), journal).work()
     assert state_of(journal) == [("done", None)]
 
 
 @pytest.mark.parametrize(("offline", "online"), [(True, True), (False, False)])
-def test_offline_no_teacher_is_asked(journal: Journal, settings: config.Settings, offline: bool, online: bool) -> None:
+def test_offline_no_teacher_is_asked(journal: Journal, settings: Settings, offline: bool, online: bool) -> None:
     forwarded(journal, settings, teacher="", online=online)
     Worker(replace(settings, offline=offline), journal).work()
     assert state_of(journal) == [("queued", "offline")]
 
 
-def test_what_fails_is_tried_again_a_few_times(journal: Journal, settings: config.Settings) -> None:
+def test_what_fails_is_tried_again_a_few_times(journal: Journal, settings: Settings) -> None:
     forwarded(journal, settings, teacher="")  # without a key, the teacher cannot be asked
     for attempt in range(MOST_ATTEMPTS):
         journal._db.execute("UPDATE jobs SET not_before = 0")
@@ -126,7 +128,7 @@ def test_what_fails_is_tried_again_a_few_times(journal: Journal, settings: confi
         assert state_of(journal) == [(expected, "the teacher has no key")]
 
 
-def test_a_broken_job_stops_no_other(journal: Journal, settings: config.Settings) -> None:
+def test_a_broken_job_stops_no_other(journal: Journal, settings: Settings) -> None:
     journal.jobs.enqueue("label", {"question": 12345})
     forwarded(journal, settings)
     Worker(settings, journal).work()
@@ -134,16 +136,16 @@ def test_a_broken_job_stops_no_other(journal: Journal, settings: config.Settings
 
 
 def test_a_question_of_another_model_is_answered_by_that_model(
-    journal: Journal, settings: config.Settings, tmp_path: Path
+    journal: Journal, settings: Settings, tmp_path: Path
 ) -> None:
     question = forwarded(journal, settings)
     other = config.with_model(settings, str(write_tiny(tmp_path / "other.gguf", seed=9)))
     Worker(other, journal).work()
     assert state_of(journal) == [("done", None)]
-    assert list(journal.lessons("router", question.lineage, 0))
+    assert list(journal.lessons.of("router", question.lineage, 0))
 
 
-def rejected(journal: Journal, settings: config.Settings, may_ask_teacher: bool) -> Question:
+def rejected(journal: Journal, settings: Settings, may_ask_teacher: bool) -> Question:
     """A rejected local answer, with the job that looks for a better one."""
     base = record_tiny(journal, Path(settings.model.path))
     question = journal.begin("session", base.sha256, [Message("user", "list files")], 0, True)
@@ -152,11 +154,11 @@ def rejected(journal: Journal, settings: config.Settings, may_ask_teacher: bool)
     return question
 
 
-def test_a_rejected_answer_gets_a_better_one_from_the_local_model(journal: Journal, settings: config.Settings) -> None:
+def test_a_rejected_answer_gets_a_better_one_from_the_local_model(journal: Journal, settings: Settings) -> None:
     rejected(journal, settings, may_ask_teacher=False)
     Worker(settings, journal).work()
     (kept,) = journal.examples.all()
-    notices = journal.take_notices()
+    notices = journal.notices.take()
     assert state_of(journal) == [("done", None)]
     # The tiny model's nonsense is cut at the limit or is an answer; it is never learnt cut.
     assert (kept.state, kept.example.source, notices) == ("live", "self", []) or (kept.state == "pending" and notices)
@@ -164,7 +166,7 @@ def test_a_rejected_answer_gets_a_better_one_from_the_local_model(journal: Journ
 
 @pytest.mark.parametrize(("is_offline", "words"), [(True, "offline"), (False, "no key")])
 def test_a_teacher_that_was_promised_is_waited_for_a_day(
-    journal: Journal, settings: config.Settings, is_offline: bool, words: str
+    journal: Journal, settings: Settings, is_offline: bool, words: str
 ) -> None:
     rejected(journal, settings, may_ask_teacher=True)
     Worker(replace(settings, offline=is_offline), journal).work()
@@ -177,37 +179,37 @@ def test_a_teacher_that_was_promised_is_waited_for_a_day(
     assert state_of(journal) == [("done", None)]
 
 
-def test_where_the_model_is_gone_the_user_is_asked(journal: Journal, settings: config.Settings) -> None:
+def test_where_the_model_is_gone_the_user_is_asked(journal: Journal, settings: Settings) -> None:
     rejected(journal, settings, may_ask_teacher=False)
     Path(settings.model.path).unlink()
     Worker(settings, journal).work()
     assert state_of(journal) == [("done", None)]
-    (notice,) = journal.take_notices()
+    (notice,) = journal.notices.take()
     assert "--answer" in notice
 
 
-def test_a_question_that_stays_here_goes_to_no_server_elsewhere(journal: Journal, settings: config.Settings) -> None:
+def test_a_question_that_stays_here_goes_to_no_server_elsewhere(journal: Journal, settings: Settings) -> None:
     private = forwarded(journal, settings, online=False)
     away = replace(settings, model=replace(settings.model, server="https://models.example/v1"))
-    assert Worker(settings, journal)._base_at_hand(private) is not None
-    assert Worker(away, journal)._base_at_hand(private) is None
-    assert Worker(away, journal)._base_at_hand(forwarded(journal, settings)) is not None
+    assert Workbench(settings, journal).base_at_hand(private) is not None
+    assert Workbench(away, journal).base_at_hand(private) is None
+    assert Workbench(away, journal).base_at_hand(forwarded(journal, settings)) is not None
 
 
-def test_a_search_that_fails_for_good_is_told(journal: Journal, settings: config.Settings) -> None:
+def test_a_search_that_fails_for_good_is_told(journal: Journal, settings: Settings) -> None:
     rejected(journal, settings, may_ask_teacher=False)
     Path(settings.model.path).write_bytes(b"no model any more")
     for attempt in range(MOST_ATTEMPTS):
         journal._db.execute("UPDATE jobs SET not_before = 0")
-        assert journal.take_notices() == []
+        assert journal.notices.take() == []
         Worker(settings, journal).work()
         assert state_of(journal)[0][0] == ("queued" if attempt + 1 < MOST_ATTEMPTS else "failed")
-    (notice,) = journal.take_notices()
+    (notice,) = journal.notices.take()
     assert "--answer" in notice
 
 
 def test_a_local_rewrite_waits_for_free_ram(
-    journal: Journal, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rejected(journal, settings, may_ask_teacher=False)
     monkeypatch.setattr(hardware, "ram_available_bytes", lambda: 1000)
@@ -217,7 +219,7 @@ def test_a_local_rewrite_waits_for_free_ram(
     assert (error or "").endswith("GB of RAM, 0.0 GB are free")
 
 
-def test_a_job_of_a_newer_version_is_left_alone(journal: Journal, settings: config.Settings) -> None:
+def test_a_job_of_a_newer_version_is_left_alone(journal: Journal, settings: Settings) -> None:
     journal.jobs.enqueue("levitate", {})
     Worker(settings, journal).work()
     ((state, _),) = state_of(journal)
@@ -253,18 +255,18 @@ def test_a_job_is_queued_once_while_it_waits(journal: Journal) -> None:
     assert job == Job(job.id, "label", {"question": 1}, 0)
 
 
-def test_a_model_that_was_replaced_teaches_nothing(journal: Journal, settings: config.Settings, tmp_path: Path) -> None:
+def test_a_model_that_was_replaced_teaches_nothing(journal: Journal, settings: Settings, tmp_path: Path) -> None:
     question = forwarded(journal, settings)
     write_tiny(tmp_path / "tiny.gguf", seed=9)
     Worker(settings, journal).work()
     ((state, error),) = state_of(journal)
     assert state == "queued"
     assert "was replaced" in (error or "")
-    assert list(journal.lessons("router", question.lineage, 0)) == []
+    assert list(journal.lessons.of("router", question.lineage, 0)) == []
 
 
 def test_a_training_that_does_not_fit_waits_in_the_queue(
-    journal: Journal, settings: config.Settings, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = record_tiny(journal, Path(settings.model.path))
     queued = journal.trainings.queue(base.sha256, is_automatic=False, is_forced=False)
@@ -275,7 +277,7 @@ def test_a_training_that_does_not_fit_waits_in_the_queue(
     assert journal.trainings.at(queued.number).state == "queued"
 
 
-def test_after_enough_lessons_the_heads_are_refitted(journal: Journal, settings: config.Settings) -> None:
+def test_after_enough_lessons_the_heads_are_refitted(journal: Journal, settings: Settings) -> None:
     base = record_tiny(journal, Path(settings.model.path))
     teach_base(journal, base.sha256, REFIT_LESSONS - 1)
     forwarded(journal, settings)
@@ -288,7 +290,7 @@ def test_after_enough_lessons_the_heads_are_refitted(journal: Journal, settings:
     assert not journal.heads.is_refit_due(base.sha256, "router")
 
 
-def test_after_a_hundred_questions_there_is_a_checkpoint(journal: Journal, settings: config.Settings) -> None:
+def test_after_a_hundred_questions_there_is_a_checkpoint(journal: Journal, settings: Settings) -> None:
     base = record_tiny(journal, Path(settings.model.path))
     teach_base(journal, base.sha256, CHECKPOINT_QUESTIONS)
     for _ in range(2):
@@ -298,7 +300,7 @@ def test_after_a_hundred_questions_there_is_a_checkpoint(journal: Journal, setti
     assert (made.questions, made.why) == (CHECKPOINT_QUESTIONS, "100 questions")
 
 
-def test_a_setting_that_was_changed_is_heeded_by_the_next_job(journal: Journal, settings: config.Settings) -> None:
+def test_a_setting_that_was_changed_is_heeded_by_the_next_job(journal: Journal, settings: Settings) -> None:
     forwarded(journal, settings, teacher="")
     Worker(settings, journal, lambda: replace(settings, offline=True)).work()
     assert state_of(journal) == [("queued", "offline")]

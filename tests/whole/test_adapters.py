@@ -10,7 +10,7 @@ import pytest
 
 from shammah import bases
 from shammah.adapters import hash_of
-from shammah.records import Adapter
+from shammah.records.adapters import Adapter
 from shammah_convert.lora import Card, write_lora
 from shammah_convert.opened import OpenBase
 from tests.lora_files import make_lora

@@ -9,8 +9,9 @@ import openai
 import pytest
 
 from shammah.serve.token import token_of
-from tests.anthropic_server import Answer, AnthropicServer, Behaviour, CutClean, Status
+from tests.anthropic_server import AnthropicServer
 from tests.asked import Asked, judge
+from tests.behaviours import Answer, Behaviour, CutClean, Status
 from tests.known import record_seedling
 from tests.many import ask_again
 from tests.serving import Serving

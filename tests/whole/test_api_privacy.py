@@ -14,7 +14,8 @@ import pytest
 from shammah.serve import client
 from shammah.serve.place import socket_of
 from shammah.serve.token import token_of
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.serving import Serving
 from tests.whole.command import Home
 from tests.whole.test_api_of_anthropic import Desk

@@ -18,7 +18,8 @@ from shammah.repl.conversation import following
 from shammah.repl.desk import Desk
 from shammah.repl.loading import Loading
 from shammah_convert.split import parts_of, stem_of
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.hub_server import Hub
 from tests.splits import split
 from tests.tiny import write_tiny
@@ -133,7 +134,7 @@ def test_nothing_is_asked_where_there_is_nobody_or_no_need(home: Home, hub: Hub,
     assert hub.requests == []
     with home.journal() as journal:
         assert journal.pulls.open_one() is None
-        assert not journal.has_flag("model_offered"), "it is asked another time"
+        assert not journal.notices.has_flag("model_offered"), "it is asked another time"
 
 
 def test_who_talks_on_hears_that_the_model_has_come(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,13 @@ import pytest
 
 from shammah import bases, config, locks, schedule
 from shammah.adapters import hash_of
-from shammah.records import Adapter, Base
+from shammah.records.adapters import Adapter
+from shammah.records.bases import Base
 from shammah.repl.comparison import compare
 from shammah.repl.desk import Desk
 from shammah.repl.loading import Loading
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.tiny import write_tiny
 from tests.whole.command import Home
 from tests.whole.test_adapters import fill
@@ -173,7 +175,7 @@ def test_a_comparison_that_cannot_be_made_leaves_no_question_and_costs_nothing(
     with AnthropicServer([Answer("claude says soft")]) as server:
         home = Home(tmp_path, KEY | {"ANTHROPIC_BASE_URL": server.url} | variables)
         with home.journal() as journal:
-            journal.record_base(Base("ab" * 32, "/models/qwen.gguf", 1, 1, 1, "qwen", "qwen2"))
+            journal.bases.record(Base("ab" * 32, "/models/qwen.gguf", 1, 1, 1, "qwen", "qwen2"))
             file = write_tiny(tmp_path / "foreign.gguf")
             journal.adapters.add(Adapter("foreign", "ab" * 32, str(file), hash_of(file), None, {}, "foreign", None))
         _, err = chat(home, command, code=1)

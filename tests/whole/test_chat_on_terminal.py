@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.anthropic_server import Answer, AnthropicServer, Stall
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer, Stall
 from tests.fake_trainer import FakeTrainer
 from tests.whole.command import Home
 from tests.whole.test_terminal import trust_router_not_validator

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from shammah.cli import commands
 from shammah.journal import Journal
-from shammah.records import Adapter, Base
+from shammah.records.adapters import Adapter
+from shammah.records.bases import Base
 from shammah_convert.chat import Message
 from tests.whole.command import Home
 
@@ -22,7 +23,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home with a model, two adapters and a question."""
     home = Home(tmp_path_factory.mktemp("home"))
     with Journal(home.path) as journal:
-        journal.record_base(Base("ab" * 32, "/models/qwen.gguf", 1, 1, 1, "qwen", "qwen2"))
+        journal.bases.record(Base("ab" * 32, "/models/qwen.gguf", 1, 1, 1, "qwen", "qwen2"))
         for name in ("corrections-v1", "corrections-v2", "corrections-\\$(touch gone)", "corrections-`x`"):
             journal.adapters.add(Adapter(name, "ab" * 32, "/x", "cd" * 32, None, {}, name, None))
         journal.begin(

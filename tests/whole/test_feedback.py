@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.whole.command import Home
 
 KEY = "sk-ant-" + "test" * 6
@@ -78,7 +79,7 @@ def test_offline_the_local_model_tries_with_the_note_and_nobody_else_is_asked(tm
         assert server.requests == []
     with home.journal() as journal:
         (kept,) = journal.examples.all()
-        notices = journal.take_notices()
+        notices = journal.notices.take()
     assert (kept.state == "live" and kept.example.source == "self") or (kept.state == "pending" and len(notices) == 1)
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from shammah import features
 from shammah_convert.chat import Message
-from tests.anthropic_server import Answer, AnthropicServer, Behaviour, CutClean, Status
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer, Behaviour, CutClean, Status
 from tests.many import ask_again
 from tests.whole.command import Home
 from tests.whole.test_ask import SCHEMA
@@ -59,8 +60,8 @@ def test_the_worker_compares_both_sides_and_teaches_the_heads(server: AnthropicS
         assert local.divergence is not None
         assert local.method in ("semantic", "exact"), "MiniLM is installed beside the tests"
         assert question.embedding is not None
-        assert journal.last_lesson("router", question.lineage) == 1
-        assert journal.last_lesson("validator", question.lineage) > 0
+        assert journal.lessons.last("router", question.lineage) == 1
+        assert journal.lessons.last("validator", question.lineage) > 0
     assert len(bodies(server)) == 1, "the local model costs no further teacher call"
     assert (tmp_path / "heads" / question.lineage[:16] / "router.npz").is_file()
     assert (tmp_path / "heads" / question.lineage[:16] / "validator.npz").is_file()
@@ -77,7 +78,7 @@ def test_a_judge_grades_where_the_user_wishes_it_and_its_cost_is_shown(tmp_path:
         home.wait_for_worker()
         assert len(bodies(server)) == 2
     with home.journal() as journal:
-        (lesson,) = journal.lessons("router", journal.recent(1)[0].lineage, 0)
+        (lesson,) = journal.lessons.of("router", journal.recent(1)[0].lineage, 0)
         assert (lesson.is_good, lesson.weight) == (True, 1.0)
         assert journal.spending.usd_today() == pytest.approx(2 * (12 * 2 + 34 * 10) / 1e6)
     shown = home.run("log", "show", outcome["id"]).stdout
@@ -92,7 +93,7 @@ def test_a_judge_is_not_paid_beyond_the_sampling_rates(server: AnthropicServer, 
     assert len(bodies(server)) == 1, "the answer alone"
     assert "(judge)" not in home.run("log", "show", outcome["id"]).stdout
     with home.journal() as journal:
-        assert journal.last_lesson("router", journal.recent(1)[0].lineage) == 1, "it was compared all the same"
+        assert journal.lessons.last("router", journal.recent(1)[0].lineage) == 1, "it was compared all the same"
 
 
 def test_a_sampled_teacher_answer_that_differs_is_announced_by_the_next_command(

@@ -9,7 +9,8 @@ import pytest
 
 from shammah.feedback import Feedback, rate
 from shammah.policy import Reason, Side
-from shammah.records import NewAnswer, Rating
+from shammah.records.examples import Rating
+from shammah.records.questions import NewAnswer
 from shammah_convert.chat import Message
 from tests.whole.command import Home
 

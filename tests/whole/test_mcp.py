@@ -14,7 +14,7 @@ import jsonschema
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from shammah.config import Settings
+from shammah.settings import Settings
 from shammah.teaching import doors, stdio
 from shammah.teaching.classroom import Classroom
 from tests.classroom import UNDO, UNDONE, prepare

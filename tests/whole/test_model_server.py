@@ -19,11 +19,12 @@ from shammah.adapters import hash_of
 from shammah.compatible import cards, opening, wire
 from shammah.generation import Sampling, collect
 from shammah.local import LocalModel
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.serve.token import token_of
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.model_server import NAME, ModelServer
 from tests.serving import Serving
 from tests.whole.command import Home
@@ -117,7 +118,7 @@ def test_a_served_model_is_known_by_the_name_that_its_server_gives_it(home: Home
         outcome = at(home, server.url).ask(*LOCAL)
     assert (outcome["answer"], outcome["model"]) == (here(), NAME)
     with home.journal() as journal:
-        base = journal.base(journal.recent(1)[0].lineage)
+        base = journal.bases.find(journal.recent(1)[0].lineage)
     assert base is not None
     assert (base.name, base.architecture) == (NAME, "served")
 

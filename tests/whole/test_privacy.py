@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.whole.command import Home
 from tests.whole.test_forwarding import bodies, home_with
 

@@ -8,7 +8,8 @@ import pytest
 
 from shammah import bases
 from shammah.adapters import hash_of
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.fake_trainer import WORSE, FakeTrainer
 from tests.whole.command import Home
 from tests.whole.test_adapters import write

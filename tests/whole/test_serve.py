@@ -18,7 +18,8 @@ from shammah.bases import SEEDLING
 from shammah.serve import client
 from shammah.serve.call import Call
 from shammah.serve.place import socket_of
-from tests.anthropic_server import Answer, AnthropicServer, Stall
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer, Stall
 from tests.serving import Serving
 from tests.whole.command import Home
 from tests.whole.test_adapters import write

@@ -20,7 +20,8 @@ from shammah.serve import client
 from shammah.serve.daemon import Daemon, private_socket
 from shammah.serve.engines import open_engine
 from shammah.serve.place import LONGEST_PATH_BYTES, socket_of
-from tests.anthropic_server import Answer, AnthropicServer, Stall
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer, Stall
 from tests.whole.command import Home
 
 KEY = "sk-ant-" + "test" * 6

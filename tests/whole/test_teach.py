@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from shammah.quarantine import Origin, Pair
-from tests.anthropic_server import Answer, AnthropicServer
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer
 from tests.classroom import prepare
 from tests.fake_trainer import FakeTrainer
 from tests.runtime.test_teaching import Pupil

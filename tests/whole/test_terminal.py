@@ -14,7 +14,8 @@ from shammah import features
 from shammah.cli.screen import folded, width
 from shammah.divergence import Divergence, Method
 from shammah_convert.chat import Message
-from tests.anthropic_server import Answer, AnthropicServer, Stall
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Answer, Stall
 from tests.many import ask_again
 from tests.whole.command import Home
 
@@ -63,7 +64,7 @@ def trust_router_not_validator(home: Home) -> None:
         ask_again(journal, counted, 199)
         answer = journal.answers(question)[0]
         for _ in range(60):
-            journal.teach(counted, answer, Divergence(0.0, Method.SEMANTIC), True)
+            journal.lessons.teach(counted, answer, Divergence(0.0, Method.SEMANTIC), True)
         journal._db.execute("UPDATE lessons SET is_good = 0 WHERE head = 'validator'")
 
 

@@ -25,7 +25,7 @@ from shammah.locks import TRAINING, only_one
 from shammah_convert.examples import write
 from shammah_convert.job import PROGRESS, Job
 from tests.fake_trainer import WORSE, FakeTrainer
-from tests.runtime.test_training import example
+from tests.trainings import example
 from tests.whole.command import Home
 
 OFFLINE = {"SHAMMAH_OFFLINE": "1", "SHAMMAH_WORKER_ENABLED": "0"}
@@ -57,7 +57,7 @@ def corrected() -> Path:
 def shorten_general(home: Home) -> None:
     """Let the base have been asked few general questions, where all of them play no part."""
     with home.journal() as journal:
-        base = journal.base_at(SEEDLING)
+        base = journal.bases.at(SEEDLING)
     assert base is not None
     file = general.cache_file(home.path, base.sha256)
     file.parent.mkdir(exist_ok=True)
@@ -103,7 +103,7 @@ def test_the_loop_closes_offline_and_costs_little_else(tmp_path: Path) -> None:
 def own_evaluation(journal: Journal) -> float:
     """The seedling's share of right answers on some of its evaluation, with what is active."""
     with journal, LocalModel(SEEDLING, gpu_layers=0) as model:
-        base = journal.base_at(SEEDLING)
+        base = journal.bases.at(SEEDLING)
         assert base is not None
         model.apply(adapters.active_files(journal, base.sha256))
         cases = {intent: phrasings[:1] for intent, phrasings in read_cases().items()}
@@ -180,7 +180,7 @@ def test_background_beside_a_running_one_returns_and_force_says_that_it_came_too
 def test_a_queued_training_that_nobody_does_is_done_by_whoever_asks(tmp_path: Path) -> None:
     home = faked(tmp_path, FakeTrainer())
     with home.journal() as journal:
-        base = journal.base_at(SEEDLING)
+        base = journal.bases.at(SEEDLING)
         assert base is not None
         assert journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False) is not None
     done = home.run("train")
@@ -191,7 +191,7 @@ def test_a_queued_training_that_nobody_does_is_done_by_whoever_asks(tmp_path: Pa
 def test_what_the_background_begins_while_somebody_asks_for_it_is_watched(tmp_path: Path) -> None:
     home = faked(tmp_path, FakeTrainer())
     with home.journal() as journal, only_one(home.path / TRAINING) as lock:
-        base = journal.base_at(SEEDLING)
+        base = journal.bases.at(SEEDLING)
         assert lock is not None
         assert base is not None
         queued = journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False)
@@ -247,7 +247,7 @@ def test_a_training_under_way_does_not_change_how_it_learns(tmp_path: Path) -> N
 def test_a_queued_training_takes_the_bound_of_whoever_asks_next(tmp_path: Path) -> None:
     home = faked(tmp_path, FakeTrainer(), SHAMMAH_WORKER_ENABLED="0")
     with home.journal() as journal:
-        base = journal.base_at(SEEDLING)
+        base = journal.bases.at(SEEDLING)
         assert base is not None
         journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False, most_memory_bytes=4 * 10**9)
         assert home.run("train", "--background", "--max-memory", "3GB").returncode == 0

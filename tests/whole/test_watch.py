@@ -6,7 +6,8 @@ from shammah import bases
 from shammah.adapters import hash_of
 from shammah.journal import Journal
 from shammah.journal.lessons import NewLesson, insert_lessons
-from shammah.records import Adapter, NewAnswer
+from shammah.records.adapters import Adapter
+from shammah.records.questions import NewAnswer
 from shammah.watching import LEAST_JUDGED
 from shammah_convert.chat import Message
 from tests.whole.command import Home

@@ -76,30 +76,32 @@ def train(
     """
     started = time.monotonic()
     opened = _open(folder, Job.read(folder), progress, spread)
-    job, base, model, data = opened.job, opened.base, opened.model, opened.data
+    job, model, data = opened.job, opened.model, opened.data
     with lora.using(model, opened.active):
         before = look(model, opened.watched, data, bool(opened.active), spread)
     progress.check()
     checkpoints = Checkpoints(folder, key_of(job, data.all_rows), pace, started)
-    keeper = checkpoints if spread.is_alone else Shared(checkpoints, spread)
-    try:
-        fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress, keeper, spread)
-    except Broken:
-        keeper.drop()  # what led there would lead there again
-        raise
+    fitted = _fit(opened, progress, checkpoints, spread)
     lora.round_off(model)
     progress.say("evaluating", stopped=fitted.stopped)
     compare = compared(before, look(model, opened.watched, data, spread=spread))
     report = replace(_report(opened, fitted, compare, progress), seconds=round(checkpoints.seconds, 2))
     progress.check()
     if spread.is_first:
-        reach("training.before_adapter")
-        write_lora(folder / ADAPTER, _adapter(model, job, base, report), base.config)
-        reach("training.after_adapter")
-        report.write(folder)
-        reach("training.after_report")
+        _write(folder, opened, report)
     progress.say("evaluated", seconds=report.seconds)
     return report
+
+
+def _fit(opened: Opened, progress: Progress, checkpoints: Checkpoints, spread: Spread) -> Fitted:
+    """Train, and keep what a step changes until it is over."""
+    job, width = opened.job, opened.base.config.hidden_size
+    keeper = checkpoints if spread.is_alone else Shared(checkpoints, spread)
+    try:
+        return fit(opened.model, opened.data, job.plan, width, job.seed, progress, keeper, spread)
+    except Broken:
+        keeper.drop()  # what led there would lead there again
+        raise
 
 
 def _report(opened: Opened, fitted: Fitted, compare: dict[str, Any], progress: Progress) -> Report:
@@ -117,6 +119,15 @@ def _report(opened: Opened, fitted: Fitted, compare: dict[str, Any], progress: P
         tensor_types=opened.base.tensor_types,
         left_out=opened.left_out,
     )
+
+
+def _write(folder: Path, opened: Opened, report: Report) -> None:
+    """The adapter, and then the report: whoever finds that finds both."""
+    reach("training.before_adapter")
+    write_lora(folder / ADAPTER, _adapter(opened.model, opened.job, opened.base, report), opened.base.config)
+    reach("training.after_adapter")
+    report.write(folder)
+    reach("training.after_report")
 
 
 def _open(folder: Path, job: Job, progress: Progress, spread: Spread) -> Opened:

@@ -16,7 +16,7 @@ from shammah.errors import UsageError
 if TYPE_CHECKING:
     from shammah.generation import ActiveSet
     from shammah.journal import Journal
-    from shammah.records import Adapter
+    from shammah.records.adapters import Adapter
 
 app = typer.Typer(help="Show and choose the adapters: what the local model has learnt.", no_args_is_help=True)
 app.command("report")(report_command.report)

@@ -7,10 +7,10 @@ from shammah.cli import bootstrap
 from shammah.cli.interrupt import Interrupt
 from shammah.cli.manner import Manner, end, tell
 from shammah.cli.screen import say
-from shammah.config import Settings
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.memory import Precedence
+from shammah.settings import Settings
 
 
 def answer(asked: Asked, settings: Settings, meter: BusyMeter, manner: Manner) -> None:
@@ -21,7 +21,7 @@ def answer(asked: Asked, settings: Settings, meter: BusyMeter, manner: Manner) -
     """
     stop = Interrupt()
     with Journal(settings.home) as journal, Precedence(settings.home, journal, say) as precedence:
-        for notice in journal.take_notices():
+        for notice in journal.notices.take():
             say(notice)
         bootstrap.offer(settings, journal)
         parts = Parts(settings, journal, meter, say, stop, asked.max_teacher_tokens)

@@ -12,6 +12,7 @@ from shammah.cli.manner import Manner
 from shammah.cli.session import current as current_session
 from shammah.cli.typed import clean, read_stdin
 from shammah.errors import UsageError
+from shammah.settings import Settings
 from shammah_convert.collector import resting
 
 Question = Annotated[str | None, typer.Argument(help="The question; text on stdin is added below it.")]
@@ -75,7 +76,7 @@ def ask(
         _answer(asked, settings, manner)
 
 
-def _answer(asked: Asked, settings: config.Settings, manner: Manner) -> None:
+def _answer(asked: Asked, settings: Settings, manner: Manner) -> None:
     """Answer in this process."""
     # The rooms below take 0.2 s to open: bad flags and `--help` need none of them. Meanwhile the meter sees
     # how busy others are.

@@ -13,9 +13,9 @@ from shammah.cli.screen import say
 
 if TYPE_CHECKING:
     from shammah.catalog import Model
-    from shammah.config import Settings
     from shammah.journal import Journal
-    from shammah.records import Pull
+    from shammah.records.bases import Pull
+    from shammah.settings import Settings
 
 
 def offer(settings: "Settings", journal: "Journal") -> None:
@@ -27,7 +27,7 @@ def offer(settings: "Settings", journal: "Journal") -> None:
         return
     if journal.pulls.open_one() is None:
         is_terminal = sys.stdin.isatty() and sys.stderr.isatty()
-        if not is_terminal or journal.has_flag(OFFERED) or not _ask(settings, journal):
+        if not is_terminal or journal.notices.has_flag(OFFERED) or not _ask(settings, journal):
             return
     from shammah import fetching
 
@@ -57,7 +57,7 @@ def _ask(settings: "Settings", journal: "Journal") -> bool:
         is_wanted = asked(f"Fetch it in the background{agree}? [{'Y/n' if is_free else 'y/N'}] ", default=is_free)
     except EOFError:
         return False
-    journal.raise_flag(OFFERED)
+    journal.notices.raise_flag(OFFERED)
     if is_wanted:
         journal.pulls.want(model.name, model.title, model.size_bytes)
         say("It is on its way; `shammah models list` shows how far.")

@@ -12,7 +12,7 @@ from shammah.errors import UsageError
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
-    from shammah.records import Checkpoint
+    from shammah.records.heads import Checkpoint
 
 app = typer.Typer(help="List, show and go back to checkpoints of what was learnt.", no_args_is_help=True)
 
@@ -105,7 +105,7 @@ def _line(journal: "Journal", checkpoint: "Checkpoint") -> str:
 
 
 def _base(journal: "Journal", checkpoint: "Checkpoint") -> str:
-    base = journal.base(checkpoint.lineage)
+    base = journal.bases.find(checkpoint.lineage)
     return base.name if base else checkpoint.lineage[:12]
 
 

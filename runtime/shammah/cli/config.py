@@ -14,6 +14,7 @@ from shammah.cli.screen import harmless, say, write
 from shammah.cli.typed import clean
 from shammah.errors import UsageError
 from shammah.patterns import Patterns
+from shammah.settings import Settings
 from shammah.values import choices
 
 DEFAULT = "default"
@@ -109,7 +110,7 @@ def _chosen(part: str | None) -> list[str]:
     return chosen
 
 
-def _value(settings: config.Settings, name: str) -> Any:
+def _value(settings: Settings, name: str) -> Any:
     found: Any = settings
     for key in name.split("."):
         found = getattr(found, key)

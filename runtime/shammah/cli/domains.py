@@ -12,10 +12,10 @@ from shammah.cli.typed import clean, read_stdin
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
-    from shammah.config import Settings
     from shammah.divergence import Embed
     from shammah.journal import Journal
-    from shammah.records import Domain
+    from shammah.records.adapters import Domain
+    from shammah.settings import Settings
 
 Name = Annotated[str, typer.Argument(help="The adapter's name.", autocompletion=complete.adapters)]
 Questions = Annotated[

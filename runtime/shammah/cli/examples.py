@@ -16,7 +16,7 @@ from shammah_convert.examples import Source
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
-    from shammah.records import KeptExample
+    from shammah.records.examples import KeptExample
 
 HEAVIEST = 1000.0
 STATES = ("live", "unused", "pending", "waiting", "test", "dropped")
@@ -54,7 +54,7 @@ def list_examples(source: From = None, state: States = None) -> None:
             raise UsageError(f"no example {what} {word!r}", hint=f"It is one of {', '.join(known)}.")
     settings = config.load()
     with Journal(settings.home) as journal:
-        for notice in journal.take_notices():
+        for notice in journal.notices.take():
             say(notice)
         kept = journal.examples.all()
         if not kept:

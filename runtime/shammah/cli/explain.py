@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shammah.explaining import Explanation, Neighbour, Said
     from shammah.journal import Journal
     from shammah.quality import Promise
-    from shammah.records import Answer, Question
+    from shammah.records.questions import Answer, Question
 
 SHOWN_FEATURES = 6
 

@@ -11,11 +11,13 @@ from shammah.cli.screen import harmless, say, tell
 from shammah.cli.session import current as current_session
 from shammah.cli.typed import clean, read_stdin
 from shammah.errors import ConfigError, UsageError
+from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.feedback import Feedback
     from shammah.journal import Journal
-    from shammah.records import NewRating, Question
+    from shammah.records.examples import NewRating
+    from shammah.records.questions import Question
 
 HINT = 'Say how good it was: shammah feedback critical "what was wrong" --answer "what is right"'
 
@@ -44,12 +46,12 @@ def feedback(rating: Rating, note: Note = "", answer: Target = None, id: Id = No
     said = path.Feedback(path.NAMES[rating.lower()], _text(note), _target(answer))
     settings = config.load()
     with Journal(settings.home) as journal:
-        for notice in journal.take_notices():
+        for notice in journal.notices.take():
             say(notice)
         give(said, _question(journal, id), journal, settings)
 
 
-def give(said: "Feedback", question: "Question", journal: "Journal", settings: config.Settings) -> None:
+def give(said: "Feedback", question: "Question", journal: "Journal", settings: Settings) -> None:
     """Record a rating, say what follows from it, and let the background begin.
 
     Raises:
@@ -99,7 +101,7 @@ def _question(journal: "Journal", id: str | None) -> "Question":
     return question
 
 
-def _has_teacher(settings: config.Settings) -> bool:
+def _has_teacher(settings: Settings) -> bool:
     from shammah.teacher import Access
 
     if settings.offline:
@@ -111,7 +113,7 @@ def _has_teacher(settings: config.Settings) -> bool:
         return False
 
 
-def _summary(new: "NewRating", question: "Question", journal: "Journal", settings: config.Settings) -> str:
+def _summary(new: "NewRating", question: "Question", journal: "Journal", settings: Settings) -> str:
     """What was rated, what is learnt from it, and what waits for a training."""
     live = journal.examples.live(settings.examples.feedback, teacher_limit=0)
     line = " ".join(question.text.split())
@@ -121,7 +123,7 @@ def _summary(new: "NewRating", question: "Question", journal: "Journal", setting
     return harmless(f"{rated}. {count}; {_training(journal, settings)}.")
 
 
-def _training(journal: "Journal", settings: config.Settings) -> str:
+def _training(journal: "Journal", settings: Settings) -> str:
     """When training starts."""
     from shammah import schedule
 
@@ -134,7 +136,7 @@ def _training(journal: "Journal", settings: config.Settings) -> str:
     return f"training starts after {missing} more" if missing else "training starts now"
 
 
-def _next(new: "NewRating", settings: config.Settings) -> str:
+def _next(new: "NewRating", settings: Settings) -> str:
     if new.example.completion is not None:
         return "kept to learn" if new.example.rejected is None else "your answer is kept to learn in its place"
     if not new.wants_target:

@@ -16,7 +16,7 @@ from shammah.errors import NothingLearnt, OnnxMissing, UsageError
 if TYPE_CHECKING:
     from shammah.assembly import Parts
     from shammah.heads import Head
-    from shammah.records import Fit
+    from shammah.records.heads import Fit
 
 HeadWord = Literal["router", "validator"]
 SHOWN_WEIGHTS = 6
@@ -37,7 +37,7 @@ One = Annotated[HeadWord, typer.Option("--head", help="Which head.")]
 @app.command()
 def show(model: Model = None, as_json: AsJson = False) -> None:
     """Show both heads: lessons, losses when they were last re-fitted, and the features that weigh most."""
-    from shammah.learning import HEAD_NAMES
+    from shammah.sight import HEAD_NAMES
 
     with _parts(model) as parts:
         facts = {name: _facts(parts, name) for name in HEAD_NAMES}
@@ -129,7 +129,7 @@ def _facts(parts: "Parts", name: HeadWord) -> dict[str, Any]:
 
 def _weights(head: "Head", name: HeadWord) -> dict[str, float]:
     """By how many nats a unit of each hand feature moves the logit, the heaviest first; nothing before a lesson."""
-    from shammah.learning import names_of
+    from shammah.sight import names_of
 
     if not head.lessons:
         return {}

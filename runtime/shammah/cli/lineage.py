@@ -10,7 +10,7 @@ from shammah.cli.screen import harmless, width
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
-    from shammah.records import Adapter
+    from shammah.records.adapters import Adapter
 
 
 def listed(journal: "Journal", adapters: "Sequence[Adapter]") -> list[str]:

@@ -17,7 +17,7 @@ from shammah.errors import UsageError
 
 if TYPE_CHECKING:
     from shammah.journal.log import Filter
-    from shammah.records import Answer, Judgement, Question
+    from shammah.records.questions import Answer, Judgement, Question
 
 app = typer.Typer(help="Show, find, export and erase questions and their answers.", no_args_is_help=False)
 app.command("export")(export_command.export)
@@ -104,7 +104,7 @@ def _list(wanted: "Filter", number: int) -> None:
     from shammah.journal.log import EVERYTHING
 
     with Journal(config.load().home) as journal:
-        for notice in journal.take_notices():
+        for notice in journal.notices.take():
             say(notice)
         found = journal.log.find(number, wanted)
         if not found:

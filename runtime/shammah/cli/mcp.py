@@ -11,6 +11,7 @@ from shammah import config
 from shammah.cli import complete
 from shammah.cli.screen import say
 from shammah.errors import McpMissing
+from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.teaching.classroom import Classroom
@@ -30,7 +31,7 @@ def mcp(offline: Offline = False, model: Model = None) -> None:
     if importlib.util.find_spec("mcp") is None:
         raise McpMissing("the package mcp is not installed")
 
-    def read() -> config.Settings:
+    def read() -> Settings:
         return config.load(offline=offline or None, model__path=model)
 
     read()  # what is wrong is said before anybody waits
@@ -40,7 +41,7 @@ def mcp(offline: Offline = False, model: Model = None) -> None:
 
 
 @contextlib.contextmanager
-def _room(settings: config.Settings) -> "Iterator[Classroom]":
+def _room(settings: Settings) -> "Iterator[Classroom]":
     """A classroom for the thread that asks for it."""
     from shammah.assembly import Parts
     from shammah.hardware import BusyMeter

@@ -10,6 +10,7 @@ import typer
 from shammah import config
 from shammah.cli import complete
 from shammah.cli.screen import say, tell, write
+from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.fitting import Machine, Need
@@ -84,7 +85,7 @@ def show(name: Name = "", context: Context = None) -> None:
     tell("\n".join(lines))
 
 
-def _of_server(settings: config.Settings) -> str:
+def _of_server(settings: Settings) -> str:
     """The model in use, where a server runs it."""
     from shammah.compatible import cards, looking
 
@@ -106,7 +107,7 @@ def machine() -> "Machine":
     return Machine(int(psutil.virtual_memory().total), hardware.ram_available_bytes(), gpus())
 
 
-def context_of(settings: config.Settings) -> int:
+def context_of(settings: Settings) -> int:
     """The context that a model is opened with at most."""
     from shammah.assembly import DEFAULT_CONTEXT_TOKENS
 
@@ -132,7 +133,7 @@ def need_of_file(path: Path, context_tokens: int) -> "Need":
     return fitting.need(sum(part.stat().st_size for part in parts_of(path)), shape, context_tokens)
 
 
-def used(settings: config.Settings) -> Path | None:
+def used(settings: Settings) -> Path | None:
     """The file that answers, links followed; None where it is gone, which is said."""
     from shammah import bases
     from shammah.errors import ModelMissing, ModelServerError, StaysHere
@@ -148,7 +149,7 @@ def used(settings: config.Settings) -> Path | None:
 
 
 def _of_base(journal: "Journal", path: Path) -> list[str]:
-    base = journal.base_at(path)
+    base = journal.bases.at(path)
     if base is None:
         return ["sha256   not taken yet: it has not been used"]
     count = sum(adapter.base == base.sha256 for adapter in journal.adapters.all())

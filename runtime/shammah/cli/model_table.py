@@ -10,7 +10,7 @@ from shammah.amounts import gigabytes
 from shammah.catalog import Model
 from shammah.fitting import Machine, Need, Proposal
 from shammah.found import Found
-from shammah.records import Pull
+from shammah.records.bases import Pull
 
 _INDENT = "  "
 

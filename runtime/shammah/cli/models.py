@@ -11,6 +11,7 @@ from shammah.cli import complete, model_list, pull
 from shammah.cli.screen import say
 from shammah.errors import ModelMissing, ModelTooLarge, ShammahError, UsageError
 from shammah.proxies import is_url
+from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
@@ -119,7 +120,7 @@ def convert(folder: Folder, out: Out, kind: Kind = "Q4_K_M", force: Overwrite = 
     say(f"{out} is ready: shammah ask --model {out} QUESTION")
 
 
-def _use_server(settings: config.Settings, url: str) -> None:
+def _use_server(settings: Settings, url: str) -> None:
     """Let the model of a server answer, once it has said what it is."""
     from shammah import pulling
     from shammah.compatible import cards, looking

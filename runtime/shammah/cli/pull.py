@@ -14,6 +14,7 @@ from shammah.amounts import gigabytes
 from shammah.cli import complete
 from shammah.cli.screen import harmless, say, write
 from shammah.errors import DownloadFailed, LicenceNotAgreed, ModelTooLarge, UsageError
+from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
@@ -67,7 +68,7 @@ def pull(name: Name = "", yes: Yes = False, force: Force = False) -> None:
         write(str(path))
 
 
-def _wanted(settings: config.Settings, name: str, force: bool) -> "Wanted":
+def _wanted(settings: Settings, name: str, force: bool) -> "Wanted":
     """What was asked for, else what fits."""
     from shammah import catalog, fitting, model_names
     from shammah.cli.model_list import context_of, machine
@@ -92,7 +93,7 @@ def _wanted(settings: config.Settings, name: str, force: bool) -> "Wanted":
     return model_names.wanted(model.name)
 
 
-def _check_size(settings: config.Settings, plan: "Plan", force: bool) -> None:
+def _check_size(settings: Settings, plan: "Plan", force: bool) -> None:
     """Refuse what can never run here; say what cannot run now."""
     from shammah import fitting
     from shammah.cli.model_list import context_of, machine
@@ -167,7 +168,7 @@ def _watch(journal: "Journal", title: str) -> None:
             awaited = journal.pulls.open_one()
     if awaited is not None:
         say(f"{title} waits: {awaited.error}. It is tried again by itself.")
-    for notice in journal.take_notices():
+    for notice in journal.notices.take():
         say(notice)
 
 

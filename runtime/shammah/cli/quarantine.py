@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shammah.journal import Journal
     from shammah.purging import Purge
     from shammah.quarantine import Provenance
-    from shammah.records import KeptExample
+    from shammah.records.examples import KeptExample
     from shammah_convert.examples import Source
 
 DOORS = ", ".join(OUTSIDE)

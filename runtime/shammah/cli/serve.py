@@ -16,6 +16,7 @@ from shammah.cli.screen import say, write
 from shammah.errors import ServeError, ServeMissing
 from shammah.serve import client, place
 from shammah.serving import LIBRARIES
+from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.serve.house import House
@@ -95,7 +96,7 @@ def stop() -> None:
     say("Stopped.")
 
 
-def _run(settings: config.Settings, flags: dict[str, Any]) -> None:
+def _run(settings: Settings, flags: dict[str, Any]) -> None:
     """Serve in this process."""
     from shammah.serve.daemon import Daemon
     from shammah.serve.engines import open_engine
@@ -106,7 +107,7 @@ def _run(settings: config.Settings, flags: dict[str, Any]) -> None:
     Daemon(settings, open_engine, lambda: config.load(**flags)).run(started)
 
 
-def _detach(settings: config.Settings, flags: dict[str, Any]) -> None:
+def _detach(settings: Settings, flags: dict[str, Any]) -> None:
     """Begin a process of its own, and wait until it answers."""
     import os
 
@@ -131,7 +132,7 @@ def _detach(settings: config.Settings, flags: dict[str, Any]) -> None:
     say(f"Serving at {found['url']}, process {found['pid']}; {_key(settings)}. `shammah serve stop` ends it.")
 
 
-def _key(settings: config.Settings) -> str:
+def _key(settings: Settings) -> str:
     """How programs get in."""
     return "any key will do" if settings.serve.any_key else f"the bearer token is in {settings.home / place.TOKEN}"
 

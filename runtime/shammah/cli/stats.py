@@ -65,7 +65,7 @@ def _base(journal: "Journal", wanted: str) -> str:
     from shammah.journal.counted import Scope
     from shammah.stats.text import plain
 
-    at_path = journal.base_at(Path(wanted).expanduser().absolute())
+    at_path = journal.bases.at(Path(wanted).expanduser().absolute())
     if at_path is not None:
         return at_path.sha256
     known = [base for base in journal.figures.bases(Scope()) if base.sha256]

@@ -13,10 +13,12 @@ from shammah import config
 from shammah.cli import complete
 from shammah.cli.screen import json_line, say, table_columns, tell, write
 from shammah.errors import TooLittleMemory, TrainingRuns, UsageError
+from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
-    from shammah.records import Base, Training
+    from shammah.records.adapters import Training
+    from shammah.records.bases import Base
 
 Background = Annotated[bool, typer.Option("--background", help="Return at once; the background trains.")]
 Force = Annotated[bool, typer.Option("--force", help="Use the adapter even where the gate would refuse it.")]
@@ -86,27 +88,18 @@ def train(
     asked = Asked(force, settings.trainer.max_memory.bytes if max_memory else 0, bool(launch), ways)
     _check_ways(ways, background, resume)
     with Journal(settings.home) as journal:
-        for notice in journal.take_notices():
+        for notice in journal.notices.take():
             say(notice)
         if cancel:
             _cancel(settings.home, journal)
-        elif (running := schedule.open_training(settings.home, journal)) is None:
-            if resume:
-                _finish(_resume(settings, journal, asked, background), settings.home)
-            elif background:
-                _queue(settings, journal, asked)
-            else:
-                _finish(_train(settings, journal, asked), settings.home)
-        elif running.state == "queued" and not background:
-            _finish(_take(settings, journal, asked, running), settings.home)
-        elif flag := _ignored(journal, running, asked):
-            raise TrainingRuns(f"training {running.number} is under way without this {flag}")
+        elif (running := schedule.open_training(settings.home, journal)) is not None:
+            _join(settings, journal, asked, running, background)
+        elif resume:
+            _finish(_resume(settings, journal, asked, background), settings.home)
         elif background:
-            say(f"Training {running.number} is {running.state} already; watch it with `shammah train`.")
-        elif force and not running.is_forced:
-            raise TrainingRuns(f"training {running.number} is under way without --force")
+            _queue(settings, journal, asked)
         else:
-            _finish(_attach(settings, journal, running), settings.home)
+            _finish(_train(settings, journal, asked), settings.home)
 
 
 def _check_ways(ways: Sequence[str], is_background: bool, is_resumed: bool) -> None:
@@ -135,6 +128,20 @@ class Asked:
     ways: Sequence[str] = ()
 
 
+def _join(settings: Settings, journal: "Journal", asked: Asked, running: "Training", is_background: bool) -> None:
+    """Take over a training that waits, or watch the one that is under way, where that is what is asked for."""
+    if running.state == "queued" and not is_background:
+        _finish(_take(settings, journal, asked, running), settings.home)
+    elif flag := _ignored(journal, running, asked):
+        raise TrainingRuns(f"training {running.number} is under way without this {flag}")
+    elif is_background:
+        say(f"Training {running.number} is {running.state} already; watch it with `shammah train`.")
+    elif asked.is_forced and not running.is_forced:
+        raise TrainingRuns(f"training {running.number} is under way without --force")
+    else:
+        _finish(_attach(settings, journal, running), settings.home)
+
+
 def _ignored(journal: "Journal", running: "Training", asked: Asked) -> str:
     """Which flag an open training does not heed; empty where there is none."""
     if asked.most_memory_bytes and not _bounds(journal, running, asked):
@@ -157,7 +164,7 @@ def _cancel(home: Path, journal: "Journal") -> None:
     say("No training is under way." if stopped is None else f"Training {stopped.number} is told to stop.")
 
 
-def _queue(settings: config.Settings, journal: "Journal", asked: Asked) -> None:
+def _queue(settings: Settings, journal: "Journal", asked: Asked) -> None:
     from shammah import schedule, worker
 
     if asked.is_launched:
@@ -167,7 +174,7 @@ def _queue(settings: config.Settings, journal: "Journal", asked: Asked) -> None:
     say(f"Training {training.number} runs in the background; watch it with `shammah train`.")
 
 
-def _resume(settings: config.Settings, journal: "Journal", asked: Asked, is_background: bool) -> "Training":
+def _resume(settings: Settings, journal: "Journal", asked: Asked, is_background: bool) -> "Training":
     """Go on with the last training, which was cut off."""
     from shammah import resuming
 
@@ -179,7 +186,7 @@ def _resume(settings: config.Settings, journal: "Journal", asked: Asked, is_back
 
 
 def _train(
-    settings: config.Settings,
+    settings: Settings,
     journal: "Journal",
     asked: Asked,
     queued: "Training | None" = None,
@@ -195,7 +202,7 @@ def _train(
 
     schedule.check(settings, journal)
     parts = Parts(settings, journal, BusyMeter(), say)
-    _check_memory(settings.home, journal, parts.base if queued is None else journal.base(queued.base))
+    _check_memory(settings.home, journal, parts.base if queued is None else journal.bases.find(queued.base))
     if queued is not None:
         journal.trainings.take_over(queued, asked.is_forced)
         if asked.most_memory_bytes:
@@ -215,7 +222,7 @@ def _train(
             raise
 
 
-def _take(settings: config.Settings, journal: "Journal", asked: Asked, queued: "Training") -> "Training":
+def _take(settings: Settings, journal: "Journal", asked: Asked, queued: "Training") -> "Training":
     """Do what is queued, or watch whoever began it meanwhile."""
     from shammah.following import folder_of
     from shammah_convert.job import JOB
@@ -243,7 +250,7 @@ def _check_memory(home: Path, journal: "Journal", base: "Base | None") -> None:
         raise TooLittleMemory(decision.reason)
 
 
-def _attach(settings: config.Settings, journal: "Journal", running: "Training") -> "Training":
+def _attach(settings: Settings, journal: "Journal", running: "Training") -> "Training":
     """Watch a training of another process until it ends; Ctrl-C ends the watching alone."""
     from shammah.cli.progress import progress
     from shammah.following import watch

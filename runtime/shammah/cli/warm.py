@@ -9,9 +9,9 @@ from shammah.asked import Asked
 from shammah.cli.interrupt import Interrupt
 from shammah.cli.manner import Manner, end, tell
 from shammah.cli.screen import say
-from shammah.config import Settings
 from shammah.errors import ServeError
 from shammah.serve.place import socket_of
+from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.serve.call import Call

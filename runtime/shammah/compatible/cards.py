@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shammah.config import Settings
 from shammah.errors import BadModel, ConfigError, StaysHere
 from shammah.proxies import is_here
+from shammah.settings import Settings
 from shammah_convert.files import write_whole
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from shammah import bases, exchange
 from shammah.compatible import cards, looking
 from shammah.compatible.gate import Gate
 from shammah.compatible.model import ServerModel
-from shammah.config import Settings, with_model
+from shammah.config import with_model
 from shammah.errors import ModelMissing, NotServed
 from shammah.proxies import is_here
-from shammah.records import Base
+from shammah.records.bases import Base
+from shammah.settings import Settings
 from shammah_convert.job import AdapterFile
 
 OLLAMA_TOKENS = 2048

@@ -32,8 +32,9 @@ from shammah.doctor import facts
 from shammah.errors import ConfigError, ModelMissing, ShammahError
 from shammah.journal import Journal
 from shammah.proxies import is_here
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.serving import LIBRARIES as SERVE_LIBRARIES
+from shammah.settings import Settings
 from shammah.teacher import access
 from shammah_convert.job import AdapterFile
 
@@ -59,11 +60,11 @@ def machine() -> facts.Machine:
     )
 
 
-def settings(environ: Mapping[str, str]) -> tuple[facts.SettingsFile, config.Settings]:
+def settings(environ: Mapping[str, str]) -> tuple[facts.SettingsFile, Settings]:
     """The configuration, and what holds: the defaults, where it is wrong."""
     home = config.home_of(environ)
     file, error, hint = config.file_of(home), "", ""
-    found = config.Settings(home=home)
+    found = Settings(home=home)
     try:
         config.in_file(home)  # where a load would set it aside
         found = config.load(environ)
@@ -97,9 +98,7 @@ def _undo(name: str, environ: Mapping[str, str]) -> str:
     return f"unset {variable}" if variable in environ else f"shammah config unset {name}"
 
 
-def model(
-    wanted: config.Settings, journal: Journal | None, limit_tokens: int, environ: Mapping[str, str]
-) -> facts.Model:
+def model(wanted: Settings, journal: Journal | None, limit_tokens: int, environ: Mapping[str, str]) -> facts.Model:
     """The model file: its header is read, and one that was not recorded is tried in a process of its own."""
     error, fetch, needed, is_known, marks = "", "", 0, False, openings.folder_of(wanted.home)
     awaited = journal.pulls.open_one() if journal else None
@@ -132,7 +131,7 @@ def model(
     )
 
 
-def server(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Server:
+def server(wanted: Settings, environ: Mapping[str, str]) -> facts.Server:
     """The server that runs the model, asked how it is."""
     url, error, found = wanted.model.server, "", None
     try:
@@ -149,7 +148,7 @@ def server(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Server:
     )
 
 
-def key(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Key:
+def key(wanted: Settings, environ: Mapping[str, str]) -> facts.Key:
     """The way to Claude."""
     error, provider = "", wanted.teacher.provider
     try:
@@ -171,19 +170,19 @@ def key(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Key:
     )
 
 
-def outage(wanted: config.Settings, journal: Journal) -> facts.Outage:
+def outage(wanted: Settings, journal: Journal) -> facts.Outage:
     """Whether the teacher was out of reach when it was asked last."""
     found = journal.outages.of(wanted.teacher.model)
     return facts.Outage(found.in_words(teacher.called(wanted.teacher.model)) if found.failures else "")
 
 
-def budget(wanted: config.Settings, journal: Journal) -> facts.Budget:
+def budget(wanted: Settings, journal: Journal) -> facts.Budget:
     """What Claude has cost."""
     spending, most = journal.spending, wanted.teacher
     return facts.Budget(spending.usd_today(), spending.usd_this_month(), most.max_usd_per_day, most.max_usd_per_month)
 
 
-def extras(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Extras:
+def extras(wanted: Settings, environ: Mapping[str, str]) -> facts.Extras:
     """What is installed beside the core; nothing of it is imported."""
     python, error = wanted.trainer.python or sys.executable, ""
     if wanted.trainer.launch:
@@ -256,7 +255,7 @@ def journal(file: Path) -> facts.Journal:
     )
 
 
-def work(wanted: config.Settings, journal: Journal) -> facts.Work:
+def work(wanted: Settings, journal: Journal) -> facts.Work:
     """The background's jobs."""
     waiting, failed, last_error = journal.jobs.standing()
     log = str(wanted.home / "worker.log")

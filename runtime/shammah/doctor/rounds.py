@@ -7,11 +7,11 @@ from pathlib import Path
 
 from shammah import bases
 from shammah.assembly import DEFAULT_CONTEXT_TOKENS
-from shammah.config import Settings
 from shammah.doctor import checks, facts, look
 from shammah.doctor.finding import Finding
 from shammah.errors import ShammahError
 from shammah.journal import Journal
+from shammah.settings import Settings
 
 
 def examine(environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:

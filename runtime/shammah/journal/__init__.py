@@ -1,34 +1,33 @@
 """The journal: every question, answer, rating, lesson, example and job, in one SQLite file.
 
-It is the only truth about what happened and what is active. Questions, answers and lessons are here; examples with
+It is the only truth about what happened and what is active. Questions and answers are here; lessons, examples with
 the ratings that make them, trainings, adapters, the watch over them, jobs, and money have a file each.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from shammah import features, rows
-from shammah.contract import Evidence
 from shammah.database import Database
-from shammah.divergence import Divergence
 from shammah.features import Vector
 from shammah.journal.adapters import Adapters
+from shammah.journal.bases import Bases
 from shammah.journal.checkpoints import Checkpoints
 from shammah.journal.comparisons import Comparisons
 from shammah.journal.domains import Domains
 from shammah.journal.erasing import Erasing
-from shammah.journal.evidence import judged
 from shammah.journal.examples import Examples, insert_example
 from shammah.journal.figures import FigureRows
 from shammah.journal.heads import HeadRows
 from shammah.journal.jobs import Jobs, insert_job
 from shammah.journal.judgements import Judgements
-from shammah.journal.lessons import USER_WEIGHT, NewLesson, insert_lessons
+from shammah.journal.lessons import Lessons
 from shammah.journal.log import Filter, Log
+from shammah.journal.notices import Notices
 from shammah.journal.outages import Outages
 from shammah.journal.pulls import Pulls
 from shammah.journal.quarantine import Quarantine
@@ -36,10 +35,11 @@ from shammah.journal.ratings import Ratings
 from shammah.journal.scores import ScoreRows
 from shammah.journal.spending import Spending
 from shammah.journal.trainings import Trainings
-from shammah.journal.watch import Watch, insert_notice
+from shammah.journal.watch import Watch
 from shammah.learners import DEFAULT_KIND, Kind
 from shammah.policy import Thresholds
-from shammah.records import Answer, Base, Lesson, NewAnswer, NewExample, Question, Seen
+from shammah.records.examples import NewExample
+from shammah.records.questions import Answer, NewAnswer, Question
 from shammah.rows import new_id, now
 from shammah_convert.chat import Message
 
@@ -49,6 +49,7 @@ class Journal:
 
     Attributes:
         adapters: What was trained, and what of it is active.
+        bases: Model files, as they were when they were probed.
         checkpoints: States to go back to.
         domains: What adapters are for.
         erasing: What of all this is to be no more.
@@ -58,7 +59,9 @@ class Journal:
         heads: What router and validator learn from.
         jobs: Work for the background.
         judgements: What the judge said of answers.
+        lessons: How local answers turned out, for router and validator.
         log: The questions, found by what is known of them.
+        notices: Words to the user.
         outages: How often in a row the teacher was out of reach.
         pulls: Models that are fetched in the background.
         quarantine: What came in from outside.
@@ -78,6 +81,7 @@ class Journal:
         self.path = home / "shammah.db"
         self._db = Database(self.path)
         self.adapters = Adapters(self._db)
+        self.bases = Bases(self._db)
         self.checkpoints = Checkpoints(self._db)
         self.domains = Domains(self._db)
         self.erasing = Erasing(self._db)
@@ -87,7 +91,9 @@ class Journal:
         self.heads = HeadRows(self._db)
         self.jobs = Jobs(self._db)
         self.judgements = Judgements(self._db)
+        self.lessons = Lessons(self._db, self.heads)
         self.log = Log(self._db)
+        self.notices = Notices(self._db)
         self.outages = Outages(self._db)
         self.pulls = Pulls(self._db)
         self.quarantine = Quarantine(self._db)
@@ -106,8 +112,6 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    # Questions and answers.
 
     def begin(
         self,
@@ -276,139 +280,5 @@ class Journal:
         )
         return self.count(question.lineage) - int(later.fetchone()[0])
 
-    def embedded(self, but: Question) -> list[Seen]:
-        """All other questions of the same base that have an embedding, with how their local answers turned out last.
-
-        Another base's answers tell nothing of this one's.
-        """
-        found = self._db.execute(
-            "SELECT q.id, q.text, q.embedding, taught.is_good FROM questions q LEFT JOIN (SELECT question, is_good,"
-            " max(id) FROM lessons WHERE head = 'router' GROUP BY question) taught ON taught.question = q.number"
-            " WHERE q.embedding IS NOT NULL AND q.number != ? AND q.lineage = ? ORDER BY q.number",
-            (but.number, but.lineage),
-        )
-        return [_seen(row) for row in found]
-
-    # Lessons.
-
-    def teach(self, question: Question, local: Answer, divergence: Divergence, is_good: bool) -> None:
-        """Record how far a local answer is from the teacher's, and the lesson that it is for both heads."""
-        lesson = NewLesson(
-            question.lineage, question.number, local.id, is_good, divergence.label_weight, divergence.method
-        )
-        self._compare(local, divergence, lesson)
-
-    def teach_by_user(self, question: Question, local: Answer, divergence: Divergence, is_good: bool | None) -> None:
-        """Record the same where the user rated the teacher's answer; None where that tells nothing of the local one."""
-        lesson = NewLesson(question.lineage, question.number, local.id, bool(is_good), USER_WEIGHT, "user")
-        self._compare(local, divergence, None if is_good is None else lesson)
-
-    def _compare(self, local: Answer, divergence: Divergence, lesson: NewLesson | None) -> None:
-        with self._db.write() as db:
-            db.execute(
-                "UPDATE answers SET divergence = ?, method = ? WHERE id = ?",
-                (divergence.value, divergence.method, local.id),
-            )
-            if lesson is not None:
-                insert_lessons(db, lesson)
-
-    def lessons(self, head: str, lineage: str, after: int, until: int | None = None) -> Iterator[Lesson]:
-        """The lessons of a head after a place, and up to another where one is given, in order."""
-        found = self._db.execute(
-            "SELECT * FROM lessons WHERE head = ? AND lineage = ? AND id > ? AND id <= coalesce(?, id) ORDER BY id",
-            (head, lineage, after, until),
-        ).fetchall()
-        return self._lessons(found)
-
-    def inherited(self, head: str, lineage: str) -> Iterator[Lesson]:
-        """The lessons of earlier bases that a base took over, in order."""
-        adoption = self.heads.adoption(lineage)
-        found = self._db.execute(
-            "SELECT * FROM lessons WHERE head = ? AND lineage != ? AND id <= ? ORDER BY id",
-            (head, lineage, adoption.until if adoption else 0),
-        ).fetchall()
-        return self._lessons(found)
-
-    def without_embedding(self) -> Iterator[Question]:
-        """Questions that taught something before there was an embedder."""
-        found = self._db.execute(
-            "SELECT number FROM questions WHERE embedding IS NULL AND features IS NOT NULL"
-            " AND number IN (SELECT question FROM lessons) ORDER BY number"
-        ).fetchall()
-        return (self.question_at(row["number"]) for row in found)
-
-    def _lessons(self, found: Sequence[sqlite3.Row]) -> Iterator[Lesson]:
-        for row in found:
-            answer = None if row["answer"] is None else self.answer(row["answer"])
-            yield Lesson(
-                row["id"],
-                self.question_at(row["question"]),
-                answer,
-                bool(row["is_good"]),
-                float(row["weight"]),
-            )
-
-    def last_lesson(self, head: str, lineage: str) -> int:
-        """The id of a head's newest lesson; 0 where there is none."""
-        row = self._db.execute("SELECT max(id) FROM lessons WHERE head = ? AND lineage = ?", (head, lineage))
-        return int(row.fetchone()[0] or 0)
-
-    def evidence(self, lineage: str, most: int, learner: Kind = DEFAULT_KIND) -> list[Evidence]:
-        """The newest judged local answers that heads of a kind had seen, oldest first, for the quality contract."""
-        views = [self.heads.view(lineage, head) for head in ("router", "validator")]
-        return judged(self._db, lineage, most, views, learner)
-
-    # Model files.
-
-    def base_at(self, path: Path) -> Base | None:
-        """What was recorded of the model file at a path."""
-        row = self._db.execute("SELECT * FROM bases WHERE path = ?", (str(path),)).fetchone()
-        return Base(**{name: row[name] for name in Base.__slots__}) if row else None
-
-    def base(self, sha256: str) -> Base | None:
-        """A model file by its hash: of several, the newest that is still there."""
-        found = self._db.execute("SELECT * FROM bases WHERE sha256 = ? ORDER BY probed DESC", (sha256,)).fetchall()
-        bases = [Base(**{name: row[name] for name in Base.__slots__}) for row in found]
-        return next((base for base in bases if Path(base.path).is_file()), bases[0] if bases else None)
-
-    def record_base(self, base: Base) -> None:
-        """Record a model file whose hash was taken and which was probed; it replaces what stood at its path."""
-        with self._db.write() as db:
-            row = asdict(base) | {"probed": now()}
-            db.execute(
-                f"INSERT OR REPLACE INTO bases ({', '.join(row)}) VALUES ({', '.join(':' + name for name in row)})",
-                row,
-            )
-
-    # Words to the user.
-
-    def notify(self, text: str) -> None:
-        """Leave a line for the next command to say."""
-        with self._db.write() as db:
-            insert_notice(db, text)
-
-    def take_notices(self) -> list[str]:
-        """The lines that wait, each handed out once."""
-        if not self._db.execute("SELECT 1 FROM notices WHERE NOT is_shown LIMIT 1").fetchone():
-            return []
-        with self._db.write() as db:
-            found = db.execute("UPDATE notices SET is_shown = 1 WHERE NOT is_shown RETURNING id, text").fetchall()
-        return [row["text"] for row in sorted(found, key=lambda row: int(row["id"]))]
-
-    def has_flag(self, name: str) -> bool:
-        """Whether the flag was raised before."""
-        return self._db.execute("SELECT 1 FROM flags WHERE name = ?", (name,)).fetchone() is not None
-
-    def raise_flag(self, name: str) -> bool:
-        """Whether this is the first time that the flag is raised."""
-        with self._db.write() as db:
-            return db.execute("INSERT OR IGNORE INTO flags VALUES (?, '1')", (name,)).rowcount == 1
-
     def _question(self, where: str, value: object) -> Question:
         return rows.to_question(self._db.execute(f"SELECT * FROM questions WHERE {where}", (value,)).fetchone())
-
-
-def _seen(row: sqlite3.Row) -> Seen:
-    embedding = rows.vector(row["embedding"])
-    assert embedding is not None, "the query asks for those that have one"
-    return Seen(row["id"], row["text"], embedding, None if row["is_good"] is None else bool(row["is_good"]))

@@ -6,7 +6,7 @@ import sqlite3
 from shammah.database import Database
 from shammah.generation import ActiveSet
 from shammah.journal.renaming import give_name, is_known
-from shammah.records import Adapter
+from shammah.records.adapters import Adapter
 from shammah.rows import now
 
 _FOREVER = "9999"

@@ -7,7 +7,7 @@ from shammah.database import Database
 from shammah.generation import ActiveSet
 from shammah.journal.adapters import activate, active_set, newest_activation
 from shammah.journal.heads import insert_views
-from shammah.records import Checkpoint, View
+from shammah.records.heads import Checkpoint, View
 from shammah.rows import now
 
 CHECKPOINT_JOB = "checkpoint"

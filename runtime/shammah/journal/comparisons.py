@@ -7,7 +7,7 @@ from typing import Literal
 from shammah.database import Database
 from shammah.journal.examples import insert_example
 from shammah.journal.lessons import NewLesson, insert_lessons
-from shammah.records import NewExample
+from shammah.records.examples import NewExample
 from shammah.rows import now
 
 Pick = Literal["first", "second", "both"]

@@ -5,7 +5,9 @@ import sqlite3
 from shammah import rows
 from shammah.database import Database
 from shammah.generation import ActiveSet
-from shammah.records import Domain, Question, Rating
+from shammah.records.adapters import Domain
+from shammah.records.examples import Rating
+from shammah.records.questions import Question
 
 
 class Domains:

@@ -7,7 +7,7 @@ from shammah.contract import Evidence
 from shammah.database import Database
 from shammah.divergence import LABEL_WEIGHTS, Method
 from shammah.learners import DEFAULT_KIND, Kind
-from shammah.records import View
+from shammah.records.heads import View
 
 USER = "user"
 # Of labels by similarity the best known counts in full.

@@ -10,7 +10,8 @@ from shammah import rows
 from shammah.database import Database
 from shammah.privacy import says_the_same
 from shammah.quarantine import OUTSIDE
-from shammah.records import KeptExample, NewExample, Question, State
+from shammah.records.examples import KeptExample, NewExample, State
+from shammah.records.questions import Question
 from shammah.rows import new_id, now
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example, Source

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from shammah.database import Database
-from shammah.records import Adoption, Fit, View
+from shammah.records.heads import Adoption, Fit, View
 from shammah.rows import now
 
 REFIT_JOB = "refit"

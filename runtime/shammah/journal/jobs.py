@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from shammah.database import Database
-from shammah.records import Job
+from shammah.records.jobs import Job
 from shammah.rows import now
 
 MOST_ATTEMPTS = 5

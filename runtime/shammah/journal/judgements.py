@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from shammah.database import Database
-from shammah.records import Answer, Judgement
+from shammah.records.questions import Answer, Judgement
 from shammah.rows import now
 
 

@@ -1,11 +1,12 @@
 """The log: which questions were asked, found by when, by whom they were answered, and what was said of it."""
 
 import json
+import sqlite3
 from dataclasses import dataclass
 
 from shammah import rows
 from shammah.database import Database
-from shammah.records import Question
+from shammah.records.questions import Question, Seen
 
 # The last rating of the shown answer of a question.
 _RATING = """(SELECT r.rating FROM answers a JOIN ratings r ON r.answer = a.id
@@ -58,6 +59,19 @@ class Log:
         )
         return [rows.to_question(row) for row in found]
 
+    def embedded(self, but: Question) -> list[Seen]:
+        """All other questions of the same base that have an embedding, with how their local answers turned out last.
+
+        Another base's answers tell nothing of this one's.
+        """
+        found = self._db.execute(
+            "SELECT q.id, q.text, q.embedding, taught.is_good FROM questions q LEFT JOIN (SELECT question, is_good,"
+            " max(id) FROM lessons WHERE head = 'router' GROUP BY question) taught ON taught.question = q.number"
+            " WHERE q.embedding IS NOT NULL AND q.number != ? AND q.lineage = ? ORDER BY q.number",
+            (but.number, but.lineage),
+        )
+        return [_seen(row) for row in found]
+
 
 def _where(wanted: Filter) -> tuple[str, list[str]]:
     """The filter as SQL, with its values."""
@@ -88,3 +102,9 @@ def like(word: str) -> str:
     """A pattern of LIKE that finds a text anywhere, sign by sign."""
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
+
+
+def _seen(row: sqlite3.Row) -> Seen:
+    embedding = rows.vector(row["embedding"])
+    assert embedding is not None, "the query asks for those that have one"
+    return Seen(row["id"], row["text"], embedding, None if row["is_good"] is None else bool(row["is_good"]))

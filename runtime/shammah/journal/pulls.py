@@ -5,8 +5,8 @@ import time
 
 from shammah.database import Database
 from shammah.journal.jobs import DUE, clock
-from shammah.journal.watch import insert_notice
-from shammah.records import Pull
+from shammah.journal.notices import insert_notice
+from shammah.records.bases import Pull
 from shammah.rows import now
 
 

@@ -5,7 +5,8 @@ from shammah.database import Database
 from shammah.journal.examples import insert_example
 from shammah.journal.jobs import insert_job
 from shammah.journal.lessons import USER_WEIGHT, NewLesson, insert_lessons
-from shammah.records import Answer, Correction, NewRating, Question, Rating
+from shammah.records.examples import Correction, NewRating, Rating
+from shammah.records.questions import Answer, Question
 from shammah.rows import now
 
 TARGET_JOB = "target"

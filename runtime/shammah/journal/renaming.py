@@ -7,7 +7,7 @@ an adapter that is gone: rows from before this one came are its own, and stay.
 import json
 import sqlite3
 
-from shammah.records import Adapter
+from shammah.records.adapters import Adapter
 
 _SETS = ("activations", "answers")
 _PLACES = ("first", "second")

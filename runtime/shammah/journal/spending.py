@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from shammah.database import Database
-from shammah.records import Question
+from shammah.records.questions import Question
 
 Bound = Literal["day", "month"]
 """Which of two budgets a call would pass."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from shammah.database import Database
 from shammah.journal.adapters import activate, insert_adapter
 from shammah.journal.jobs import insert_job, is_waiting
-from shammah.records import Adapter, Training, TrainingState
+from shammah.records.adapters import Adapter, Training, TrainingState
 from shammah.rows import now
 
 TRAIN_JOB = "train"

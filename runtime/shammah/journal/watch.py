@@ -9,9 +9,9 @@ from shammah.database import Database
 from shammah.divergence import Method
 from shammah.generation import ActiveSet
 from shammah.journal.adapters import activation_before, active_set, go_back, newest_activation
+from shammah.journal.notices import insert_notice
 from shammah.journal.trainings import PROMOTION
-from shammah.records import Adapter, Counts, Judged, Watched
-from shammah.rows import now
+from shammah.records.adapters import Adapter, Counts, Judged, Watched
 
 TAKEN_BACK = "watch: "
 """How the reason of a rollback by the watch begins."""
@@ -76,11 +76,6 @@ class Watch:
         )
         reasons = (row["why"].removeprefix(TAKEN_BACK) for row in found if _is_taken_back(row, adapter.name))
         return next(reasons, "")
-
-
-def insert_notice(db: sqlite3.Connection, text: str) -> None:
-    """Leave a line for the next command to say, within a transaction."""
-    db.execute("INSERT INTO notices (created, text) VALUES (?, ?)", (now(), text))
 
 
 def _is_taken_back(row: sqlite3.Row, name: str) -> bool:

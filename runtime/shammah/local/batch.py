@@ -1,6 +1,5 @@
 """A GGUF Qwen that answers many at once: one thread decodes one token of each answer in every step."""
 
-import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -9,11 +8,11 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from shammah import window
-from shammah.errors import BadModel, EngineBusy, EngineDied, ShammahError
-from shammah.generation import Chunk, Facts, Finish, Sampling, Stop, never, without_thinking
+from shammah.generation import Chunk, Facts, Sampling, Stop, never, without_thinking
 from shammah.hearing import Heard, chunks_of
+from shammah.local.decoding import Decoding
 from shammah.local.running import Running
-from shammah.local.waiting import Adapters, Request, Turn, turn_of, who_is_next
+from shammah.local.waiting import Adapters, Hear, Queue, Request
 from shammah.local.weights import Weights
 from shammah.local.writing import Writing
 from shammah_convert.chat import Message
@@ -21,8 +20,6 @@ from shammah_convert.job import AdapterFile
 
 FIRST_SIZE = 8192
 """Tokens of a context at first; it grows where they are too few."""
-
-Hear = Callable[[Chunk | ShammahError], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +64,13 @@ class BatchedModel:
         self.limits = limits
         self.weights = Weights(path, gpu_layers)
         self.after_step: Callable[[], None] = lambda: None
-        self._free_threads = threads
-        self._check = check
         size = min(FIRST_SIZE, window.size_for(limits.most_tokens))
         most = window.size_for(limits.most_tokens)
         self._running = Running(self.weights, limits.rows, size, most, threads())
-        self._numbers = itertools.count()
-        self._waiting: list[Request] = []
-        self._turn = Turn()
-        self._wanted = 0
-        self._news = threading.Condition()
-        self._is_closed = False
+        self._queue = Queue(limits.rows, limits.most_waiting, self._running.pace)
+        decoding = Decoding(self._queue, self._running, threads, check, lambda: self.after_step())
         opened: Future[None] = Future()
-        self._thread = threading.Thread(target=self._work, args=(opened,), name="decoding", daemon=True)
+        self._thread = threading.Thread(target=decoding.work, args=(opened,), name="decoding", daemon=True)
         self._thread.start()
         try:
             opened.result()
@@ -89,9 +80,7 @@ class BatchedModel:
 
     def close(self) -> None:
         """End all answers, and give back all native memory."""
-        with self._news:
-            self._is_closed = True
-            self._news.notify_all()
+        self._queue.close()
         self._thread.join()
         self._running.close()
         self.weights.close()
@@ -176,129 +165,8 @@ class BatchedModel:
         tokens = self.prompt_tokens(messages)
         max_tokens = window.answer_tokens(len(tokens), sampling.max_tokens, self.limit(limit_tokens))
         writing = Writing(self.weights, sampling, max_tokens)
-        with self._news:
-            self._check_queue()
-            request = Request(next(self._numbers), tokens, len(tokens) + max_tokens, adapters, writing, hear)
-            hear(Chunk())
-            self._waiting.append(request)
-            self._news.notify_all()
-        return request
+        return self._queue.join(tokens, len(tokens) + max_tokens, adapters, writing, hear)
 
     def leave(self, request: Request) -> None:
         """Nobody waits for an answer any more: it ends with the next step."""
         request.is_left = True
-
-    def _check_queue(self) -> None:
-        if self._is_closed:
-            raise EngineDied("the model was closed")
-        if len(self._waiting) >= self.limits.most_waiting:
-            seconds = self._running.pace.retry_after_seconds(len(self._waiting), self.limits.rows)
-            raise EngineBusy(f"{len(self._waiting)} requests wait already", retry_after_seconds=seconds)
-
-    def _work(self, opened: "Future[None]") -> None:
-        """The path of all answers, in the thread that decodes.
-
-        It is the only one that ever does: OpenMP gives each thread that computes a team of its own, and where all
-        teams together have more threads than the machine has cores, every barrier puts them to sleep: 10% to 20%.
-        """
-        try:
-            self._running.warm_up()
-        except Exception as error:  # it is the constructor's
-            opened.set_exception(error)
-            return
-        opened.set_result(None)
-        try:
-            while self._wait():
-                self._let_go()
-                self._admit()
-                self._step()
-                self.after_step()
-        finally:
-            self._end_all()
-            self.after_step()
-
-    def _wait(self) -> bool:
-        """Wait for work; False once the model is closed."""
-        with self._news:
-            self._news.wait_for(lambda: self._is_closed or self._waiting or self._running)
-            return not self._is_closed
-
-    def _let_go(self) -> None:
-        """End what nobody waits for."""
-        for request in self._running.requests():
-            if request.is_left:
-                self._running.release(request, Finish.INTERRUPTED)
-        for request in self._queued():
-            if request.is_left:
-                self._remove(request)
-                request.hear(request.writing.end(len(request.tokens), (), Finish.INTERRUPTED))
-
-    def _admit(self) -> None:
-        """Let requests begin, as many as may and can."""
-        while (request := who_is_next(self._queued(), self._turn, is_idle=not self._running)) is not None:
-            try:
-                if not self._begin(request):
-                    return
-            except ShammahError as error:
-                self._remove(request)
-                request.hear(error)
-
-    def _begin(self, request: Request) -> bool:
-        """Give a request its adapters and a row; False where it has to wait."""
-        if not self._running:
-            if request.adapters != self._turn.adapters:
-                for file in request.adapters:
-                    self._check(file)
-                self._running.turn_to(request.adapters)
-            self._turn = turn_of(request, self._queued())
-            self._make_room(request)
-        if not self._running.seat(request):
-            if self._running.has_free_row():
-                self._wanted = max(self._wanted, self._running.reach() + request.reach)
-            return False
-        self._remove(request)
-        return True
-
-    def _make_room(self, request: Request) -> None:
-        """Let the context grow where it was too small for all; nobody runs.
-
-        Raises:
-            BadModel: There is no memory for what this request needs.
-        """
-        same = [other.reach for other in self._queued() if other.adapters == request.adapters]
-        needed = max(self._wanted, sum(same[: self.limits.rows]))
-        self._wanted = 0
-        if self.context_tokens < min(needed, self._running.most):
-            try:
-                self._running.grow(needed)
-            except BadModel:
-                if request.reach > self.context_tokens:
-                    raise
-        if request.reach > self.context_tokens:  # it was asked for when more seemed possible
-            raise BadModel(f"there is no room for a context of {request.reach:,} tokens")
-
-    def _step(self) -> None:
-        if not self._running:
-            return
-        self._running.use_threads(self._free_threads())
-        try:
-            self._running.step()
-        except BadModel as error:
-            self._running.fail(str(error))
-
-    def _queued(self) -> list[Request]:
-        with self._news:
-            return list(self._waiting)
-
-    def _remove(self, request: Request) -> None:
-        with self._news:
-            self._waiting.remove(request)
-
-    def _end_all(self) -> None:
-        """Leave nobody waiting for a thread that is over."""
-        with self._news:
-            self._is_closed = True
-        for request in self._queued():
-            self._remove(request)
-            request.hear(EngineDied("the model was closed"))
-        self._running.fail("the model was closed", EngineDied)

@@ -48,7 +48,7 @@ class Running:
             BadModel: There is no memory for it.
         """
         self._weights = weights
-        self._rows = rows
+        self.rows = rows
         self.most, self.threads = most, threads
         self.pace = Pace()
         self._applied = Applied(weights)
@@ -71,7 +71,7 @@ class Running:
 
     def has_free_row(self) -> bool:
         """Whether another answer would find a row."""
-        return len(self._answers) < self._rows
+        return len(self._answers) < self.rows
 
     def reach(self) -> int:
         """Tokens that all answers may come to, what they share counted for each."""
@@ -129,9 +129,9 @@ class Running:
         size, before = min(self.most, max(2 * self.cells.size, size_for(needed))), self.cells.size
         self.cells.close()
         try:
-            self.cells = Cells(self._weights, size, self._rows, self.threads)
+            self.cells = Cells(self._weights, size, self.rows, self.threads)
         except BadModel:
-            self.cells, self.most = Cells(self._weights, before, self._rows, self.threads), before
+            self.cells, self.most = Cells(self._weights, before, self.rows, self.threads), before
             raise
         finally:
             self._applied.attach(self.cells.native)
@@ -218,7 +218,7 @@ class Running:
     def _drop_idle_rows(self) -> None:
         """Empty idle rows, those left alone longest first, until there is room for all that runs."""
         idle = sorted((place for place in self._places() if place.is_free), key=lambda place: place.last_used)
-        everything = [(row, len(self.cells.tokens(row))) for row in range(self._rows)]
+        everything = [(row, len(self.cells.tokens(row))) for row in range(self.rows)]
         for place in idle:
             if self.cells.used(everything) + self._to_come() <= self.cells.size:
                 return

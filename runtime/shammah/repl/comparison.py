@@ -15,7 +15,7 @@ from shammah.generation import Completion, Finish, collect
 from shammah.journal.comparisons import Pick
 from shammah.policy import Reason
 from shammah.privacy import Redactor
-from shammah.records import NewAnswer, Question
+from shammah.records.questions import NewAnswer, Question
 from shammah.repl import view
 from shammah.repl.conversation import Spoken, following
 from shammah.repl.desk import Desk
@@ -40,6 +40,26 @@ def compare(desk: Desk, rest: str) -> None:
     redactor = Redactor()
     context = redactor.redact_all(request.context)
     request = request.heeding(desk.settings.privacy.never_forward, context)
+    question, one, other = _ask_both(desk, names, request, context, redactor)
+    pair = comparing.hidden(_redacted(one, redactor), _redacted(other, redactor), random.SystemRandom())
+    picked = _pick(desk, pair, redactor)
+    if picked is None:
+        say("Skipped: nothing is learnt, and nothing was said.")
+        return
+    answer = comparing.settle(desk.journal, question, pair, picked)
+    count = desk.journal.count(question.lineage)
+    outcome = Outcome(redactor.restore(answer.text), question, answer, count, redactor.count, {}, None)
+    desk.last = Spoken(request, outcome)
+    _reveal(desk, pair)
+    if line := schedule.consider(desk.journal, desk.settings):
+        say(line)
+    desk.begin_work()
+
+
+def _ask_both(
+    desk: Desk, names: tuple[str, str] | None, request: Request, context: Sequence[Message], redactor: Redactor
+) -> tuple[Question, Contender, Contender]:
+    """The recorded question, and what both say to it: two adapters, or the teacher and the local model."""
     with desk.at_work() as local:
         if names is None:
             _check_teacher(desk, request, context)
@@ -54,27 +74,13 @@ def compare(desk: Desk, rest: str) -> None:
         if names is None:  # ours first: it costs nothing where it fails
             other = Contender(LOCAL, _by_local(desk, local, context))
             question = begin()
-            one = Contender(desk.parts.teacher().who, _by_teacher(desk, question))
-        else:
-            reason = Reason.PRIVATE if request.is_private else Reason.SAMPLED
-            one, other = (
-                Contender(name, _by_adapter(desk, local, context, name, files, reason))
-                for name, files in zip(names, sets, strict=True)
-            )
-            question = begin()
-    pair = comparing.hidden(_redacted(one, redactor), _redacted(other, redactor), random.SystemRandom())
-    picked = _pick(desk, pair, redactor)
-    if picked is None:
-        say("Skipped: nothing is learnt, and nothing was said.")
-        return
-    answer = comparing.settle(desk.journal, question, pair, picked)
-    count = desk.journal.count(question.lineage)
-    outcome = Outcome(redactor.restore(answer.text), question, answer, count, redactor.count, {}, None)
-    desk.last = Spoken(request, outcome)
-    _reveal(desk, pair)
-    if line := schedule.consider(desk.journal, desk.settings):
-        say(line)
-    desk.begin_work()
+            return question, Contender(desk.parts.teacher().who, _by_teacher(desk, question)), other
+        reason = Reason.PRIVATE if request.is_private else Reason.SAMPLED
+        one, other = (
+            Contender(name, _by_adapter(desk, local, context, name, files, reason))
+            for name, files in zip(names, sets, strict=True)
+        )
+        return begin(), one, other
 
 
 def _contest(desk: Desk, rest: str) -> tuple[tuple[str, str] | None, str]:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from shammah.config import Settings
 from shammah.errors import UsageError
 from shammah.generation import Sampling
 from shammah.policy import Side
+from shammah.settings import Settings
 from shammah.turn import Outcome, Request, is_private
 from shammah_convert.chat import Message
 

@@ -13,19 +13,21 @@ from shammah.cli import bootstrap, warm
 from shammah.cli.answering import announce
 from shammah.cli.interrupt import Interrupt
 from shammah.cli.screen import Silent, harmless, say, write
-from shammah.config import Settings, with_model, with_server
+from shammah.config import with_model, with_server
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.locks import background
 from shammah.memory import Precedence
 from shammah.policy import Side
 from shammah.proxies import is_url
-from shammah.records import Pull, Question
+from shammah.records.bases import Pull
+from shammah.records.questions import Question
 from shammah.repl import view
 from shammah.repl.conversation import Spoken
 from shammah.repl.loading import Loading
 from shammah.repl.screen import Live
 from shammah.serve import client
+from shammah.settings import Settings
 from shammah.sides import LocalGenerator, LocalSide
 from shammah.turn import Outcome, Request, Screen
 
@@ -242,7 +244,7 @@ class Desk:
             self._renew_parts()
 
     def _say_what_waits(self) -> None:
-        for line in [*self.loading.said, *self.journal.take_notices()]:
+        for line in [*self.loading.said, *self.journal.notices.take()]:
             say(line)
         self.loading.said.clear()
 

@@ -22,7 +22,7 @@ from shammah.learning import Heads
 from shammah.policy import Side
 from shammah.privacy import says_the_same
 from shammah.proxies import is_url
-from shammah.records import Rating
+from shammah.records.examples import Rating
 from shammah.repl import comparison, saving
 from shammah.repl.commands import Call, help_lines
 from shammah.repl.conversation import Spoken, again

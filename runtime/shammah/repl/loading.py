@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from shammah.config import Settings
 from shammah.errors import Interrupted
+from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.assembly import Parts
     from shammah.journal import Journal
     from shammah.local import LocalModel
-    from shammah.records import Base
+    from shammah.records.bases import Base
 
 State = Literal["checking", "loading", "ready", "waiting", "failed"]
 """`waiting`: there is no room for it beside a training; whoever answers makes some."""

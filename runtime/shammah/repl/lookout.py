@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
-from shammah.config import Settings
 from shammah.errors import ShammahError
 from shammah.repl.loading import Loading
 from shammah.repl.status import AdapterSet, step_in_words
+from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
-    from shammah.records import Training
+    from shammah.records.adapters import Training
 
 LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0

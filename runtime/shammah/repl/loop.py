@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from shammah.cli.screen import say
-from shammah.config import Settings
 from shammah.errors import ContextTooLong, Interrupted, ShammahError
 from shammah.repl import commands, history, status
 from shammah.repl.commands import Call
@@ -15,6 +14,7 @@ from shammah.repl.loading import Loading
 from shammah.repl.lookout import Lookout
 from shammah.repl.prompt import Lines, Prompt, Reader
 from shammah.repl.status import Facts
+from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.repl.desk import Desk

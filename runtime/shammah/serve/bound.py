@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from shammah.divergence import Embed
 from shammah.errors import EngineError
 from shammah.generation import Chunk, Facts, Sampling, Stop, never
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.serve.remote import Engine
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile

@@ -9,9 +9,9 @@ from typing import Any, Self
 from shammah import __version__, config
 from shammah.amounts import Memory
 from shammah.asked import Asked
-from shammah.config import Settings
 from shammah.given import Given
 from shammah.patterns import Patterns
+from shammah.settings import Settings
 
 # What a command's environment says beyond its settings: keys, addresses, proxies. It goes to the daemon, which is the
 # same user's, for one answer and what that leaves to the background; it is neither logged nor stored.

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from shammah import adapters, answering, telling
 from shammah.assembly import Parts
-from shammah.config import Settings
 from shammah.errors import AdapterError, ShammahError, TeacherError, UsageError
 from shammah.generation import Finish
 from shammah.journal import Journal
@@ -21,6 +20,7 @@ from shammah.serve.house import House
 from shammah.serve.spoken import Head, Whole, at_once
 from shammah.serve.stream import Put
 from shammah.serve.wanted import Defaults, Refused, Wanted
+from shammah.settings import Settings
 from shammah.sides import LocalGenerator, LocalSide
 from shammah.tool_text import read_said
 from shammah.turn import Outcome, Request

@@ -14,7 +14,6 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shammah import locks
-from shammah.config import Settings
 from shammah.errors import ServeError
 from shammah.serve import client, doors
 from shammah.serve.connection import allow_files, of_server
@@ -22,6 +21,7 @@ from shammah.serve.house import House
 from shammah.serve.place import socket_of
 from shammah.serve.private import Private
 from shammah.serve.served import Load, OpenEngine
+from shammah.settings import Settings
 
 # Streams in flight may end by themselves for so long.
 DRAIN_SECONDS = 20

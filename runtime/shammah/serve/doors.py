@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shammah.config import Settings
 from shammah.errors import ConfigError, ServeError
 from shammah.serve.counters import Counters
 from shammah.serve.guard import LOOPBACK_NAMES, OPEN_PATHS, Guard, Refusal, Rules, refuse
 from shammah.serve.house import House
 from shammah.serve.routes import handlers, table
 from shammah.serve.token import token_of
+from shammah.settings import Settings
 
 BACKLOG = 128
 TAKEN = "Another program may have it: give another with --port, or serve.port; 0 takes any that is free."

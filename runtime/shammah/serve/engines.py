@@ -4,11 +4,11 @@ from pathlib import Path
 
 from shammah import embedding, openings
 from shammah.compatible import opening
-from shammah.config import Settings
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.serve.place import LOG
 from shammah.serve.remote import Engine
 from shammah.serve.wire import Setup
+from shammah.settings import Settings
 
 LEAST_TOKENS = 16384
 """Of the context that all answers together share, two full ones by default."""

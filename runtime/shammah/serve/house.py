@@ -9,7 +9,6 @@ from typing import Literal
 
 from shammah import bases
 from shammah.assembly import Parts
-from shammah.config import Settings
 from shammah.errors import ServeError
 from shammah.generation import Stop
 from shammah.hardware import BusyMeter
@@ -19,6 +18,7 @@ from shammah.serve.bound import Kept
 from shammah.serve.counters import Counters
 from shammah.serve.served import Load, Opened, OpenEngine, Served
 from shammah.serve.threads import Threads
+from shammah.settings import Settings
 
 # Threads wait for tokens most of the time; more requests than these wait for one, and the rest is to come again.
 MOST_AT_ONCE, MOST_WAITING = 16, 32

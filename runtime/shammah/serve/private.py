@@ -13,7 +13,6 @@ from starlette.routing import Route
 
 from shammah import __version__, answering, errors, telling
 from shammah.asked import OFFERED
-from shammah.config import Settings
 from shammah.errors import ShammahError
 from shammah.journal import Journal
 from shammah.memory import Precedence
@@ -21,6 +20,7 @@ from shammah.serve import call, stream
 from shammah.serve.call import Call
 from shammah.serve.house import House, refusal
 from shammah.serve.stream import Event, Put, Wire
+from shammah.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def _answer(house: House, sent: Call, settings: Settings, journal: Journal, put:
     def say(line: str) -> None:
         put({"say": line})
 
-    for notice in journal.take_notices():
+    for notice in journal.notices.take():
         say(notice)
     if sent.may_fetch and journal.pulls.due() is not None:
         from shammah import fetching  # hardly ever: it opens what downloads
@@ -142,7 +142,7 @@ def declined(house: House, sent: Call, settings: Settings, journal: Journal) -> 
         return "its model is being loaded"
     if call.network(sent.environ) != call.network(os.environ):
         return "it reaches the network in another way"
-    may_offer = sent.may_fetch and sent.has_terminal and not journal.has_flag(OFFERED)
+    may_offer = sent.may_fetch and sent.has_terminal and not journal.notices.has_flag(OFFERED)
     if may_offer and journal.pulls.open_one() is None:
         return "a real model is to be offered first"
     return refusal(house.opened, house.settings, settings, journal, sent.environ)

@@ -12,7 +12,6 @@ from starlette.routing import Route
 
 from shammah import adapter_facts, schedule, worker
 from shammah import feedback as path_of_feedback
-from shammah.config import Settings
 from shammah.errors import ConfigError, UsageError
 from shammah.feedback import Feedback
 from shammah.journal import Journal
@@ -20,6 +19,7 @@ from shammah.journal.counted import Scope
 from shammah.serve import metrics
 from shammah.serve.body import body_of
 from shammah.serve.house import House
+from shammah.settings import Settings
 from shammah.stats import figures
 from shammah.teacher import Access
 

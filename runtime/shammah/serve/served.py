@@ -11,11 +11,11 @@ from shammah import bases, config, embedding, hardware, memory
 from shammah.admission import Go, Wish
 from shammah.assembly import DEFAULT_CONTEXT_TOKENS
 from shammah.compatible import opening
-from shammah.config import Settings
 from shammah.errors import ServeError, ShammahError
 from shammah.journal import Journal
-from shammah.records import Base
+from shammah.records.bases import Base
 from shammah.serve.remote import Engine
+from shammah.settings import Settings
 
 OpenEngine = Callable[[Settings, Base], Engine]
 Load = Callable[[], Settings]

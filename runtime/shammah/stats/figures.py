@@ -8,12 +8,12 @@ from datetime import date
 from typing import Any
 
 from shammah import policy, quality, teacher
-from shammah.config import Settings
 from shammah.contract import Standing
 from shammah.divergence import THRESHOLDS, Method
 from shammah.journal import Journal
 from shammah.journal.counted import BaseCount, BlindCount, Compared, Label, Scope
 from shammah.journal.figures import first_moment
+from shammah.settings import Settings
 from shammah.stats import period, usage
 from shammah.stats.estimates import Calibration, Rate, calibration, rate
 from shammah.stats.history import Applied, Days, Span, applied, first_day, over_time

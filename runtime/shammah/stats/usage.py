@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from shammah.journal.counted import Tally, Wait
 from shammah.policy import Side
-from shammah.records import Rating
+from shammah.records.examples import Rating
 
 SIDES = (Side.LOCAL, Side.TEACHER)
 

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from shammah.calls import TICK_SECONDS, Call, Failed, Late, Line
 from shammah.catalog import Price
-from shammah.config import TeacherSettings
 from shammah.errors import Interrupted, TeacherError
 from shammah.generation import Chunk, Finish, Sampling, Stop, never
+from shammah.settings import TeacherSettings
 from shammah.teacher.access import Access
 from shammah.teacher.claude import Claude
 from shammah.teacher.compatible import Compatible

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from shammah import catalog
 from shammah.catalog import Price
-from shammah.config import TeacherSettings
 from shammah.proxies import is_here
+from shammah.settings import TeacherSettings
 from shammah.teacher.access import url_of
 
 FREE = Price(0.0, 0.0)

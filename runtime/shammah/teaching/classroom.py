@@ -9,12 +9,12 @@ from typing import Any
 from shammah import admission, memory
 from shammah.admission import Refuse, Wish
 from shammah.assembly import Parts
-from shammah.config import Settings
 from shammah.divergence import Embed
 from shammah.journal import Journal
 from shammah.learning import Heads
 from shammah.memory import Precedence
-from shammah.records import Base
+from shammah.records.bases import Base
+from shammah.settings import Settings
 from shammah.sides import LocalSide
 from shammah.teaching.claude import Claude
 from shammah.training import Trainer

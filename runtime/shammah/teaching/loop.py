@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shammah.errors import BudgetReached
-from shammah.records import Training
+from shammah.records.adapters import Training
 from shammah.teaching import rounds
 from shammah.teaching.analyze import active_key, analyze
 from shammah.teaching.classroom import Classroom

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from shammah.records import Training
+from shammah.records.adapters import Training
 
 PATIENCE_ROUNDS = 2
 """Without a gain; then teaching stops."""

@@ -16,8 +16,8 @@ from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
 
 from shammah import __version__
-from shammah.config import Settings
 from shammah.errors import ShammahError
+from shammah.settings import Settings
 from shammah.teaching import doors
 from shammah.teaching.classroom import Classroom
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from shammah import schedule, worker
 from shammah.errors import TrainerMissing, TrainingError, TrainingRuns
 from shammah.following import folder_of
-from shammah.learning import HEAD_NAMES
-from shammah.records import Fit, Training
+from shammah.records.adapters import Training
+from shammah.records.heads import Fit
+from shammah.sight import HEAD_NAMES
 from shammah.teaching.analyze import analyze
 from shammah.teaching.classroom import Classroom
 from shammah.teaching.requests import AnalyzeModel, Train

@@ -1,0 +1,1 @@
+"""What the journal keeps, as frozen records: a module a noun."""
