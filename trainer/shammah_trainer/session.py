@@ -80,7 +80,7 @@ def train(
     with lora.using(model, opened.active):
         before = look(model, opened.watched, data, bool(opened.active), spread)
     progress.check()
-    checkpoints = Checkpoints(folder, key_of(job, data.all_rows), pace, started)
+    checkpoints = Checkpoints(folder, key_of(job, data.all_rows), pace, started, progress.set_aside)
     keeper = checkpoints if spread.is_alone else Shared(checkpoints, spread)
     try:
         fitted = fit(model, data, job.plan, base.config.hidden_size, job.seed, progress, keeper, spread)
