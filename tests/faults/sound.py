@@ -82,6 +82,25 @@ def check_no_orphan(ground: Ground) -> None:
         time.sleep(0.01)
 
 
+def check_nobody(ground: Ground) -> None:
+    """No process lives on that was started for this home, and nobody holds a lock of it."""
+    end = time.monotonic() + ORPHAN_SECONDS
+    while living := [process for process in psutil.process_iter() if _is_for(process, ground)]:
+        assert time.monotonic() < end, f"{[process.cmdline() for process in living]} live on"
+        time.sleep(0.01)
+    held = [file.name for file in ground.home.path.glob("*.lock") if locks.is_held(file)]
+    assert not held, f"{held} are held by nobody"
+
+
+def _is_for(process: psutil.Process, ground: Ground) -> bool:
+    """Whether a process was started with this home; one whose end nobody has heard of yet has ended."""
+    try:
+        is_ours = process.environ().get("SHAMMAH_HOME") == str(ground.home.path)
+        return is_ours and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
 def _is_alive(pid: int, ground: Ground) -> bool:
     """Whether a process is there, and ours: the numbers of dead ones are given to others."""
     try:
