@@ -3,33 +3,11 @@
 import contextlib
 import os
 import shutil
-import time
 from pathlib import Path
 
-MARK = ".aside-"
+from shammah_convert.aside import MARK, move, named, stamp
 
-
-def stamp() -> str:
-    """The local time to the nanosecond, as dated names have it: two of the same second differ."""
-    return f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**9:09}"
-
-
-def named(path: Path, mark: str = MARK) -> Path:
-    """A name that nothing has yet; the clock may have been set back to when another was given."""
-    while True:
-        name = path.with_name(f"{path.name}{mark}{stamp()}")
-        if not os.path.lexists(name):
-            return name
-
-
-def move(path: Path) -> Path | None:
-    """Give a file or a folder a dated name; None where there is none, or another process was faster."""
-    name = named(path)
-    try:
-        path.rename(name)
-    except FileNotFoundError:
-        return None
-    return name
+__all__ = ["MARK", "keep", "move", "named", "of", "stamp"]
 
 
 def keep(path: Path) -> Path:

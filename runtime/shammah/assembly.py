@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from shammah import adapters, bases, embedding, memory, openings, quality, teacher
 from shammah.compatible import opening
 from shammah.divergence import Embed
-from shammah.errors import ConfigError
+from shammah.errors import ConfigError, ModelChanged
 from shammah.generation import Facts, Stop, never
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
@@ -162,6 +162,7 @@ class Parts:
             is_stand_in=bases.is_seedling(Path(base.path)) and self.awaited is not None,
             is_elsewhere=bool(server := opening.server_of(base, self.settings)),
             is_away=opening.is_away(server),
+            verify=lambda: self._verify(base),
         )
 
     @property
@@ -226,9 +227,26 @@ class Parts:
         return model
 
     def _opened(self, base: Base) -> OpenModel:
+        self._verify(base)
         if self._model is None:
             self._model = self._open_new(base)
         return self._model
+
+    def _verify(self, base: Base) -> None:
+        """See that a base's file holds what was recorded; one that does not is closed, and forgotten.
+
+        Raises:
+            ModelChanged: It does not.
+        """
+        if self.settings.model.server and opening.server_of(base, self.settings):
+            return
+        try:
+            bases.check_unchanged(self.journal, base, self._say_once)
+        except ModelChanged:
+            self.close()
+            for made in ("base", "heads", "contract"):
+                self.__dict__.pop(made, None)
+            raise
 
     def _open_new(self, base: Base) -> OpenModel:
         if server := opening.server_of(base, self.settings):

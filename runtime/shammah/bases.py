@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shammah.compatible import cards
-from shammah.errors import BadModel, ModelMissing
+from shammah.errors import BadModel, ModelChanged, ModelMissing
 from shammah.journal import Journal
 from shammah.records.bases import Base
 from shammah.settings import Settings
@@ -128,6 +128,23 @@ def _of_card(journal: Journal, file: Path) -> Base:
     base = Base(card.sha256, str(file), stamp.size, stamp.mtime_ns, stamp.inode, card.model, "served", stamp.ctime_ns)
     journal.bases.record(base)
     return base
+
+
+def check_unchanged(journal: Journal, base: Base, say: Callable[[str], None] = lambda _: None) -> None:
+    """See that the file of an open base holds what was recorded; one that is gone stays open.
+
+    Raises:
+        ModelChanged: It holds other bytes, or what is no model.
+    """
+    file = Path(base.path)
+    try:
+        if stamp_of(file) == Stamp.of(base) or identify(journal, file, say).sha256 == base.sha256:
+            return
+    except ModelMissing:  # whoever has it mapped has its bytes
+        return
+    except BadModel as error:
+        raise ModelChanged(f"{file} was changed while it was open: {error}") from error
+    raise ModelChanged(f"{file} was changed while it was open, and is another model now")
 
 
 def known(journal: Journal, file: Path) -> Base | None:

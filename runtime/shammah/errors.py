@@ -78,6 +78,12 @@ class EngineRefuses(EngineError):
     hint = "Download the model again, or use another one: `shammah models list`."
 
 
+class ModelChanged(EngineError):
+    """The file of a model that is open was written over: what it says is no answer of the one that was recorded."""
+
+    hint = "Ask again: it is checked, and opened as what it is now."
+
+
 class ModelServerError(EngineError):
     """The server that runs the local model gave no answer."""
 

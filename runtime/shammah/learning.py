@@ -187,7 +187,7 @@ class Heads:
 
     def _note_swap(self, head: Head, answer: Answer) -> None:
         """Tell a head what was active for an answer: adapters that a question chose by its domain are no swap."""
-        applied = self._journal.adapters.last_swap(self._lineage, answer.created)
+        applied = self._journal.adapters.last_swap(self._lineage, answer.id)
         if head.cursor:
             head.note_applied(applied)
         else:  # what came before are lessons of other bases

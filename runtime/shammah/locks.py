@@ -75,11 +75,20 @@ def _take(stream: TextIO) -> bool:
 
 def background(home: Path) -> list[int]:
     """The processes that work in the background for a home, at idle priority."""
-    return [pid for name in (WORKER, TRAINING) for pid in named(home / name)]
+    return [pid for name in (WORKER, TRAINING) for pid in working(home / name)]
+
+
+def working(file: Path) -> list[int]:
+    """The processes that a lock file names, as long as somebody holds it.
+
+    A killed holder leaves their numbers, which the system gives to others.
+    """
+    pids = named(file)
+    return pids if pids and is_held(file) else []
 
 
 def named(file: Path) -> list[int]:
-    """The processes that a lock file names."""
+    """The processes that a lock file names, also those of a killed holder."""
     try:
         return [int(word) for word in file.read_text().split()]
     except (OSError, ValueError):

@@ -29,7 +29,7 @@ def running(home: Path, journal: Journal) -> Running | None:
     training = journal.trainings.open_one()
     if training is None or training.state == "queued":
         return None
-    held = sum(map(_resident_bytes, locks.named(home / locks.TRAINING)))
+    held = sum(map(_resident_bytes, locks.working(home / locks.TRAINING)))
     return Running(training.number, held) if held else None
 
 

@@ -69,6 +69,7 @@ class LocalSide:
         is_stand_in: It is the built-in model, until the one that is wanted has been fetched.
         is_elsewhere: A server runs it, and it takes no memory of ours.
         is_away: That server is another machine, where nothing goes that stays on this one.
+        verify: Sees, after an answer, that the base's file was not written over meanwhile.
     """
 
     lineage: str
@@ -78,6 +79,7 @@ class LocalSide:
     is_stand_in: bool = False
     is_elsewhere: bool = False
     is_away: bool = False
+    verify: Callable[[], None] = lambda: None
 
     def fits(self, messages: Sequence[Message], sampling: Sampling) -> bool:
         """Whether a conversation leaves room for an answer in the context; counted exactly."""
@@ -96,12 +98,16 @@ class LocalSide:
 
         Raises:
             ContextTooLong: It does not fit.
+            ModelChanged: The base's file was written over.
         """
         if is_hopeless is None:
-            return collect(self.open().stream(messages, sampling, stop, self.limit_tokens), show)
-        early = Early(is_hopeless, stop)
-        chunks = self.open().stream(messages, sampling, early.stop, self.limit_tokens)
-        return early.name(collect(early.watch(chunks), show))
+            completion = collect(self.open().stream(messages, sampling, stop, self.limit_tokens), show)
+        else:
+            early = Early(is_hopeless, stop)
+            chunks = self.open().stream(messages, sampling, early.stop, self.limit_tokens)
+            completion = early.name(collect(early.watch(chunks), show))
+        self.verify()
+        return completion
 
     def answer(self, completion: Completion, reason: Reason, seconds: dict[str, float]) -> NewAnswer:
         """A completion as an answer for the journal: not shown and not verified, until somebody says so."""

@@ -2,28 +2,20 @@
 
 import contextlib
 import random
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from shammah.database import SCHEMA_VERSION, examine
-from tests.anthropic_server import AnthropicServer
-from tests.behaviours import Answer
 from tests.faults import sound
 from tests.faults.ground import OLD_SCHEMA, Ground
 from tests.faults.lives import Life, Moment
 from tests.faults.promise import Promise, Trials
+from tests.faults.restarts import ROOMS, ground, restart, start_seconds
 from tests.faults.verbs import BEFOREHAND, PLACES, VERBS, Verb
 
-NEXT = ("ask", "--json", "how do i list hidden files")
 TIMES = 25
 """So often each place is died at."""
 
-MEMORY = Path("/dev/shm")
-RESTART_SECONDS = 2.0
 UNKNOWN_SECONDS = 0.3
 """Of a verb that nobody has seen end yet."""
 
@@ -92,19 +84,9 @@ class Deaths:
             verb.is_done(self.ground, verb.acknowledged(life.said[0]))
 
     def _restart(self, verb: Verb) -> None:
-        seconds = min(self._restarts())
-        assert seconds < RESTART_SECONDS, f"the restart took {seconds:.2f} s"
-        self.slowest_seconds = max(self.slowest_seconds, seconds)
+        self.slowest_seconds = max(self.slowest_seconds, restart(self.ground, self.start_seconds))
         if not verb.is_old:
             sound.check(self.ground, self._may_be_active(verb))
-
-    def _restarts(self) -> Iterator[float]:
-        """What the next answer costs the processor; on a machine that is shared, the best of three counts."""
-        for _ in range(3):
-            seconds = self.start_seconds + sound.check_restart(self.ground, self.ground.live(NEXT))
-            yield seconds
-            if seconds < RESTART_SECONDS:
-                return
 
     def _may_be_active(self, verb: Verb) -> tuple[tuple[str, ...], ...]:
         return (("corrections-v2",), *verb.active)
@@ -112,21 +94,8 @@ class Deaths:
 
 @contextlib.contextmanager
 def _deaths(trials: Trials) -> Iterator[Deaths]:
-    """A ground in memory, where there is such a place: what a dead process wrote is there, also without a disk."""
-    place = MEMORY if MEMORY.is_dir() else trials.folder
-    temporary = tempfile.TemporaryDirectory(prefix="shammah-faults-", dir=place, ignore_cleanup_errors=True)
-    with temporary as folder, AnthropicServer([Answer("du -sh .")]) as teacher:
-        yield Deaths(Ground(Path(folder), teacher), _start_seconds())
-
-
-def _start_seconds() -> float:
-    """What it costs to import what lives have imported, which a restart has to do: the best of three."""
-    code = (
-        "import resource, shammah.cli, shammah.cli.answering, shammah.assembly, shammah.local, shammah.teacher;"
-        "used = resource.getrusage(resource.RUSAGE_SELF); print(used.ru_utime + used.ru_stime)"
-    )
-    command = [sys.executable, "-P", "-c", code]
-    return min(float(subprocess.run(command, capture_output=True, check=True).stdout) for _ in range(3))
+    with ground(trials) as made:
+        yield Deaths(made, start_seconds(*ROOMS))
 
 
 def at_failpoints(trials: Trials) -> str:

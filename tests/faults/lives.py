@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Never
 
 import shammah.cli
+import shammah.worker
 from shammah import config
 from shammah.journal import Journal
 from shammah.quarantine import Origin, Pair
@@ -34,6 +35,9 @@ MARK = b"\x1e"
 
 LONGEST_SECONDS = 300.0
 SIGKILLED = -signal.SIGKILL
+WORK = "work"
+"""Stands for the background: `python -m shammah.worker`."""
+
 RECEIVE = "receive"
 """Stands for what a door does: takes in an example from outside, and acknowledges it."""
 
@@ -165,6 +169,8 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         if arguments[0] == RECEIVE:
             _receive(arguments[1])
+        elif arguments[0] == WORK:
+            return shammah.worker.main()
         else:
             shammah.cli.main()
     except SystemExit as leaving:
@@ -190,6 +196,8 @@ if __name__ == "__main__":
     import shammah.assembly
     import shammah.cli.answering
     import shammah.local
+    import shammah.serve.daemon
+    import shammah.serve.engines
     import shammah.teacher
     import shammah.training
 

@@ -3,6 +3,7 @@
 from tests.faults import clock, crowd, death, full_disk, spoiled, trainer_death
 from tests.faults.addresses import ADDRESSES
 from tests.faults.crashes import DEATHS
+from tests.faults.daemon_death import DAEMON as KILLED_DAEMON
 from tests.faults.files import FILES
 from tests.faults.floods import FLOOD
 from tests.faults.input import PROMPTS, SCREEN, STDIN, TOKENS
@@ -17,8 +18,9 @@ from tests.faults.refusals import REFUSALS
 from tests.faults.soak import SOAK
 from tests.faults.templates import TEMPLATES
 from tests.faults.wire import WIRE
+from tests.faults.worker_death import WORKER
 
-DEATH = (*death.PROMISES, *trainer_death.PROMISES)
+DEATH = (*death.PROMISES, *trainer_death.PROMISES, KILLED_DAEMON, WORKER)
 DISK = (*full_disk.PROMISES, *crowd.PROMISES, *clock.PROMISES, *spoiled.PROMISES)
 SOUND_FILES = (*FILES, *NAMES, *TEMPLATES)
 NATIVE = (DEATHS, KILLERS)

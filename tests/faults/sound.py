@@ -18,6 +18,9 @@ from tests.faults.lives import Life
 ORPHAN_SECONDS = 20.0
 """Of a slow, shared machine: the kernel ends a trainer with its parent in milliseconds."""
 
+LINGER_SECONDS = 300.0
+"""One that has just begun, and has to import all before it sees that nobody is there, on a machine that does more."""
+
 WAITED_SECONDS = 20.0
 """Less than a lock or a busy database is waited for."""
 
@@ -75,11 +78,30 @@ def check_restart(ground: Ground, life: Life) -> float:
 def check_no_orphan(ground: Ground) -> None:
     """No process lives on that a killed one had started."""
     named = {int(file.read_text() or 0) for file in (ground.home.path / "jobs").glob(f"*/{standin.PID}")}
-    pids = named | set(locks.background(ground.home.path))
+    pids = named | {pid for lock in (locks.WORKER, locks.TRAINING) for pid in locks.named(ground.home.path / lock)}
     end = time.monotonic() + ORPHAN_SECONDS
     while living := [pid for pid in pids if pid and _is_alive(pid, ground)]:
         assert time.monotonic() < end, f"{living} live on"
         time.sleep(0.01)
+
+
+def check_nobody(ground: Ground) -> None:
+    """No process lives on that was started for this home, and nobody holds a lock of it."""
+    end = time.monotonic() + LINGER_SECONDS
+    while living := [process for process in psutil.process_iter() if _is_for(process, ground)]:
+        assert time.monotonic() < end, f"{[process.cmdline() for process in living]} live on"
+        time.sleep(0.01)
+    held = [file.name for file in ground.home.path.glob("*.lock") if locks.is_held(file)]
+    assert not held, f"{held} are held by nobody"
+
+
+def _is_for(process: psutil.Process, ground: Ground) -> bool:
+    """Whether a process was started with this home; one whose end nobody has heard of yet has ended."""
+    try:
+        is_ours = process.environ().get("SHAMMAH_HOME") == str(ground.home.path)
+        return is_ours and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _is_alive(pid: int, ground: Ground) -> bool:

@@ -10,6 +10,7 @@ from shammah.steps import SCHEMA_VERSION, STEPS, climb
 from tests.docs.prepared import House
 from tests.faults import intact
 from tests.faults.promise import Promise, Trials
+from tests.faults.spoiled_training import go_on
 from tests.faults.writers import shared
 from tests.whole.command import Home
 
@@ -90,6 +91,11 @@ def _checkpoint(made: House, chance: random.Random) -> None:
     assert aside.is_dir(), "a later checkpoint took it away"
 
 
+def _training(made: House, chance: random.Random) -> None:
+    """A trainer's checkpoint is set aside, and the one before it serves; so does the beginning, where both are torn."""
+    go_on(made.folder / "training", lambda data: _garbage(data, chance), chance.choice((1, 1, 2)))
+
+
 def _database(made: House, chance: random.Random) -> None:
     """What can be read of it is in a new one; whatever a page in the middle held may be lost, and no more."""
     file = made.home.path / "shammah.db"
@@ -137,7 +143,7 @@ def _refers(db: sqlite3.Connection, table: str) -> set[str]:
     return {row[2] for row in db.execute(f"PRAGMA foreign_key_list({table})")}
 
 
-KINDS = (_config, _database, _heads, _checkpoint)
+KINDS = (_config, _database, _heads, _checkpoint, _training)
 
 
 def versions(trials: Trials) -> str:
@@ -202,8 +208,9 @@ PROMISES = (
     Promise(
         "spoiled",
         "Damaged files",
-        "A damaged configuration, head, checkpoint or database is set aside under a dated name, never overwritten; what"
-        " can be read of a database is saved, and nothing leaves the machine once its configuration is lost.",
+        "A damaged configuration, head, checkpoint (also a training's) or database is set aside under a dated name, and"
+        " never overwritten; what can be read of a database is saved, nothing leaves the machine once its configuration"
+        " is lost, and a training comes to the adapter that it would have made.",
         "damaged files",
         500,
         kept,

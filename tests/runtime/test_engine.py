@@ -1,11 +1,15 @@
 """The model in a process of its own: it answers as it would here, and its death costs nobody more than an answer."""
 
+import json
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +213,17 @@ def test_a_stopped_engine_stays_stopped(tiny: Engine) -> None:
     assert tiny.pid is None
     with pytest.raises(EngineDied, match="stopped"):
         tiny.model.stream(asked("ls"), Sampling(1))
+
+
+def test_an_engine_whose_daemon_is_gone_before_it_began_ends_without_a_word() -> None:
+    setup = json.dumps(asdict(Setup(str(bases.SEEDLING), threads=1))).encode() + b"\n"
+    begun = []
+    for first in (b"", setup):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            command = [sys.executable, "-P", "-m", "shammah.serve.engine", str(theirs.fileno())]
+            begun.append(subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE))
+            ours.sendall(first)
+    for engine in begun:
+        said = engine.communicate(timeout=200)[1]
+        assert (engine.returncode, said) == (0, b"")

@@ -52,6 +52,12 @@ def base(journal: Journal, tmp_path: Path) -> Base:
     return bases.identify(journal, write_tiny(tmp_path / "tiny.gguf"))
 
 
+def test_a_killed_training_holds_nothing_of_whoever_has_its_number(home: Path, journal: Journal, base: Base) -> None:
+    assert journal.trainings.begin(base.sha256, is_forced=False) is not None
+    (home / TRAINING).write_text(str(os.getpid()))
+    assert running(home, journal) is None
+
+
 @pytest.fixture
 def folder(home: Path, journal: Journal, base: Base) -> Iterator[Path]:
     """The job folder of a training that runs: its trainer is a process that sleeps."""

@@ -57,3 +57,10 @@ def test_standing_still_and_going_on_are_shown() -> None:
 
 def test_the_bar_says_from_where_a_training_goes_on() -> None:
     assert "Going on after step 24" in shown({"event": "resumed", "step": 24})
+
+
+def test_a_damaged_checkpoint_is_told_of_above_the_bar_with_its_new_name() -> None:
+    told = {"event": "set_aside", "checkpoint": "checkpoint-8", "name": "checkpoint-8.aside-1"}
+    text = shown(told, {"event": "resumed", "step": 24})
+    assert "checkpoint-8 was damaged. It is set aside as checkpoint-8.aside-1, and the training" in text
+    assert text.index("damaged") < text.index("Going on after step 24")

@@ -94,6 +94,17 @@ def test_the_object_holds_every_number_and_interval() -> None:
     jsonschema.validate(row, SCHEMA)
 
 
+def test_what_the_words_from_outside_set_off_stands_in_the_object_and_on_the_page() -> None:
+    row = json.loads(json.dumps(as_object(FILED)))
+    planted = row["planted"]["mcp"]
+    assert (planted["before"]["exact"], planted["after"]["exact"], planted["after"]["rows"]) == (0, 18, 24)
+    assert planted["after"]["exact_interval"]["low"] == pytest.approx(0.551, abs=1e-3)
+    assert row["near_duplicates"] == [["ab", "cd"]]
+    text = read(page(FILED)).text
+    for words in ("set off by mcp's words", "18 of 24", "ab, cd"):
+        assert words in text
+
+
 class Reader(HTMLParser):
     """Checks that tags are nested, and keeps what a reader would see and what a browser would fetch."""
 

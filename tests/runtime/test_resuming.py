@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from shammah import child, following, resuming, room, schedule
+from shammah import aside, child, following, resuming, room, schedule
 from shammah.errors import NothingToResume, TrainingRuns
 from shammah.following import folder_of, outcome
 from shammah.journal import Journal
@@ -214,12 +214,14 @@ def test_where_its_examples_were_changed_the_background_begins_again(
     assert Job.read(folder).corrections == tuple(e.id for e in journal.examples.live())
 
 
-def test_a_new_training_deletes_the_checkpoints_of_those_before(
+def test_a_new_training_deletes_the_checkpoints_of_those_before_also_those_that_were_set_aside(
     settings: Settings, journal: Journal, base: Base, cut_off: Training
 ) -> None:
     assert list((settings.home / "jobs").glob(f"*/{CHECKPOINTS}")) != []
+    aside.move(folder_of(settings.home, cut_off) / CHECKPOINT)
+    (folder_of(settings.home, cut_off) / CHECKPOINT).write_bytes(b"the next")
     trainer(settings, journal, FakeTrainer(error="no luck")).start(base, is_forced=False)
-    assert list((settings.home / "jobs").glob(f"*/{CHECKPOINTS}")) == []
+    assert list((settings.home / "jobs").glob(f"*/{CHECKPOINTS}*")) == []
     assert (folder_of(settings.home, cut_off) / JOB).exists()
 
 

@@ -1,5 +1,6 @@
 """The background worker: what it does, when it waits, and that there is only one."""
 
+import os
 import subprocess
 import sys
 import time
@@ -232,6 +233,11 @@ def test_only_one_works_at_a_time(tmp_path: Path) -> None:
         assert second is None
         first.name(7, 8)
         assert background(tmp_path) == [7, 8]
+    assert background(tmp_path) == []
+
+
+def test_a_killed_worker_names_nobody_whose_number_it_had(tmp_path: Path) -> None:
+    (tmp_path / WORKER).write_text(str(os.getpid()))
     assert background(tmp_path) == []
 
 

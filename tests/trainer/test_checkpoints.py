@@ -15,7 +15,7 @@ from peft import PeftModel
 from shammah_convert.job import CHECKPOINTS, Job
 from shammah_trainer import lora
 from shammah_trainer.base import open_base
-from shammah_trainer.checkpoint import Learner, Reached, Unusable, key_of, read, write
+from shammah_trainer.checkpoint import Damaged, Learner, Reached, key_of, read, write
 from shammah_trainer.dataset import Row
 from shammah_trainer.keeping import GENERATIONS, Checkpoints, Pace
 from tests.job_folders import PLAN, job_on
@@ -113,7 +113,7 @@ def test_a_changed_byte_is_noticed(new: Callable[..., Learner], tmp_path: Path, 
     content = bytearray(file.read_bytes())
     content[place] ^= 1
     file.write_bytes(content)
-    with pytest.raises(Unusable):
+    with pytest.raises(Damaged):
         read(file, "mine")
 
 
@@ -123,7 +123,7 @@ def test_a_cut_file_is_noticed(new: Callable[..., Learner], tmp_path: Path, shar
     write(file, new(1).tensors(), REACHED, "mine")
     content = file.read_bytes()
     file.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(Unusable):
+    with pytest.raises(Damaged):
         read(file, "mine")
 
 
@@ -144,6 +144,24 @@ def test_a_damaged_one_falls_back_on_the_one_before(
     assert reached.losses == (1.0,)
     assert all(torch.equal(value, before[name]) for name, value in restored.tensors().items())
     assert f"{newest} is not used" in caplog.text
+
+
+def test_a_damaged_one_is_set_aside_under_a_dated_name_and_said(new: Callable[..., Learner], tmp_path: Path) -> None:
+    heard: list[tuple[Path, Path]] = []
+    for steps in (8, 9):
+        keeping(tmp_path).keep(new(1), Reached((1.0,) * steps))
+    newest = max(tmp_path.glob(CHECKPOINTS))
+    newest.write_bytes(spoiled := newest.read_bytes()[:-1])
+    checkpoints = Checkpoints(tmp_path, "mine", ALWAYS, time.monotonic(), lambda *names: heard.append(names))
+    checkpoints.restore(new(1))
+    ((was, now),) = heard
+    assert was == newest
+    assert now.name.startswith(f"{newest.name}.aside-")
+    for steps in (9, 10, 11):
+        checkpoints.keep(new(1), Reached((1.0,) * steps))
+    assert now.read_bytes() == spoiled, "a later checkpoint took it away"
+    assert keeping(tmp_path).restore(new(1)) is not None, "it is in the way"
+    assert len(heard) == 1
 
 
 def test_two_are_kept_and_none_where_they_are_dropped(new: Callable[..., Learner], tmp_path: Path) -> None:
@@ -178,6 +196,8 @@ def test_another_trainings_checkpoint_is_not_used(new: Callable[..., Learner], t
     assert keeping(tmp_path, "mine").restore(new(2)) is None
     assert keeping(tmp_path, "theirs").restore(new(2, rank=2)) is None, "its matrices have another rank"
     assert keeping(tmp_path, "theirs").restore(new(2)) is not None
+    assert len(names(tmp_path)) == 1
+    assert ".aside-" not in names(tmp_path)[0], "it is no damage"
 
 
 def test_what_makes_another_training_changes_the_key() -> None:

@@ -16,6 +16,7 @@ from shammah.adapters import hash_of
 from shammah.asked import Asked, Forced, Told
 from shammah.bases import SEEDLING
 from shammah.serve import client
+from shammah.serve.bound import ANEW
 from shammah.serve.call import Call
 from shammah.serve.place import socket_of
 from tests.anthropic_server import AnthropicServer
@@ -265,6 +266,27 @@ def test_a_model_that_is_chosen_is_served_from_then_on(tmp_path: Path) -> None:
         before = answered(serving)
         assert home.run("ask", QUESTION).stdout.startswith("git reset")
         assert answered(serving) == before + 1
+
+
+def test_a_model_that_is_written_over_is_served_no_more_until_it_was_checked(tmp_path: Path) -> None:
+    home, copy = Home(tmp_path / "home", QUIET), tmp_path / "copy.gguf"
+    copy.write_bytes(SEEDLING.read_bytes())
+    body = {"model": "shammah:local", "messages": [{"role": "user", "content": QUESTION}]}
+
+    def posted(to: Serving) -> tuple[int, str]:
+        status, said, _ = to.http("POST", "/v1/chat/completions", body)
+        return status, said["shammah"]["id"] if status == 200 else said["error"]["message"]
+
+    with Serving(home, model__path=str(copy)) as serving:
+        first = posted(serving)[1]
+        with copy.open("r+b") as stream:
+            stream.seek(-100, os.SEEK_END)
+            stream.write(b"\1")
+        assert posted(serving) == (503, f"{copy} was changed since the daemon opened it. {ANEW}")
+        wait_for(lambda: posted(serving)[0] == 200)
+        with home.journal() as journal:
+            lineages = [question.lineage for question in (journal.question(first), journal.recent(1)[0]) if question]
+    assert lineages == [hash_of(SEEDLING), hash_of(copy)]
 
 
 def test_whoever_goes_offline_is_offline_at_once_whatever_becomes_of_the_model(tmp_path: Path) -> None:

@@ -24,7 +24,11 @@ _FACTS, _KEY, _SHA256 = "reached", "key", "sha256"
 
 
 class Unusable(ValueError):
-    """A checkpoint is damaged, or another training's; the text says which."""
+    """A checkpoint cannot be opened, is damaged, or another training's; the text says which."""
+
+
+class Damaged(Unusable):
+    """A checkpoint's content is not what was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,17 +163,20 @@ def read(path: Path, key: str) -> tuple[dict[str, Tensor], Reached]:
     """Read a checkpoint of a training.
 
     Raises:
-        Unusable: It is cut off or damaged, or belongs to another training.
+        Damaged: It is cut off, or its content is not what was written.
+        Unusable: It cannot be opened, or belongs to another training.
     """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no mapping
+    except PermissionError as error:
+        raise Unusable(f"it cannot be opened: {error}") from error
     except (SafetensorError, OSError, ValueError) as error:
-        raise Unusable(f"it cannot be read: {error}") from error
+        raise Damaged(f"it cannot be read: {error}") from error
     sha256 = metadata.pop(_SHA256, "")
     if _digest(tensors, metadata) != sha256:
-        raise Unusable("it is damaged: its content is not what was written")
+        raise Damaged("it is damaged: its content is not what was written")
     if metadata.get(_KEY) != key:
         raise Unusable("it belongs to another training: job, examples, model, plan or rank differ")
     facts = json.loads(metadata[_FACTS])

@@ -2,16 +2,21 @@
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from shammah_convert import aside
 from shammah_convert.failpoints import reach
 from shammah_convert.job import CHECKPOINT, CHECKPOINTS
-from shammah_trainer.checkpoint import Learner, Reached, Unusable, read, write
+from shammah_trainer.checkpoint import Damaged, Learner, Reached, Unusable, read, write
 from shammah_trainer.spread import Spread
 
 GENERATIONS = 2
 """One that is damaged falls back on the one before."""
+
+Hear = Callable[[Path, Path], None]
+"""Hears which checkpoint was damaged, and what it is called now."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +42,9 @@ class Pace:
 class Checkpoints:
     """The checkpoints of a job folder."""
 
-    def __init__(self, folder: Path, key: str, pace: Pace, started: float) -> None:
+    def __init__(
+        self, folder: Path, key: str, pace: Pace, started: float, hear: Hear = lambda path, name: None
+    ) -> None:
         """Keep a training's checkpoints.
 
         Args:
@@ -45,7 +52,9 @@ class Checkpoints:
             key: Of the training; others' checkpoints are not used.
             pace: How often one is written.
             started: When this process began with the job, on the monotonic clock.
+            hear: Hears of what is set aside.
         """
+        self._hear = hear
         self._folder, self._key, self._pace, self._started = folder, key, pace, started
         self._last, self._cost_seconds = time.monotonic(), 0.0
         for half in folder.glob(f"{CHECKPOINTS}.partial"):  # of a process that was killed within
@@ -57,13 +66,21 @@ class Checkpoints:
         return time.monotonic() - self._started
 
     def restore(self, learner: Learner) -> Reached | None:
-        """Set a learner to the newest checkpoint that can be used; None where there is none."""
+        """Set a learner to the newest checkpoint that can be used; None where there is none.
+
+        What is damaged is set aside: it would be deleted as the next ones are kept.
+
+        Raises:
+            OSError: One that is damaged cannot be set aside.
+        """
         for path in self._found():
             try:
                 tensors, reached = read(path, self._key)
                 learner.load(tensors)
             except Unusable as error:
                 _log.warning("%s is not used: %s", path, error)
+                if isinstance(error, Damaged):
+                    self._set_aside(path)
                 continue
             self._started -= reached.seconds
             return reached
@@ -96,6 +113,11 @@ class Checkpoints:
         """Delete all."""
         for path in self._found():
             path.unlink()
+
+    def _set_aside(self, path: Path) -> None:
+        """Keep a damaged one from being replaced or deleted; it goes with the job folder's other checkpoints."""
+        if (name := aside.move(path)) is not None:
+            self._hear(path, name)
 
     def _found(self) -> list[Path]:
         """The newest first."""

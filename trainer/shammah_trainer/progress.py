@@ -75,6 +75,10 @@ class Progress:
         self.losses = [round(loss, 5) for loss in losses]
         self.say("resumed", step=len(losses))
 
+    def set_aside(self, checkpoint: Path, name: Path) -> None:
+        """A checkpoint was damaged, and has another name now."""
+        self.say("set_aside", checkpoint=checkpoint.name, name=name.name)
+
     def step(self, step: Step) -> None:
         """A step was made."""
         self.check()

@@ -80,7 +80,7 @@ def train(
     with lora.using(model, opened.active):
         before = look(model, opened.watched, data, bool(opened.active), spread)
     progress.check()
-    checkpoints = Checkpoints(folder, key_of(job, data.all_rows), pace, started)
+    checkpoints = Checkpoints(folder, key_of(job, data.all_rows), pace, started, progress.set_aside)
     fitted = _fit(opened, progress, checkpoints, spread)
     lora.round_off(model)
     progress.say("evaluating", stopped=fitted.stopped)

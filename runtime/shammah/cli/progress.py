@@ -79,6 +79,11 @@ class Bar:
                 self._show("Asking the model what it knows (once)", line["done"], line["of"], "")
             case "planned":
                 self._say(plan_in_words(line))
+            case "set_aside":
+                self._say(
+                    f"{line['checkpoint']} was damaged. It is set aside as {line['name']}, and the training goes on"
+                    " from the checkpoint before it, or from the beginning."
+                )
             case "step":
                 facts = f"epoch {line['epoch']}, step {line['step']}, loss {line['loss']:.3f}{self._learnt}"
                 left = f", at most {_duration(line['seconds_left'])} left"

@@ -9,7 +9,12 @@ from shammah.journal.renaming import give_name, is_known
 from shammah.records.adapters import Adapter
 from shammah.rows import now
 
-_FOREVER = "9999"
+_FOREVER = 2**63 - 1
+
+# What came before and after something is told by numbers that grow, as a clock may be set back.
+_LAST_ANSWER = "SELECT coalesce(max(id), 0) FROM answers"
+_LAST_QUESTION = "SELECT coalesce(max(number), 0) FROM questions"
+_LAST_ACTIVATION = "SELECT coalesce(max(number), 0) FROM activations"
 
 
 class Adapters:
@@ -48,26 +53,27 @@ class Adapters:
         row = newest_activation(self._db, base)
         return active_set(row) if row else ()
 
-    def last_swap(self, base: str, until: str) -> int:
-        """The number of the activation that last changed the active set of a base, up to a time; 0 before the first."""
-        swap = self._last_swap(base, until)
+    def last_swap(self, base: str, answer: int) -> int:
+        """The number of the activation that changed the active set of a base last before an answer; 0 for none."""
+        swap = self._last_swap(base, answer)
         return int(swap["number"]) if swap else 0
 
     def questions_since_swap(self, base: str) -> int | None:
         """Counted questions since the active set of a base last changed; None where it never did."""
-        swap = self._last_swap(base, until=_FOREVER)
+        swap = self._last_swap(base, _FOREVER)
         if swap is None:
             return None
         counted = self._db.execute(
-            "SELECT count(*) FROM questions WHERE lineage = ? AND is_counted AND created >= ?", (base, swap["created"])
+            "SELECT count(*) FROM questions WHERE lineage = ? AND is_counted AND number > ?",
+            (base, swap["last_question"]),
         )
         return int(counted.fetchone()[0])
 
-    def _last_swap(self, base: str, until: str) -> sqlite3.Row | None:
+    def _last_swap(self, base: str, answer: int) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self._db.execute(
             "SELECT * FROM (SELECT *, lag(adapters, 1, '[]') OVER (ORDER BY number) AS before FROM activations"
-            " WHERE base = ?) WHERE adapters != before AND created <= ? ORDER BY number DESC LIMIT 1",
-            (base, until),
+            " WHERE base = ?) WHERE adapters != before AND last_answer < ? ORDER BY number DESC LIMIT 1",
+            (base, answer),
         ).fetchone()
         return row
 
@@ -116,8 +122,8 @@ class Adapters:
 def insert_adapter(db: sqlite3.Connection, adapter: Adapter) -> None:
     """Record an adapter within a transaction."""
     db.execute(
-        "INSERT INTO adapters (name, base, path, sha256, parent, scores, created, training)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO adapters (name, base, path, sha256, parent, scores, created, training, last_answer,"
+        f" last_activation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ({_LAST_ANSWER}), ({_LAST_ACTIVATION}))",
         (
             adapter.name,
             adapter.base,
@@ -146,6 +152,18 @@ def go_back(db: sqlite3.Connection, to: sqlite3.Row, why: str) -> None:
     _insert(db, to["base"], active_set(to), why, to["earlier"])
 
 
+def let_go_of_answers(db: sqlite3.Connection) -> None:
+    """Let nothing point behind the last answer and question, within a transaction.
+
+    SQLite gives the numbers of deleted ones to new ones.
+    """
+    db.execute(f"UPDATE adapters SET last_answer = min(last_answer, ({_LAST_ANSWER}))")
+    db.execute(
+        f"UPDATE activations SET last_answer = min(last_answer, ({_LAST_ANSWER})),"
+        f" last_question = min(last_question, ({_LAST_QUESTION}))"
+    )
+
+
 def newest_activation(db: Database | sqlite3.Connection, base: str) -> sqlite3.Row | None:
     """The activation that holds."""
     row: sqlite3.Row | None = db.execute(
@@ -171,14 +189,15 @@ def _differs(db: Database | sqlite3.Connection, row: sqlite3.Row, newest: sqlite
     """Whether going back to an activation would change anything, and can be done."""
     if row["adapters"] == newest["adapters"]:
         return False
-    found = [_find(db, name) for name, _ in active_set(row)]
+    wanted = "SELECT 1 FROM adapters WHERE name = ? AND base = ? AND last_activation < ?"
     # One that came later under the name of a deleted one is not what was active then.
-    return all(a is not None and a.base == row["base"] and a.created <= row["created"] for a in found)
+    return all(db.execute(wanted, (name, row["base"], row["number"])).fetchone() for name, _ in active_set(row))
 
 
 def _insert(db: sqlite3.Connection, base: str, active: ActiveSet, why: str, earlier: int | None) -> int:
     number = db.execute(
-        "INSERT INTO activations (created, base, adapters, earlier, why) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO activations (created, base, adapters, earlier, why, last_answer, last_question)"
+        f" VALUES (?, ?, ?, ?, ?, ({_LAST_ANSWER}), ({_LAST_QUESTION}))",
         (now(), base, json.dumps(active), earlier, why),
     ).lastrowid
     assert number is not None
@@ -191,4 +210,4 @@ def _find(db: Database | sqlite3.Connection, name: str) -> Adapter | None:
 
 
 def _adapter(row: sqlite3.Row) -> Adapter:
-    return Adapter(**dict(row) | {"scores": json.loads(row["scores"])})
+    return Adapter(**{name: row[name] for name in Adapter.__slots__} | {"scores": json.loads(row["scores"])})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from shammah import rows
 from shammah.database import Database
+from shammah.journal.adapters import let_go_of_answers
 from shammah.privacy import PLACEHOLDER
 from shammah_convert.chat import Message
 
@@ -96,6 +97,7 @@ class Erasing:
                 db.execute("DELETE FROM notices WHERE instr(text, ?)", (id,))
             _delete(db, "questions", "number", doomed.questions)
             _let_go_of_lessons(db)
+            let_go_of_answers(db)
 
     def erase_everything(self) -> None:
         """Erase all rows but those of money and of models, all or nothing."""

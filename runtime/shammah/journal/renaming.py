@@ -9,7 +9,8 @@ import sqlite3
 
 from shammah.records.adapters import Adapter
 
-_SETS = ("activations", "answers")
+_SETS = {"activations": ("number", "last_activation"), "answers": ("id", "last_answer")}
+"""Where sets of adapters stand: what numbers their rows, and what an adapter knows of the last one before it came."""
 _PLACES = ("first", "second")
 
 
@@ -31,23 +32,24 @@ def give_name(db: sqlite3.Connection, adapter: Adapter, name: str) -> None:
     """Give an adapter a name that nobody has and no row tells."""
     db.execute("UPDATE adapters SET name = ? WHERE name = ?", (name, adapter.name))
     db.execute("UPDATE trainings SET adapter = ? WHERE number = ?", (name, adapter.training))
-    for table in _SETS:
+    marks = db.execute("SELECT rowid, * FROM adapters WHERE name = ?", (name,)).fetchone()
+    for table, (number, mark) in _SETS.items():
         old, new = json.dumps(adapter.name), json.dumps(name)
         db.execute(
-            f"UPDATE {table} SET adapters = replace(adapters, ?, ?) WHERE created >= ? AND instr(adapters, ?)",
-            (old, new, adapter.created, old),
+            f"UPDATE {table} SET adapters = replace(adapters, ?, ?) WHERE {number} > ? AND instr(adapters, ?)",
+            (old, new, marks[mark], old),
         )
     for place in _PLACES:  # Claude's answers are of the other side, whatever an adapter is called
         db.execute(
-            f"UPDATE comparisons SET {place}_name = ? || substr({place}_name, 1 + length(?)) WHERE created >= ?"
+            f"UPDATE comparisons SET {place}_name = ? || substr({place}_name, 1 + length(?)) WHERE {place} > ?"
             f" AND {_is_named(place)} AND {place} IN (SELECT id FROM answers WHERE side = 'local')",
-            (name, adapter.name, adapter.created, adapter.name),
+            (name, adapter.name, marks["last_answer"], adapter.name),
         )
     # What came from outside may name a parent that was never here.
     db.execute(
         "UPDATE adapters SET parent = trim(replace('+' || parent || '+', ?, ?), '+')"
-        " WHERE training IS NOT NULL AND created >= ? AND instr('+' || parent || '+', ?)",
-        (f"+{adapter.name}+", f"+{name}+", adapter.created, f"+{adapter.name}+"),
+        " WHERE training IS NOT NULL AND rowid > ? AND instr('+' || parent || '+', ?)",
+        (f"+{adapter.name}+", f"+{name}+", marks["rowid"], f"+{adapter.name}+"),
     )
 
 

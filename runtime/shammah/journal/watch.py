@@ -30,7 +30,7 @@ class Watch:
         newest, before = newest_activation(self._db, base), activation_before(self._db, base)
         if newest is None or before is None or not newest["why"].startswith(PROMOTION.format("")):
             return None
-        return Watched(newest["number"], base, newest["created"], active_set(newest), active_set(before))
+        return Watched(newest["number"], base, newest["last_answer"], active_set(newest), active_set(before))
 
     def judged(self, watched: Watched) -> list[Judged]:
         """How local answers turned out with what was active before a promotion, and since: by users, by comparison.
@@ -42,16 +42,16 @@ class Watch:
             "SELECT l.answer, l.is_good, l.source = ? AS by_user, a.adapters = ? AS is_after"
             " FROM lessons l JOIN answers a ON a.id = l.answer"
             " WHERE l.head = 'router' AND l.lineage = ? AND l.source != ? AND a.side = 'local'"
-            " AND ((a.adapters = ? AND a.created >= ?) OR (a.adapters = ? AND a.created < ?)) ORDER BY by_user, l.id",
+            " AND ((a.adapters = ? AND a.id > ?) OR (a.adapters = ? AND a.id <= ?)) ORDER BY by_user, l.id",
             (
                 USER,
                 json.dumps(watched.active),
                 watched.base,
                 Method.BLEU,
                 json.dumps(watched.active),
-                watched.since,
+                watched.last_answer,
                 json.dumps(watched.before),
-                watched.since,
+                watched.last_answer,
             ),
         )
         last = {row["answer"]: row for row in found}
@@ -71,8 +71,8 @@ class Watch:
         """Why the watch went back from an adapter last; empty where it never did."""
         found = self._db.execute(
             "SELECT why, lag(adapters) OVER (ORDER BY number) AS adapters FROM activations"
-            " WHERE base = ? AND created >= ? ORDER BY number DESC",
-            (adapter.base, adapter.created),
+            " WHERE base = ? AND number > (SELECT last_activation FROM adapters WHERE name = ?) ORDER BY number DESC",
+            (adapter.base, adapter.name),
         )
         reasons = (row["why"].removeprefix(TAKEN_BACK) for row in found if _is_taken_back(row, adapter.name))
         return next(reasons, "")

@@ -69,14 +69,14 @@ class Watched:
 
     Attributes:
         number: Of its activation.
-        since: When it was made.
+        last_answer: The id of the last answer before it.
         active: What it made active.
         before: What a rollback would make active.
     """
 
     number: int
     base: str
-    since: str
+    last_answer: int
     active: ActiveSet
     before: ActiveSet
 

@@ -10,7 +10,7 @@ from shammah.serve.remote import Engine
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile
 
-ANEW = "Begin anew: `shammah serve stop`, then `shammah serve --detach`."
+ANEW = "It is checked, and opened as what it is now: ask again in a moment."
 
 
 class Bound:

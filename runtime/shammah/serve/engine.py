@@ -49,15 +49,25 @@ def main(descriptor: str) -> int:
     threading.excepthook = _give_up
     wire = Wire(socket.socket(fileno=int(descriptor)))
     lines = wire.lines()
-    setup = Setup(**next(lines))
+    if (first := next(lines, None)) is None:  # the daemon was killed as it began
+        return 0
+    setup = Setup(**first)
     try:
         model = _open(setup) if setup.path else None
     except ShammahError as error:
-        wire.send([event_of(0, error)])
+        _send(wire, event_of(0, error))
         return 1
-    wire.send([[0, REPLY, asdict(_opened(model))]])
+    _send(wire, [0, REPLY, asdict(_opened(model))])
     Desk(model, wire, setup.embedder).serve(lines)
     os._exit(0)  # nobody waits for what is under way
+
+
+def _send(wire: Wire, *events: Event) -> None:
+    """Send events in one line; where the daemon is gone, this process ends."""
+    try:
+        wire.send(list(events))
+    except OSError:
+        os._exit(0)
 
 
 def _give_up(failed: threading.ExceptHookArgs) -> None:
@@ -185,10 +195,7 @@ class Outbox:
         with self._lock:
             events = [self._events.popleft() for _ in range(len(self._events))]
             if events:
-                try:
-                    self._wire.send(events)
-                except OSError:  # the daemon is gone, and so are we
-                    os._exit(0)
+                _send(self._wire, *events)
 
 
 if __name__ == "__main__":

@@ -119,8 +119,10 @@ class House:
 
         Raises:
             ServeError: It is not.
+            ModelChanged: Its file was changed since.
         """
         opened = self.opened
+        self._served.check(journal)
         warm = Kept(opened.engine, opened.base, stop)
         return Parts(settings, journal, self._meter, say, stop, max_teacher_tokens, environ, warm)
 

@@ -6,14 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from shammah import bases, config, embedding, hardware, memory
 from shammah.admission import Go, Wish
 from shammah.assembly import DEFAULT_CONTEXT_TOKENS
 from shammah.compatible import opening
-from shammah.errors import ServeError, ShammahError
+from shammah.errors import ModelChanged, ModelMissing, ServeError, ShammahError
 from shammah.journal import Journal
 from shammah.records.bases import Base
+from shammah.serve.bound import ANEW
 from shammah.serve.remote import Engine
 from shammah.settings import Settings
 
@@ -62,6 +64,21 @@ class Served:
             ShammahError: It cannot be.
         """
         self._opened = self._open(self.settings)
+        self._stamp = (*self._stamp[:2], bases.Stamp.of(self._opened.base))  # what else has changed is still news
+
+    def check(self, journal: Journal) -> None:
+        """See that the file of what is open holds what it held then; else it is being opened anew.
+
+        Raises:
+            ModelChanged: It does not.
+        """
+        opened = self._opened
+        if opened is None:
+            return
+        with contextlib.suppress(ModelMissing):  # the engine has it open
+            known = bases.known(journal, Path(opened.base.path))
+            if known is None or known.sha256 != opened.base.sha256:
+                raise ModelChanged(f"{opened.base.path} was changed since the daemon opened it", hint=ANEW)
 
     def close(self) -> None:
         """Give back the model."""
@@ -128,6 +145,7 @@ class Served:
             wanted != opened.base.path
             or settings.model != self.settings.model
             or (not has_embedder and embedding.ready(settings.home) is not None)
+            or _is_changed(settings, opened.base)
         )
 
     def _replace(self, settings: Settings) -> None:
@@ -166,10 +184,27 @@ class Served:
                 raise ServeError("the model does not fit into memory beside the training that runs")
         return Opened(base, self._open_engine(settings, base))
 
-    def _now(self) -> tuple[int, bool]:
+    def _now(self) -> tuple[int, bool, bases.Stamp | None]:
         """What changes where another model may be wanted."""
         try:
             written = config.file_of(self.settings.home).stat().st_mtime_ns
         except OSError:
             written = 0
-        return written, embedding.ready(self.settings.home) is not None
+        return written, embedding.ready(self.settings.home) is not None, _stamp(self._opened)
+
+
+def _stamp(opened: Opened | None) -> bases.Stamp | None:
+    """What tells that a model's file is as it was; None where there is none."""
+    with contextlib.suppress(ModelMissing):
+        return None if opened is None else bases.stamp_of(Path(opened.base.path))
+    return None
+
+
+def _is_changed(settings: Settings, base: Base) -> bool:
+    """Whether a model's file holds other bytes by now.
+
+    Raises:
+        ShammahError: It holds no model, or is still being written.
+    """
+    with Journal(settings.home) as journal:
+        return bases.identify(journal, Path(base.path), _log.info).sha256 != base.sha256
