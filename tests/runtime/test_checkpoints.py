@@ -18,7 +18,7 @@ from shammah.journal import Journal
 from shammah.journal.checkpoints import CHECKPOINT_QUESTIONS
 from shammah.learning import Heads
 from shammah.records.adapters import Adapter
-from tests.runtime.test_learning import LINEAGE, NAMES, ROOT, assert_same, file, heads, relearnt, teach
+from tests.learnt import LINEAGE, NAMES, ROOT, assert_same, file, heads, relearnt, teach
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from shammah.journal import Journal
 from tests.runtime.test_checkpoints import keeper
-from tests.runtime.test_learning import teach
+from tests.learnt import teach
 journal = Journal(Path(sys.argv[1]))
 teach(journal, 3)
 first = keeper(journal).make("first")

@@ -13,7 +13,7 @@ from shammah.journal.comparisons import Pick, Tally
 from shammah.policy import Side
 from shammah.records.questions import NewAnswer, Question
 from shammah_convert.chat import Message
-from tests.runtime.test_feedback import LINEAGE, answer
+from tests.rated import LINEAGE, answer
 
 OURS = Contender("ours", answer(Side.LOCAL, "ls -a"))
 THEIRS = Contender("claude", answer(Side.TEACHER, "ls -la"))

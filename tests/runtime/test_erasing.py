@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,12 +33,6 @@ EACH = 2
 
 SECRET, OTHER = "the heron nests by the old mill", "how many rooms has the lighthouse"
 ANSWER = NewAnswer(Side.LOCAL, True, "", Reason.OFFLINE, "stop", "small", (), False, 1, 1, {}, feature_version=VERSION)
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with Journal(tmp_path / "home") as journal:
-        yield journal
 
 
 def home(journal: Journal) -> Path:

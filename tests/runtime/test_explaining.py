@@ -18,7 +18,7 @@ from shammah.policy import Reason, Thresholds
 from shammah.records.questions import Question
 from shammah.sight import seen_by_router
 from shammah_convert.chat import Message
-from tests.runtime.test_learning import LINEAGE, heads, local_answer, teach, teach_base
+from tests.learnt import LINEAGE, heads, local_answer, teach, teach_base
 
 
 @pytest.fixture

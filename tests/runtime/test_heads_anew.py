@@ -16,7 +16,7 @@ from shammah.journal.heads import MOST_QUESTIONS_TAKEN_OVER, REFIT_LESSONS
 from shammah.learning import INHERITED, Heads
 from shammah.records.heads import View
 from shammah.sight import seen_by_router
-from tests.runtime.test_learning import LINEAGE, assert_same, file, heads, teach
+from tests.learnt import LINEAGE, assert_same, file, heads, teach
 from tests.tiny import write_tiny
 
 OTHER = "f" * 32

@@ -17,7 +17,7 @@ from shammah.naming import TRAINED, rename
 from shammah.records.adapters import Adapter
 from shammah.records.questions import NewAnswer
 from shammah_convert.chat import Message
-from tests.runtime.test_adapters_in_journal import LINEAGE, active, begun, new, use
+from tests.adopted import LINEAGE, active, begun, new, use
 
 
 @pytest.fixture

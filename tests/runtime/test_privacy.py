@@ -1,10 +1,5 @@
-"""Secrets are found, replaced and restored, and harmless prompts are left alone.
+"""Secrets are found, replaced and restored, and harmless prompts are left alone."""
 
-Every secret here is made up at run time, in pieces, so that no scanner takes this file for a leak.
-"""
-
-import random
-import string
 from collections.abc import Iterator
 
 import pytest
@@ -15,155 +10,7 @@ from shammah.generation import Chunk, End, Finish, Sampling
 from shammah.privacy import Redactor
 from shammah.tool_text import Call, read_said, said
 from shammah_convert.chat import Message
-
-_RANDOM = random.Random(7)
-_HEX = "0123456789abcdef"
-_LETTERS = string.ascii_letters + string.digits
-
-
-def _some(length: int, alphabet: str = _LETTERS) -> str:
-    """Random characters, with a digit among them."""
-    return "".join(_RANDOM.choices(alphabet, k=length - 1)) + "7"
-
-
-_PEM_LINES = "\n".join(_some(64) for _ in range(5))
-_PEM = f"-----BEGIN RSA {'PRIVATE'} KEY-----\n{_PEM_LINES}\n-----END RSA {'PRIVATE'} KEY-----"
-_PASSWORD = "hunter" + "2!x"
-
-SECRETS = {
-    "anthropic": "sk-" + "ant-api03-" + _some(90) + "-" + _some(6) + "AA",
-    "openai": "sk-" + _some(48),
-    "openai-project": "sk-" + "proj-" + _some(60) + "_" + _some(20),
-    "github": "gh" + "p_" + _some(36),
-    "github-fine": "github" + "_pat_" + _some(22) + "_" + _some(59),
-    "gitlab": "gl" + "pat-" + _some(20),
-    "hugging-face": "h" + "f_" + _some(34),
-    "aws": "AK" + "IA" + _some(16, string.ascii_uppercase + "234567"),
-    "google": "AI" + "za" + _some(35),
-    "google-oauth": "ya" + "29." + _some(60),
-    "slack": "xo" + "xb-" + _some(12, string.digits) + "-" + _some(24),
-    "slack-hook": "https://hooks." + "slack.com/services/T" + _some(8) + "/B" + _some(8) + "/" + _some(24),
-    "stripe": "sk" + "_live_" + _some(24),
-    "stripe-hook": "wh" + "sec_" + _some(32),
-    "npm": "np" + "m_" + _some(36),
-    "pypi": "py" + "pi-AgEIcHlwaS5vcmc" + _some(70),
-    "digital-ocean": "do" + "p_v1_" + _some(64, _HEX),
-    "sendgrid": "S" + "G." + _some(22) + "." + _some(43),
-    "jwt": "ey" + "J" + _some(20) + ".ey" + "J" + _some(40) + "." + _some(43),
-    "telegram": _some(10, "123456789") + ":" + "AA" + _some(33),
-    "private-key": _PEM,
-}
-FRAMES = {
-    "prose": "my key is {} , why is it refused?",
-    "sentence": "here: {}.",
-    "brackets": "({})",
-    "code": 'client = Client("{}")',
-    "env-file": "A=1\nSOME_VAR={}\nOTHER=1",
-    "json": '{{"a": "{}", "b": 1}}',
-    "header": "curl -H 'X-Thing: {}' https://example.com",
-    "url": "https://example.com/cb?x={}&y=2",
-}
-
-_TOKEN = _some(40)
-# A text with a secret that only what stands around it gives away, and that secret.
-ASSIGNED = [
-    ("password={}", _PASSWORD),
-    ('password = "{}"', _PASSWORD),
-    ("DB_PASSWORD='{}'", _PASSWORD),
-    ("DB_PASSWORD={}", "correct" + "horse"),
-    ("docker run -e DB_PASSWORD={} app", "correct" + "horse"),
-    ("PGPASSWORD={} psql", _PASSWORD),
-    ("pass={}", _PASSWORD),
-    ("passwd: {}", _PASSWORD),
-    ("Passwort: {}", _PASSWORD),
-    ("contraseña: {}", _PASSWORD),
-    ("mot de passe: {}", _PASSWORD),
-    ("my password is {}, and it fails", _PASSWORD),
-    ("the password for the db is {}.", _PASSWORD),
-    ("machine example.com login me password {}", _PASSWORD),
-    ("db --password {} --verbose", _PASSWORD),
-    ("mysql -u root -p{}", _PASSWORD),
-    ("sshpass -p {} ssh example.com", _PASSWORD),
-    ("curl -u user:{} https://example.com", _PASSWORD),
-    ('{{"password": "{}"}}', "correct" + "horse"),
-    ('curl -d "{{\\"password\\": \\"{}\\"}}" https://example.com', _PASSWORD),
-    ('password = "{}"', "my long pass phrase 1"),
-    ("password='{}'", 'a,b;c1"d'),
-    ("postgres://app:{}@db.example.com:5432/app", _PASSWORD),
-    ("postgres://app:{}@db.example.com:5432/app", "p@ss" + "w0rd"),
-    ("postgres://app:{}@db.example.com:5432/app", "abc"),
-    ("redis://:{}@localhost:6379", _PASSWORD),
-    ("api_key={}", _some(32, _HEX)),
-    ("apikey = '{}'", _some(32, _HEX)),
-    ("X-Api-Key: {}", _some(32, _HEX)),
-    ("aws_secret_access_key = {}", _TOKEN),
-    ("AWS_SECRET_ACCESS_KEY={}", _TOKEN),
-    ("SECRET_KEY = '{}'", _TOKEN),
-    ("ENCRYPTION_KEY={}", _TOKEN),
-    ("client_secret={}", _TOKEN),
-    ("private_key: {}", _TOKEN),
-    ("the token is {}", _TOKEN),
-    ("tool --token={}", _TOKEN),
-    ("https://example.com/?access_token={}&a=b", _TOKEN),
-    ('os.environ["API_KEY"] = "{}"', _TOKEN),
-    ("Authorization: Bearer {}", _TOKEN),
-    ("Authorization: Basic {}", _some(24) + "=="),
-    ('headers = {{"Authorization": "Bearer {}"}}', _TOKEN),
-    ("Cookie: theme=dark; session={}", _TOKEN),
-]
-
-HARMLESS = [
-    "how do i reset my password",
-    "what is a token",
-    "what is a token and how is it different from a session?",
-    "password: how long should it be",
-    "the password is wrong! what now?",
-    "is a password of 16 characters enough? the password is 16-character",
-    "passwordless sudo: how?",
-    "the max token is 128000, how do I count tokens?",
-    "max_tokens: 128000",
-    "a token is approximately 0.75 words",
-    "the secret is base64-encoded in kubernetes",
-    "password: sha256 or bcrypt?",
-    "password: ********",
-    "api_key: YOUR_API_KEY",
-    'api_key = "your-api-key-here"',
-    '{"password": "string", "token": "string"}',
-    "password = getpass.getpass('Password: ')",
-    "password = os.environ['DB_PASSWORD']",
-    "token = jwt.encode(payload, key, algorithm='HS256')",
-    "token = tokens[0]",
-    "const token: Uint8Array = new Uint8Array(32)",
-    "if (password.length < 8) return 'password must have 8 characters'",
-    '<input type="password" name="password" placeholder="Enter your password">',
-    "SELECT * FROM users WHERE password = ?",
-    "export DB_PASSWORD=$(pass show db)",
-    "echo $GITHUB_TOKEN | docker login ghcr.io -u me --password-stdin",
-    "DATABASE_URL=postgres://user:password@localhost:5432/app",
-    "curl -u user:$PASS https://example.com",
-    "docker run -u 1000:1000 -p 8080:80 nginx:1.25",
-    "mysql -u root -p mydb < dump.sql",
-    "Authorization: Bearer <token>",
-    "Authorization: Bearer $TOKEN",
-    "how do i send an Authorization: Bearer token with curl?",
-    f"what does -----BEGIN RSA {'PRIVATE'} KEY----- mean?",
-    "ghp_ is the prefix of GitHub tokens, AKIA that of AWS keys",
-    "sk-learn or scikit-learn?",
-    "git show 9fceb02d0ae598e95dc970b74767f19372d61af8",
-    "sha256 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db does not match",
-    "uuid 123e4567-e89b-12d3-a456-426614174000 in a log line",
-    "/usr/local/lib/python3.11/site-packages/anthropic/_client.py line 378",
-    "pwd is /home/user1/project2",
-    "chmod 600 ~/.ssh/id_ed25519",
-    "https://user@example.com:8080/path?x=1",
-    "rsync -avz --delete src/ user@host:/srv/www2/",
-    "primary_key=True, unique=True",
-    "base64 of 'hello world' is aGVsbG8gd29ybGQ=",
-    "pip install torch==2.13.0",
-    "first pass: O(n^2) compare",
-    "Set-Cookie: theme=dark; HttpOnly",
-    "¿cómo cambio mi contraseña? und mein Passwort?",
-]
+from tests.made_up import ASSIGNED, FRAMES, HARMLESS, PASSWORD, PEM, SECRETS
 
 
 def _said(chunks: Iterator[Chunk]) -> str:
@@ -212,14 +59,14 @@ def test_one_secret_has_one_placeholder_in_a_whole_conversation() -> None:
 
 
 def test_what_was_found_once_is_a_secret_wherever_it_stands() -> None:
-    redacted = Redactor().redact(f"login {_PASSWORD} fails\nbut my password is {_PASSWORD}. why does {_PASSWORD} fail?")
+    redacted = Redactor().redact(f"login {PASSWORD} fails\nbut my password is {PASSWORD}. why does {PASSWORD} fail?")
     assert redacted == "login <SECRET_1> fails\nbut my password is <SECRET_1>. why does <SECRET_1> fail?"
 
 
 def test_a_secret_of_the_question_is_replaced_in_the_answer() -> None:
     redactor = Redactor()
-    redactor.redact(f"password={_PASSWORD}")
-    assert redactor.redact(f"Log in with {_PASSWORD}") == "Log in with <SECRET_1>"
+    redactor.redact(f"password={PASSWORD}")
+    assert redactor.redact(f"Log in with {PASSWORD}") == "Log in with <SECRET_1>"
 
 
 def test_a_very_short_secret_is_replaced_where_it_was_found_and_not_inside_words() -> None:
@@ -234,17 +81,17 @@ def test_overlapping_finds_leave_no_end_behind() -> None:
 
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\\n"], ids=["lf", "crlf", "escaped"])
 def test_a_private_key_goes_as_a_whole(line_break: str) -> None:
-    key = _PEM.replace("\n", line_break)
+    key = PEM.replace("\n", line_break)
     assert Redactor().redact(f"before\n{key}\nafter") == "before\n<SECRET_1>\nafter"
 
 
 def test_a_private_key_without_its_end_goes_to_the_end_of_the_text() -> None:
-    assert Redactor().redact("key:\n" + _PEM[:200]) == "key:\n<SECRET_1>"
+    assert Redactor().redact("key:\n" + PEM[:200]) == "key:\n<SECRET_1>"
 
 
 def test_two_private_keys_are_two_secrets() -> None:
-    other = _PEM.replace("RSA", "EC")
-    assert Redactor().redact(f"{_PEM}\nand\n{other}") == "<SECRET_1>\nand\n<SECRET_2>"
+    other = PEM.replace("RSA", "EC")
+    assert Redactor().redact(f"{PEM}\nand\n{other}") == "<SECRET_1>\nand\n<SECRET_2>"
 
 
 def test_a_secret_far_into_a_long_line_is_found() -> None:
@@ -257,7 +104,7 @@ def test_a_secret_far_into_a_long_line_is_found() -> None:
 
 def test_a_placeholder_that_somebody_typed_means_itself() -> None:
     redactor = Redactor()
-    text = f"what is <SECRET_1>? password={_PASSWORD}"
+    text = f"what is <SECRET_1>? password={PASSWORD}"
     redacted = redactor.redact(text)
     assert redacted == "what is <SECRET_1>? password=<SECRET_2>"
     assert redactor.restore(redacted) == text
@@ -265,7 +112,7 @@ def test_a_placeholder_that_somebody_typed_means_itself() -> None:
 
 def test_a_placeholder_typed_later_in_the_conversation_means_itself() -> None:
     redactor = Redactor()
-    messages = [Message("user", f"password={_PASSWORD}"), Message("user", "what is <SECRET_1>?")]
+    messages = [Message("user", f"password={PASSWORD}"), Message("user", "what is <SECRET_1>?")]
     redacted = redactor.redact_all(messages)
     assert [redactor.restore(message.content) for message in redacted] == [m.content for m in messages]
     assert redacted[1].content == "what is <SECRET_1>?"
@@ -273,7 +120,7 @@ def test_a_placeholder_typed_later_in_the_conversation_means_itself() -> None:
 
 def test_a_placeholder_that_nobody_gave_out_is_left_alone() -> None:
     redactor = Redactor()
-    redactor.redact(f"password={_PASSWORD}")
+    redactor.redact(f"password={PASSWORD}")
     assert redactor.restore("<SECRET_7> <SECRET_> <SECRET_1x> <secret_1>") == (
         "<SECRET_7> <SECRET_> <SECRET_1x> <secret_1>"
     )
@@ -287,22 +134,22 @@ def test_a_text_that_is_redacted_already_stays_as_it_is() -> None:
 
 def test_a_stream_is_restored_wherever_it_is_split() -> None:
     redactor = Redactor()
-    redactor.redact(f"password={_PASSWORD} {SECRETS['aws']}")
+    redactor.redact(f"password={PASSWORD} {SECRETS['aws']}")
     answer = "if a <b> then <SECRET_1><SECRET_2> < <SECRET_9>, <SECRET_1"
     end = Chunk(end=End(Finish.STOP, 1, 1))
     for first in range(len(answer) + 1):
         for second in range(first, len(answer) + 1):
             pieces = [Chunk(answer[:first]), Chunk(answer[first:second]), Chunk(answer[second:]), end]
             assert _said(redactor.restore_stream(pieces)) == redactor.restore(answer)
-    assert _PASSWORD in redactor.restore(answer)
+    assert PASSWORD in redactor.restore(answer)
 
 
 def test_a_stream_by_the_character_is_restored() -> None:
     redactor = Redactor()
-    redacted = redactor.redact(f"password={_PASSWORD}")
+    redacted = redactor.redact(f"password={PASSWORD}")
     pieces = [Chunk(character) for character in redacted]
     chunks = list(redactor.restore_stream([*pieces, Chunk(end=End(Finish.STOP, 1, 1))]))
-    assert _said(iter(chunks)) == f"password={_PASSWORD}"
+    assert _said(iter(chunks)) == f"password={PASSWORD}"
     assert [chunk.end is not None for chunk in chunks] == [False] * len(pieces) + [True]
 
 
@@ -348,7 +195,7 @@ def call(**arguments: object) -> str:
     return said("I write.", [Call("write", arguments)])
 
 
-@pytest.mark.parametrize("secret", [_PEM, "C:" + "\\\\x" + SECRETS["github"]])
+@pytest.mark.parametrize("secret", [PEM, "C:" + "\\\\x" + SECRETS["github"]])
 def test_a_call_with_a_secret_stays_json_and_has_it_back(secret: str) -> None:
     redactor = Redactor()
     text = call(file="~/.key", content=f"# mine\n{secret}\n")
@@ -361,25 +208,25 @@ def test_a_call_with_a_secret_stays_json_and_has_it_back(secret: str) -> None:
 
 def test_a_call_of_the_teacher_with_a_secret_of_many_lines_is_json() -> None:
     redactor = Redactor()
-    redactor.redact(_PEM)
+    redactor.redact(PEM)
     chunks = [Chunk("\n" + call(content="<SECRET_1>")), Chunk(end=End(Finish.STOP, 1, 1))]
     restored = "".join(chunk.text for chunk in redactor.restore_stream(iter(chunks)))
     (found,) = read_said(restored)[1]
-    assert found.arguments == {"content": _PEM}
+    assert found.arguments == {"content": PEM}
 
 
 def test_a_call_that_comes_in_pieces_is_restored_as_a_whole() -> None:
     redactor = Redactor()
-    redactor.redact(_PEM)
+    redactor.redact(PEM)
     text = "Now:\n" + call(content="<SECRET_1>") + "\nDone."
     chunks = [*map(Chunk, text), Chunk(end=End(Finish.STOP, 1, 1))]
     restored = "".join(chunk.text for chunk in redactor.restore_stream(iter(chunks)))
     assert restored == redactor.restore(text)
-    assert read_said(restored)[1][0].arguments == {"content": _PEM}
+    assert read_said(restored)[1][0].arguments == {"content": PEM}
 
 
 def test_a_password_in_a_call_is_known_by_its_fields_name() -> None:
-    redacted = Redactor().redact(call(user="me", password=_PASSWORD, deep=[{"api_key": SECRETS["openai"]}]))
+    redacted = Redactor().redact(call(user="me", password=PASSWORD, deep=[{"api_key": SECRETS["openai"]}]))
     (found,) = read_said(redacted)[1]
     assert found.arguments == {"user": "me", "password": "<SECRET_1>", "deep": [{"api_key": "<SECRET_2>"}]}
 

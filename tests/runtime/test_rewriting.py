@@ -18,7 +18,7 @@ from shammah.policy import Side
 from shammah.records.examples import Correction, Rating
 from shammah.rewriting import TargetFinder
 from shammah_convert.chat import Message
-from tests.runtime.test_feedback import ask, only
+from tests.rated import ask, only
 from tests.scripted import Scripted, local_side, teacher_side
 
 

@@ -12,7 +12,7 @@ from shammah.journal import Journal
 from shammah.journal.jobs import MOST_ATTEMPTS
 from shammah.journal.trainings import OPEN, TRAIN_JOB
 from shammah.records.adapters import TrainingState
-from tests.runtime.test_adapters_in_journal import LINEAGE, begun, new, states
+from tests.adopted import LINEAGE, begun, new, states
 
 CLOSED: tuple[TrainingState, ...] = ("promoted", "refused", "failed", "cancelled")
 

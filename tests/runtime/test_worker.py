@@ -4,63 +4,27 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from shammah import config, features, hardware
-from shammah.feedback import Feedback, rate
+from shammah import config, hardware
 from shammah.journal import Journal
 from shammah.journal.checkpoints import CHECKPOINT_JOB, CHECKPOINT_QUESTIONS
 from shammah.journal.heads import REFIT_LESSONS
 from shammah.journal.jobs import MOST_ATTEMPTS
 from shammah.locks import WORKER, background, only_one
-from shammah.records.examples import Rating
 from shammah.records.jobs import Job
-from shammah.records.questions import NewAnswer, Question
 from shammah.settings import Settings, WorkerSettings
 from shammah.workbench import Workbench
 from shammah.worker import Worker
-from shammah_convert.chat import Message
 from tests.known import record_tiny
-from tests.runtime.test_learning import teach_base
+from tests.learnt import teach_base
 from tests.tiny import write_tiny
+from tests.worked import forwarded, settings, state_of
 
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with Journal(tmp_path / "home") as opened:
-        yield opened
-
-
-@pytest.fixture
-def settings(journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
-    monkeypatch.setattr("shammah.embedding.find_source", lambda: None)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    loaded = config.load({"SHAMMAH_HOME": str(journal.path.parent)}, answer__max_tokens=8)
-    return config.with_model(loaded, str(write_tiny(tmp_path / "tiny.gguf")))
-
-
-def forwarded(journal: Journal, settings: Settings, teacher: str = "ls -la", online: bool = True) -> Question:
-    """A question that the teacher answered, with the job that compares."""
-    base = record_tiny(journal, Path(settings.model.path))
-    question = journal.begin("session", base.sha256, [Message("user", "list files")], 0, online)
-    question = journal.note_route(question, features.of_question("list files"), None, 0.5)
-    job = ("label", {"question": question.number})
-    journal.save(question, [answer("teacher", teacher)] if teacher else [answer("local", "x")], job)
-    return question
-
-
-def answer(side: str, text: str) -> NewAnswer:
-    return NewAnswer(side, True, text, "cold_start", "stop", "m", (), True, 1, 1, {})
-
-
-def state_of(journal: Journal) -> list[tuple[str, str | None]]:
-    rows = journal._db.execute("SELECT state, error FROM jobs ORDER BY id")
-    return [(row["state"], row["error"]) for row in rows]
+__all__ = ["settings"]
 
 
 def test_a_forwarded_question_is_answered_locally_and_teaches_both_heads(journal: Journal, settings: Settings) -> None:
@@ -146,78 +110,12 @@ def test_a_question_of_another_model_is_answered_by_that_model(
     assert list(journal.lessons.of("router", question.lineage, 0))
 
 
-def rejected(journal: Journal, settings: Settings, may_ask_teacher: bool) -> Question:
-    """A rejected local answer, with the job that looks for a better one."""
-    base = record_tiny(journal, Path(settings.model.path))
-    question = journal.begin("session", base.sha256, [Message("user", "list files")], 0, True)
-    journal.save(question, [answer("local", "rm -rf")])
-    rate(journal, question, Feedback(Rating.CRITICAL, "not that"), may_ask_teacher)
-    return question
-
-
-def test_a_rejected_answer_gets_a_better_one_from_the_local_model(journal: Journal, settings: Settings) -> None:
-    rejected(journal, settings, may_ask_teacher=False)
-    Worker(settings, journal).work()
-    (kept,) = journal.examples.all()
-    notices = journal.notices.take()
-    assert state_of(journal) == [("done", None)]
-    # The tiny model's nonsense is cut at the limit or is an answer; it is never learnt cut.
-    assert (kept.state, kept.example.source, notices) == ("live", "self", []) or (kept.state == "pending" and notices)
-
-
-@pytest.mark.parametrize(("is_offline", "words"), [(True, "offline"), (False, "no key")])
-def test_a_teacher_that_was_promised_is_waited_for_a_day(
-    journal: Journal, settings: Settings, is_offline: bool, words: str
-) -> None:
-    rejected(journal, settings, may_ask_teacher=True)
-    Worker(replace(settings, offline=is_offline), journal).work()
-    ((state, error),) = state_of(journal)
-    assert state == "queued"
-    assert words in (error or "")
-    journal._db.execute("UPDATE jobs SET not_before = 0")
-    journal._db.execute("UPDATE ratings SET created = '2026-01-01T00:00:00.000Z'")
-    Worker(settings, journal).work()
-    assert state_of(journal) == [("done", None)]
-
-
-def test_where_the_model_is_gone_the_user_is_asked(journal: Journal, settings: Settings) -> None:
-    rejected(journal, settings, may_ask_teacher=False)
-    Path(settings.model.path).unlink()
-    Worker(settings, journal).work()
-    assert state_of(journal) == [("done", None)]
-    (notice,) = journal.notices.take()
-    assert "--answer" in notice
-
-
 def test_a_question_that_stays_here_goes_to_no_server_elsewhere(journal: Journal, settings: Settings) -> None:
     private = forwarded(journal, settings, online=False)
     away = replace(settings, model=replace(settings.model, server="https://models.example/v1"))
     assert Workbench(settings, journal).base_at_hand(private) is not None
     assert Workbench(away, journal).base_at_hand(private) is None
     assert Workbench(away, journal).base_at_hand(forwarded(journal, settings)) is not None
-
-
-def test_a_search_that_fails_for_good_is_told(journal: Journal, settings: Settings) -> None:
-    rejected(journal, settings, may_ask_teacher=False)
-    Path(settings.model.path).write_bytes(b"no model any more")
-    for attempt in range(MOST_ATTEMPTS):
-        journal._db.execute("UPDATE jobs SET not_before = 0")
-        assert journal.notices.take() == []
-        Worker(settings, journal).work()
-        assert state_of(journal)[0][0] == ("queued" if attempt + 1 < MOST_ATTEMPTS else "failed")
-    (notice,) = journal.notices.take()
-    assert "--answer" in notice
-
-
-def test_a_local_rewrite_waits_for_free_ram(
-    journal: Journal, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rejected(journal, settings, may_ask_teacher=False)
-    monkeypatch.setattr(hardware, "ram_available_bytes", lambda: 1000)
-    Worker(settings, journal).work()
-    ((state, error),) = state_of(journal)
-    assert state == "queued"
-    assert (error or "").endswith("GB of RAM, 0.0 GB are free")
 
 
 def test_a_job_of_a_newer_version_is_left_alone(journal: Journal, settings: Settings) -> None:

@@ -1,9 +1,8 @@
-"""What the loop optimizes is what the examples' weights say; and it knows when to stop."""
+"""What the loop optimizes is what the examples' weights say, and what breaks it is named."""
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,98 +11,23 @@ import pytest
 import torch
 from peft import PeftModel
 
-from shammah_convert.job import Plan, Score
+from shammah_convert.job import Plan
 from shammah_trainer import lora
 from shammah_trainer.base import Base, open_base
-from shammah_trainer.checkpoint import Learner, Reached
-from shammah_trainer.data import Data
 from shammah_trainer.dataset import Row, collate
-from shammah_trainer.evaluate import score
-from shammah_trainer.fit import COOLER, COOLINGS, LEAST_EPOCH_STEPS, Cancelled, Fitted, Step, fit
+from shammah_trainer.fit import LEAST_EPOCH_STEPS, Cancelled
 from shammah_trainer.health import EXPLODED_STEPS, Broken
 from shammah_trainer.losses import drift, next_logits, tell
 from shammah_trainer.preference import log_probabilities
-from shammah_trainer.stopping import EPOCHS_WITHOUT_CORRECTIONS, LEAST_HELD_OUT, PATIENCE_EPOCHS, SURE
-from tests.job_folders import example
-from tests.qwens import Kind
+from shammah_trainer.stopping import EPOCHS_WITHOUT_CORRECTIONS
+from tests.trainer.fitting import NO_CHANGE, Notes, base, data, model, path, row, run
+
+__all__ = ["base", "model", "path"]
 
 # peft 0.21 asks transformers 5.23 for a name that it is giving up.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
 WEIGHTS = (10.0, 3.0, 1.0)
-NO_CHANGE = 1e-12
-"""A learning rate at which nothing is learnt."""
-
-
-@dataclass
-class Notes:
-    """Hears everything, and cancels after so many steps."""
-
-    most_steps: int = 10**9
-    breaths: int = 0
-    steps: list[Step] = field(default_factory=list)
-    epochs: list[tuple[int, Score]] = field(default_factory=list)
-    resumed_after: int = 0
-
-    def resumed(self, losses: Sequence[float]) -> None:
-        """Keep after how many steps."""
-        self.resumed_after = len(losses)
-
-    def breathe(self) -> None:
-        """Count it."""
-        self.breaths += 1
-
-    def step(self, step: Step) -> None:
-        """Keep it."""
-        self.steps.append(step)
-        if len(self.steps) >= self.most_steps:
-            raise Cancelled("enough")
-
-    def epoch(self, epoch: int, aims: Score) -> None:
-        """Keep it."""
-        self.epochs.append((epoch, aims))
-
-    def drawn(self) -> list[int]:
-        """Every place that was drawn, in order."""
-        return [place for step in self.steps for place in step.drawn]
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Kind().write(tmp_path_factory.mktemp("base") / "base.gguf")
-
-
-@pytest.fixture
-def base(path: Path) -> Base:
-    torch.manual_seed(0)
-    return open_base(path)
-
-
-@pytest.fixture
-def model(base: Base) -> PeftModel:
-    return lora.attach(base.model, rank=4, alpha=8.0)
-
-
-def row(base: Base, question: str, answer: str) -> Row:
-    return base.encoder.row(example("1", question, answer=answer))
-
-
-def data(
-    base: Base,
-    rows: Sequence[Row],
-    weights: Sequence[float] = (),
-    corrections: Sequence[Row] = (),
-    replay: Sequence[Row] = (),
-) -> Data:
-    ids = [f"example-{place}" for place in range(len(rows))]
-    return Data(rows, weights or [1.0] * len(rows), ids, corrections, replay, base.padding)
-
-
-def run(model: PeftModel, base: Base, what: Data, plan: Plan, watch: Notes | None = None) -> Fitted:
-    return fit(model, what, plan, base.config.hidden_size, seed=1, watch=watch or Notes())
-
-
-# The weights reach the optimizer.
 
 
 def test_rows_are_drawn_as_often_as_their_weights_say(model: PeftModel, base: Base) -> None:
@@ -173,156 +97,6 @@ def test_what_is_replayed_stays_as_it_is_beside_what_is_learnt(path: Path) -> No
         return float(drift(model, collate(kept, base.padding)).detach())
 
     assert 0 < drift_on_replay(replay_rows=3) < drift_on_replay(replay_rows=0) / 2
-
-
-# It knows when to stop.
-
-
-def test_it_ends_once_every_correction_is_learnt(model: PeftModel, base: Base) -> None:
-    rows, notes = [row(base, "which?", "A"), row(base, "why?", "list")], Notes()
-    fitted = run(model, base, data(base, rows, corrections=rows), Plan(), notes)
-    assert fitted.stopped == "every correction is learnt"
-    assert fitted.epochs < Plan().most_epochs
-    found = score(model, rows, base.padding)
-    assert found.least >= SURE
-    assert found.exact == 2
-    assert (fitted.epochs, fitted.steps) == (notes.epochs[-1][0], notes.steps[-1].step)
-
-
-def test_only_corrections_have_to_be_learnt(model: PeftModel, base: Base) -> None:
-    correction, others = row(base, "which?", "A"), [row(base, "why?", answer) for answer in "BC"]
-    what = data(base, [correction, *others], [10.0, 1.0, 1.0], corrections=[correction])
-    assert run(model, base, what, Plan()).stopped == "every correction is learnt"
-
-
-def test_learnt_corrections_wait_until_other_answers_are_near_again(model: PeftModel, base: Base) -> None:
-    rows, general = [row(base, "which?", "A")], [row(base, "who?", "list files")]
-    what = replace(data(base, rows, corrections=rows), general=general)
-    plan = Plan(most_drift=0.0, most_epochs=5)
-    assert run(model, base, what, plan).stopped != "every correction is learnt", "nothing is as near as that"
-    assert score(model, rows, base.padding).least >= SURE
-    assert run(model, base, what, Plan(most_drift=100.0)).stopped == "every correction is learnt"
-
-
-def test_without_gain_it_gives_up(model: PeftModel, base: Base) -> None:
-    rows = [row(base, "which?", answer) for answer in "AB"]
-    fitted = run(model, base, data(base, rows, corrections=rows), Plan(learning_rate=NO_CHANGE))
-    # The first epoch is the best so far; those after it bring nothing, and smaller steps do not, either.
-    epochs = 1 + PATIENCE_EPOCHS * (1 + COOLINGS)
-    assert fitted == Fitted(epochs, epochs * LEAST_EPOCH_STEPS, f"no gain in {PATIENCE_EPOCHS} epochs")
-
-
-class Rates:
-    """A keeper that reads the learning rate after each epoch, and keeps nothing."""
-
-    def __init__(self, reached: Reached | None = None) -> None:
-        self.rates: list[float] = []
-        self._reached = reached
-
-    def restore(self, learner: Learner) -> Reached | None:
-        """As far as it was told."""
-        return self._reached
-
-    def is_due(self, is_epoch_over: bool) -> bool:
-        """After each epoch."""
-        return is_epoch_over
-
-    def keep(self, learner: Learner, reached: Reached) -> None:
-        """Read it."""
-        self.rates.append(learner.optimizer.param_groups[0]["lr"] / NO_CHANGE)
-        self.reached = reached
-
-
-def test_steps_become_smaller_where_the_loss_falls_no_more(model: PeftModel, base: Base) -> None:
-    rows, rates = [row(base, "which?", answer) for answer in "AB"], Rates()
-    what, plan = data(base, rows, corrections=rows), Plan(learning_rate=NO_CHANGE)
-    fit(model, what, plan, base.config.hidden_size, 0, Notes(), rates)
-    # The first epoch warms up; after the sixth it has waited five.
-    waits = PATIENCE_EPOCHS
-    expected = [1.0] * waits + [COOLER] * waits
-    assert rates.rates[1:] == pytest.approx(expected)
-    assert rates.reached.cooled == COOLINGS
-    resumed = Rates(replace(rates.reached, stopped="", waited=0))
-    fit(model, what, plan, base.config.hidden_size, 0, Notes(), resumed)
-    assert resumed.rates == pytest.approx([COOLER] * waits), "also in the process that goes on"
-
-
-def test_it_is_as_many_times_as_patient_with_more_corrections(model: PeftModel, base: Base) -> None:
-    rows = [row(base, "which?", answer) for answer in "ABC"] * 7
-    plan = Plan(batch_rows=12, learning_rate=NO_CHANGE)
-    stopped = run(model, base, data(base, rows, corrections=rows), plan).stopped
-    assert stopped == f"no gain in {3 * PATIENCE_EPOCHS} epochs"
-
-
-def test_contradicting_corrections_end_it_too(model: PeftModel, base: Base) -> None:
-    rows = [row(base, "which?", answer) for answer in "AB"]
-    fitted = run(model, base, data(base, rows, corrections=rows), Plan(most_epochs=400))
-    assert fitted.stopped == f"no gain in {PATIENCE_EPOCHS} epochs"
-
-
-def test_it_ends_after_the_most_epochs(model: PeftModel, base: Base) -> None:
-    rows, notes = [row(base, "which?", answer) for answer in "ABC"] * 7, Notes()
-    plan = Plan(batch_rows=2, most_epochs=2, learning_rate=NO_CHANGE)
-    fitted = run(model, base, data(base, rows, corrections=rows[:1]), plan, notes)
-    # Twenty-one rows, two a step: eleven steps an epoch.
-    assert fitted == Fitted(2, 22, "2 epochs are over")
-    told = [(step.epoch, step.step, step.steps) for step in notes.steps]
-    assert told == [(1 + (step - 1) // 11, step, 22) for step in range(1, 23)]
-    assert notes.steps[-1].seconds_left == 0
-    assert [epoch for epoch, _ in notes.epochs] == [1, 2]
-
-
-def test_more_corrections_may_take_more_epochs(model: PeftModel, base: Base) -> None:
-    rows = [row(base, "which?", answer) for answer in "ABC"] * 7
-    plan = Plan(batch_rows=12, most_epochs=1, learning_rate=NO_CHANGE)
-    # Twenty-one corrections: an epoch for each ten that were begun.
-    assert run(model, base, data(base, rows, corrections=rows), plan).stopped == "3 epochs are over"
-
-
-def test_without_corrections_it_reads_all_three_times(model: PeftModel, base: Base) -> None:
-    rows, notes = [row(base, "which?", answer) for answer in "ABC"], Notes()
-    fitted = run(model, base, data(base, rows), Plan(batch_rows=3), notes)
-    assert fitted == Fitted(3, 3 * LEAST_EPOCH_STEPS, "3 epochs are over")
-    assert {aims.rows for _, aims in notes.epochs} == {3}, "all rows are watched"
-
-
-@pytest.fixture
-def overlearnt(base: Base) -> Data:
-    """One answer to learn, and enough held-out ones that at first profit from it, and then suffer."""
-    learnt = [row(base, "which?", "AB")] * 4
-    held_out = [row(base, "which?", "AC" if place % 4 else "AB") for place in range(LEAST_HELD_OUT)]
-    return replace(data(base, learnt), held_out=held_out)
-
-
-def test_held_out_answers_say_when_to_stop_and_where_to_go_back_to(
-    model: PeftModel, base: Base, overlearnt: Data
-) -> None:
-    plan = Plan(batch_rows=4, learning_rate=2e-3, most_epochs=60)
-    fitted = run(model, base, overlearnt, plan)
-    assert fitted.stopped == "the loss on held-out answers falls no more"
-    assert fitted.epochs > EPOCHS_WITHOUT_CORRECTIONS
-    kept = score(model, overlearnt.held_out, base.padding).loss
-    learner = Learner.fresh(model, 2e-3, seed=1)
-    for _ in range(20):
-        torch.autograd.backward(tell(model, collate(overlearnt.rows[:1], base.padding)).nats.mean())
-        learner.optimizer.step()
-        learner.optimizer.zero_grad()
-    assert score(model, overlearnt.held_out, base.padding).loss > kept, "more of the same does harm"
-
-
-def test_with_few_held_out_answers_it_does_not_listen_to_them(model: PeftModel, base: Base, overlearnt: Data) -> None:
-    few = replace(overlearnt, held_out=overlearnt.held_out[1:])
-    fitted = run(model, base, few, Plan(batch_rows=4, learning_rate=2e-3))
-    assert fitted.stopped == f"{EPOCHS_WITHOUT_CORRECTIONS} epochs are over"
-
-
-def test_corrections_are_learnt_before_held_out_answers_are_listened_to(
-    model: PeftModel, base: Base, overlearnt: Data
-) -> None:
-    both = replace(overlearnt, corrections=overlearnt.rows[:1])
-    fitted = run(model, base, both, Plan(batch_rows=4))
-    assert fitted.stopped == "the loss on held-out answers falls no more"
-    assert score(model, both.corrections, base.padding).least >= SURE
 
 
 def test_easy_examples_are_drawn_first(model: PeftModel, base: Base) -> None:

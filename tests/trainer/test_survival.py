@@ -30,7 +30,7 @@ from tests.disk_order import published, recorded, without_missing
 from tests.forks import codes, fork, fork_trainer
 from tests.job_folders import PLAN, example, job_on, prepare, told
 from tests.qwens import Kind
-from tests.trainer.test_fit import Notes
+from tests.trainer.fitting import Notes
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 

@@ -8,7 +8,7 @@ import pytest
 from shammah.checkpoints import Keeper
 from shammah.learning import Heads
 from tests.known import record_seedling
-from tests.runtime.test_learning import teach_base
+from tests.learnt import teach_base
 from tests.whole.command import Home
 
 

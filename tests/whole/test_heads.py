@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shammah import bases
-from tests.runtime.test_learning import teach_base
+from tests.learnt import teach_base
 from tests.tiny import write_tiny
 from tests.whole.command import Home
 
