@@ -4,73 +4,30 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from shammah import adapters, bases, embedding, memory, openings, quality, teacher
 from shammah.compatible import opening
+from shammah.compatible.model import ServerModel
 from shammah.config import Settings
 from shammah.divergence import Embed
-from shammah.errors import ConfigError
-from shammah.generation import Facts, Stop, never
+from shammah.errors import ConfigError, NotServed, ServedAnew
+from shammah.generation import Stop, never
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.learning import Heads
+from shammah.open_model import OpenModel, Warm
 from shammah.paraphrasing import Paraphraser
 from shammah.quality import Contract
 from shammah.records import Base, Pull
 from shammah.sides import LocalGenerator, LocalSide, TeacherSide
-from shammah.tailoring import Model, Tailor, Tailored
+from shammah.tailoring import Tailor, Tailored
 
 if TYPE_CHECKING:
     from shammah.local import LocalModel
 
 # The seedling and small models live well within this; more is asked for with model.context_tokens.
 DEFAULT_CONTEXT_TOKENS = 8192
-
-
-class OpenModel(Model, Protocol):
-    """A local model that is open."""
-
-    @property
-    def facts(self) -> Facts:
-        """What its file says of itself."""
-        ...
-
-    @property
-    def threads(self) -> int:
-        """Of llama.cpp."""
-        ...
-
-    @property
-    def gpu_layers(self) -> int:
-        """Layers that are offloaded."""
-        ...
-
-    @property
-    def context_tokens(self) -> int:
-        """Of the context that is open now."""
-        ...
-
-    def close(self) -> None:
-        """Give it back."""
-        ...
-
-
-class Warm(Protocol):
-    """A model and an embedder that somebody keeps open, for many at once."""
-
-    def model(self, base: Base) -> OpenModel:
-        """A view of the model, with adapters of its own.
-
-        Raises:
-            ShammahError: Another base is open.
-        """
-        ...
-
-    @property
-    def embed(self) -> Embed | None:
-        """Turns a text into its embedding; None without an embedder."""
-        ...
 
 
 class Parts:
@@ -135,6 +92,22 @@ class Parts:
     def heads(self) -> Heads:
         """Router and validator of the base."""
         return Heads(self.settings.home, self.journal, self.base.sha256, self.settings.heads.learner)
+
+    def meet_server(self) -> None:
+        """Before something is asked: where the server that is open runs another model by now, that one counts."""
+        if not isinstance(self._model, ServerModel):
+            return
+        try:
+            self._model.check()
+        except NotServed as error:
+            self._say(f"{error}. It counts as another model, with a router, a validator and adapters of its own.")
+            self._forget_model()
+
+    def _forget_model(self) -> None:
+        """Let whoever asks next find out which model it is."""
+        self._model = None
+        for name in ("base", "heads", "contract"):
+            self.__dict__.pop(name, None)
 
     def adopt(self) -> None:
         """Let a base that is asked for the first time start from what earlier ones taught; looking at it does not."""
@@ -232,8 +205,15 @@ class Parts:
 
     def _open_new(self, base: Base) -> OpenModel:
         if server := opening.server_of(base, self.settings):
-            return opening.open_served(base, server, self.settings, self.limit_tokens, self._environ)
+            return self._open_served(base, server)
         return self._warm.model(base) if self._warm else self.open_bare(base)
+
+    def _open_served(self, base: Base, server: str) -> ServerModel:
+        try:
+            return opening.open_served(base, server, self.settings, self.limit_tokens, self._environ)
+        except ServedAnew:
+            self._forget_model()
+            raise
 
     def _say_once(self, line: str) -> None:
         """Say what would be said again before each answer."""

@@ -90,6 +90,12 @@ class NotServed(ModelServerError):
     hint = "Name one that it runs: shammah config set model.served_as NAME"
 
 
+class ServedAnew(NotServed):
+    """The server runs another model than it did: what was learnt for that one does not hold for it."""
+
+    hint = "Ask again: what it runs now counts as another model; or name one that is meant with `model.served_as`."
+
+
 class EngineBusy(EngineError):
     """As many requests wait already as may.
 

@@ -292,6 +292,7 @@ class Worker:
         wanted = opening.settings_for(base, self._settings)
         if wanted.model != self._parts.settings.model:
             self._use(wanted)
+        self._parts.meet_server()
         if self._parts.base.sha256 != question.lineage:
             raise ShammahError("the model that the question counts for was replaced")
         return self._parts

@@ -232,7 +232,7 @@ def test_a_server_that_runs_another_model_by_now_is_noticed(home: Home) -> None:
         done = at(home, server.url).run("ask", *LOCAL)
         assert at(home, server.url).ask(*LOCAL)["model"] == NAME
     assert done.returncode != 0
-    assert "has no model 'the-one-before'" in done.stderr
+    assert f"runs {NAME} now, in the place of the-one-before" in done.stderr
 
 
 def test_a_model_without_a_file_here_is_not_trained(home: Home) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,21 @@ Export = Callable[[Sequence[AdapterFile], Path], None]
 """Writes the sum of adapters as one PEFT folder."""
 
 
-def fields(server: Server, files: Sequence[AdapterFile], folder: Path, export: Export) -> Fields:
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where adapters are kept in the form that a server reads, and who writes them there."""
+
+    folder: Path
+    export: Export
+
+
+def fields(server: Server, files: Sequence[AdapterFile], shelf: Shelf) -> Fields:
     """What a request says so that these adapters are applied, in order; they are loaded where that can be done.
 
     Args:
         server: That will be asked.
         files: Adapters, with their scales.
-        folder: Where they may be kept in the form that the server reads.
-        export: Writes them there.
+        shelf: Where they may be kept in the form that the server reads.
 
     Raises:
         AdapterError: The server cannot apply them.
@@ -37,7 +45,7 @@ def fields(server: Server, files: Sequence[AdapterFile], folder: Path, export: E
         case "llama.cpp":
             return _of_llama_server(server, files)
         case "vllm":
-            return {"model": _of_vllm(server, files, folder, export)} if files else {}
+            return {"model": _of_vllm(server, files, shelf)} if files else {}
         case _:
             if files:
                 raise AdapterError(
@@ -79,15 +87,15 @@ def _is_here(path: Path) -> bool:
         return False
 
 
-def _of_vllm(server: Server, files: Sequence[AdapterFile], folder: Path, export: Export) -> str:
+def _of_vllm(server: Server, files: Sequence[AdapterFile], shelf: Shelf) -> str:
     """The name under which it has these adapters, which are given to it first where it has them not."""
     known_by = json.dumps([(file.sha256, file.scale) for file in files])
     name = f"shammah-{hashlib.sha256(known_by.encode()).hexdigest()[:16]}"
     if name in server.models:
         return name
-    path = folder / name
+    path = shelf.folder / name
     if not path.is_dir():
-        export(files, path)
+        shelf.export(files, path)
     body = {"lora_name": name, "lora_path": str(path)}
     try:
         wire.request(server.endpoint, "POST", server.endpoint.at("load_lora_adapter"), body, is_json=False)

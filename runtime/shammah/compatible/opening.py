@@ -1,15 +1,19 @@
 """How a model that a server runs is opened: the server is looked at, and what may go there is settled."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shammah import bases, exchange
 from shammah.compatible import cards, looking
 from shammah.compatible.gate import Gate
+from shammah.compatible.identity import Identity
+from shammah.compatible.loras import Shelf
 from shammah.compatible.model import ServerModel
+from shammah.compatible.watch import Watch
 from shammah.config import Settings, with_model
-from shammah.errors import ModelMissing, NotServed
+from shammah.errors import ModelMissing, NotServed, ServedAnew
 from shammah.proxies import is_here
 from shammah.records import Base
 from shammah_convert.job import AdapterFile
@@ -40,6 +44,8 @@ def settings_for(base: Base, settings: Settings) -> Settings:
     Raises:
         NotServed: It is the model of a server that the settings do not name, or not any more.
     """
+    if cards.is_card(Path(base.path)) and Path(base.path) == cards.place_of(settings):
+        return settings
     if server_of(base, settings):
         name = cards.read(Path(base.path)).model if cards.is_card(Path(base.path)) else settings.model.served_as
         return replace(settings, model=replace(settings.model, served_as=name))
@@ -65,11 +71,12 @@ def open_served(
     """The model on a server.
 
     Raises:
-        ModelServerError: It does not answer, or runs another model by now.
+        ModelServerError: It does not answer; `NotServed` where it runs another model by now.
         StaysHere: It is another machine, and nothing may leave this one.
     """
     gate = Gate(is_away(server), settings.offline, settings.privacy.never_forward)
-    found = _looked_at(Path(base.path), server, settings, environ)
+    place = Place(Path(base.path), server, settings, environ)
+    found = place.look()
     # Ollama cuts a longer prompt without a word, at a length that its API does not tell.
     is_silent = found.kind == "ollama" and not settings.model.context_tokens
     limit = min(limit_tokens, OLLAMA_TOKENS) if is_silent else limit_tokens
@@ -77,16 +84,44 @@ def open_served(
     def export(files: Sequence[AdapterFile], folder: Path) -> None:
         exchange.write_sum(files, base, folder)
 
-    return ServerModel(found, gate, limit, settings.home / "cache" / "peft", export)
+    shelf = Shelf(settings.home / "cache" / "peft", export)
+    return ServerModel(found, gate, limit, shelf, Watch(lambda: place.look(found.identity)))
 
 
-def _looked_at(file: Path, server: str, settings: Settings, environ: Mapping[str, str]) -> looking.Server:
-    endpoint = cards.endpoint(server, settings.offline, environ)
-    if not cards.is_card(file):
-        return looking.look(endpoint, settings.model.served_as)
-    try:
-        return looking.look(endpoint, cards.read(file).model)
-    except NotServed as error:
-        cards.write(file, cards.Card(server, looking.look(endpoint, settings.model.served_as).model))
-        words = "What it runs now counts as another model: ask again, or name one with `model.served_as`."
-        raise NotServed(str(error), hint=words) from error
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a model runs: a server, which is to run what a card says, or what a file holds."""
+
+    file: Path
+    server: str
+    settings: Settings
+    environ: Mapping[str, str]
+
+    def look(self, known: Identity | None = None) -> looking.Server:
+        """What the server runs; a card of another model than that is written anew.
+
+        Args:
+            known: What it ran when it was looked at first; None takes the card's word.
+
+        Raises:
+            ServedAnew: It runs another model than that.
+            ModelServerError: It does not answer; `NotServed` where it has no model of the name that the settings want.
+        """
+        if known is None and cards.is_card(self.file):
+            known = cards.read(self.file).identity
+        found = self._found(known)
+        if known is None or not known.differs(found.identity):
+            return found
+        if cards.is_card(self.file):
+            cards.write(self.file, cards.Card(self.server, found.identity))
+        now, before = found.identity.beside(known), known.beside(found.identity)
+        raise ServedAnew(f"{self.server} runs {now} now, in the place of {before}")
+
+    def _found(self, known: Identity | None) -> looking.Server:
+        """The model that was known; the one that the settings want where that is gone."""
+        endpoint = cards.endpoint(self.server, self.settings.offline, self.environ)
+        wanted = self.settings.model.served_as
+        if known is not None and known.name != wanted:
+            with contextlib.suppress(NotServed):
+                return looking.look(endpoint, known.name)
+        return looking.look(endpoint, wanted)

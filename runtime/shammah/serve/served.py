@@ -2,17 +2,20 @@
 
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from shammah import bases, config, embedding, hardware, memory
 from shammah.admission import Go, Wish
 from shammah.assembly import DEFAULT_CONTEXT_TOKENS
-from shammah.compatible import opening
+from shammah.compatible import cards, opening
+from shammah.compatible.watch import AGAIN_SECONDS
 from shammah.config import Settings
-from shammah.errors import ServeError, ShammahError
+from shammah.errors import ServedAnew, ServeError, ShammahError
 from shammah.journal import Journal
 from shammah.records import Base
 from shammah.serve.remote import Engine
@@ -48,6 +51,7 @@ class Served:
         self._users: dict[Opened, int] = {}
         self._lock = threading.Lock()
         self._stamp = self._now()
+        self._met = time.monotonic()
         self._is_renewing = threading.Lock()
 
     @property
@@ -93,6 +97,33 @@ class Served:
             ConfigError: Somebody wrote what is no setting; what it was to be, a private pattern for one, nobody knows.
         """
         return replace(self._load(), model=self.settings.model)
+
+    def meet_server(self) -> None:
+        """Where a server runs the model: see now and then which one that is, and count for it what is asked."""
+        opened = self._opened
+        is_due = time.monotonic() - self._met >= AGAIN_SECONDS
+        if opened is None or not is_due or not cards.is_card(Path(opened.base.path)):
+            return
+        self._met = time.monotonic()  # the others go on meanwhile
+        try:
+            opening.Place(Path(opened.base.path), self.settings.model.server, self.settings, os.environ).look()
+        except ServedAnew as error:
+            self._say(f"{error}. It counts as another model, with a router, a validator and adapters of its own.")
+        except ShammahError:  # whoever asks it hears that
+            return
+        base = self._identified(self.settings)
+        with self._lock:
+            if self._opened is opened and base.sha256 != opened.base.sha256:  # the engine has the embedder alone
+                self._opened = replace(opened, base=base)
+
+    def _say(self, line: str) -> None:
+        _log.info("%s", line)
+        with Journal(self.settings.home) as journal:
+            journal.notify(line)
+
+    def _identified(self, settings: Settings) -> Base:
+        with Journal(settings.home) as journal:
+            return bases.identify(journal, bases.wanted(settings))
 
     def look(self) -> None:
         """Go by the settings as they are now; another model, or an embedder that came, is opened in the background."""
@@ -154,7 +185,7 @@ class Served:
 
     def _is_used(self, old: Opened) -> bool:
         with self._lock:  # whoever took it just before it was replaced has counted by now
-            return self._users.get(old, 0) > 0
+            return any(used.engine is old.engine for used in self._users)
 
     def _open(self, settings: Settings) -> Opened:
         with Journal(settings.home) as journal:
