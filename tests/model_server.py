@@ -85,7 +85,8 @@ class _Served:
         self.source, self.says = SOURCE, ""
         facts, file = self.model.facts, MappedFile(SEEDLING)
         _, vocabulary = file.items(file.fields["tokenizer.ggml.tokens"])
-        self.meta = {"n_params": facts.parameters, "size": facts.size_bytes, "n_vocab": vocabulary}
+        self.meta: dict[str, int] = {}
+        self.numbers = {"n_params": facts.parameters, "size": facts.size_bytes, "n_vocab": vocabulary}
         self.lock = threading.Lock()
         self.started_with = [AdapterFile(Path(path).stem, path, hash_of(Path(path))) for path in loras]
         self.loaded: dict[str, tuple[AdapterFile, str]] = {}
@@ -103,7 +104,7 @@ class _Served:
         row: dict[str, Any] = {"id": self.name, "owned_by": OWNERS[self.kind]}
         match self.kind:
             case "llama.cpp":
-                yield row | {"meta": self.meta}
+                yield row | {"meta": self.numbers | self.meta}
             case "vllm":
                 yield row | {"root": self.source, "parent": None, "max_model_len": CONTEXT_TOKENS}
                 for name, (_, folder) in self.loaded.items():
@@ -158,7 +159,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self._reply(None, text="Success: LoRA adapter added")
             case ("/test/changed", _):
                 served = self.served
-                served.meta |= body.pop("meta", {})
                 vars(served).update(body)
                 self._reply({})
             case ("/test/restarted", _):

@@ -100,7 +100,7 @@ class Parts:
         try:
             self._model.check()
         except NotServed as error:
-            self._say(f"{error}. It counts as another model, with a router, a validator and adapters of its own.")
+            self._say(f"{error}.")
             self._forget_model()
 
     def _forget_model(self) -> None:
@@ -209,8 +209,9 @@ class Parts:
         return self._warm.model(base) if self._warm else self.open_bare(base)
 
     def _open_served(self, base: Base, server: str) -> ServerModel:
+        place = opening.Place(base, server, self.settings, self._environ, self._say_once)
         try:
-            return opening.open_served(base, server, self.settings, self.limit_tokens, self._environ)
+            return opening.open_served(place, self.limit_tokens)
         except ServedAnew:
             self._forget_model()
             raise

@@ -93,7 +93,7 @@ class NotServed(ModelServerError):
 class ServedAnew(NotServed):
     """The server runs another model than it did: what was learnt for that one does not hold for it."""
 
-    hint = "Ask again: what it runs now counts as another model; or name one that is meant with `model.served_as`."
+    hint = "Ask again, or name the one that is meant with `model.served_as`."
 
 
 class EngineBusy(EngineError):

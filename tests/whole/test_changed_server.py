@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from shammah import config, feedback
+from shammah.adapters import hash_of
+from shammah.bases import SEEDLING
 from shammah.config import Settings
-from shammah.errors import ServedAnew
+from shammah.errors import NotServed, ServedAnew
 from shammah.feedback import Feedback
 from shammah.generation import Sampling
 from shammah.journal import Journal
@@ -34,7 +36,7 @@ def running() -> Iterator[ModelServer]:
 
 @pytest.fixture
 def server(running: ModelServer) -> ModelServer:
-    running.change(name=NAME, source=SOURCE, says="", kind="llama.cpp")
+    running.change(name=NAME, source=SOURCE, says="", kind="llama.cpp", meta={})
     return running
 
 
@@ -78,8 +80,8 @@ def test_another_model_of_the_same_name_counts_for_itself(
     assert before.lineage == again.lineage != after.lineage
     assert desk.parts.base.sha256 == after.lineage
     said = " ".join(capsys.readouterr().err.split())
-    assert f"runs {NAME} ({TUNED}) now, in the place of {NAME} ({SOURCE})." in said
-    assert said.count("It counts as another model") == 1
+    assert f"runs {NAME} ({TUNED}) now, in the place of {NAME} ({SOURCE}): it counts as" in said
+    assert said.count("counts as another model") == 1
 
 
 @pytest.mark.usefixtures("always")
@@ -154,3 +156,25 @@ def test_the_background_takes_no_other_model_for_the_one_that_was_corrected(
     failed = [line for line in caplog.messages if "failed" in line]
     assert len(failed) == 1
     assert "the model that the question counts for was replaced" in failed[0]
+
+
+@pytest.mark.usefixtures("always")
+def test_a_file_is_trusted_no_more_once_its_server_runs_what_it_cannot_be(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Home.used(tmp_path / "home", {"SHAMMAH_MODEL_SERVER": server.url, "SHAMMAH_MODEL_PATH": str(SEEDLING)})
+    for name, value in home.environment().items():
+        monkeypatch.setenv(name, value)
+    settings = config.load()
+    desk = Desk(settings, "here", Loading(settings), Loading, lambda *_: "")
+    server.change(source="/elsewhere/seedling.gguf")
+    before = ask(desk)
+    server.change(source="/elsewhere/qwen.gguf", meta={"n_params": 494_032_768})
+    with pytest.raises(NotServed, match="494,032,768 parameters"):
+        ask(desk)
+    server.change(source="/elsewhere/seedling.gguf", meta={})
+    after = ask(desk)
+    desk.loading.end()
+    desk.close()
+    assert before.lineage == after.lineage == hash_of(SEEDLING)
+    assert "runs seedling-served (/elsewhere/qwen.gguf) now" in " ".join(capsys.readouterr().err.split())

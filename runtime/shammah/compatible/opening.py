@@ -1,12 +1,12 @@
 """How a model that a server runs is opened: the server is looked at, and what may go there is settled."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shammah import bases, exchange
-from shammah.compatible import cards, looking
+from shammah.compatible import cards, looking, matching
 from shammah.compatible.gate import Gate
 from shammah.compatible.identity import Identity
 from shammah.compatible.loras import Shelf
@@ -65,57 +65,44 @@ def is_away(server: str) -> bool:
     return bool(server) and not is_here(server)
 
 
-def open_served(
-    base: Base, server: str, settings: Settings, limit_tokens: int, environ: Mapping[str, str]
-) -> ServerModel:
-    """The model on a server.
-
-    Raises:
-        ModelServerError: It does not answer; `NotServed` where it runs another model by now.
-        StaysHere: It is another machine, and nothing may leave this one.
-    """
-    gate = Gate(is_away(server), settings.offline, settings.privacy.never_forward)
-    place = Place(Path(base.path), server, settings, environ)
-    found = place.look()
-    # Ollama cuts a longer prompt without a word, at a length that its API does not tell.
-    is_silent = found.kind == "ollama" and not settings.model.context_tokens
-    limit = min(limit_tokens, OLLAMA_TOKENS) if is_silent else limit_tokens
-
-    def export(files: Sequence[AdapterFile], folder: Path) -> None:
-        exchange.write_sum(files, base, folder)
-
-    shelf = Shelf(settings.home / "cache" / "peft", export)
-    return ServerModel(found, gate, limit, shelf, Watch(lambda: place.look(found.identity)))
-
-
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a model runs: a server, which is to run what a card says, or what a file holds."""
+    """Where a model runs: a server, which is to run what a card says, or what a file holds.
 
-    file: Path
+    Attributes:
+        say: Hears of what is doubtful there.
+    """
+
+    base: Base
     server: str
     settings: Settings
     environ: Mapping[str, str]
+    say: Callable[[str], None] = lambda _: None
+
+    @property
+    def file(self) -> Path:
+        """The base's."""
+        return Path(self.base.path)
 
     def look(self, known: Identity | None = None) -> looking.Server:
         """What the server runs; a card of another model than that is written anew.
 
         Args:
-            known: What it ran when it was looked at first; None takes the card's word.
+            known: What it ran when it was looked at first; None takes the card's word, or the file's.
 
         Raises:
             ServedAnew: It runs another model than that.
-            ModelServerError: It does not answer; `NotServed` where it has no model of the name that the settings want.
+            ModelServerError: It does not answer; `NotServed` where it has no model of the name that the settings want,
+                or none that may be the file.
         """
         if known is None and cards.is_card(self.file):
             known = cards.read(self.file).identity
         found = self._found(known)
-        if known is None or not known.differs(found.identity):
-            return found
-        if cards.is_card(self.file):
-            cards.write(self.file, cards.Card(self.server, found.identity))
-        now, before = found.identity.beside(known), known.beside(found.identity)
-        raise ServedAnew(f"{self.server} runs {now} now, in the place of {before}")
+        if known is None:
+            self._compare(found.identity)
+        elif known.differs(found.identity):
+            raise self._anew(found.identity, known)
+        return found
 
     def _found(self, known: Identity | None) -> looking.Server:
         """The model that was known; the one that the settings want where that is gone."""
@@ -125,3 +112,37 @@ class Place:
             with contextlib.suppress(NotServed):
                 return looking.look(endpoint, known.name)
         return looking.look(endpoint, wanted)
+
+    def _compare(self, found: Identity) -> None:
+        """Compare what runs with the file, where its server tells enough."""
+        note = cards.place_of(self.settings).with_suffix("").with_suffix(matching.SUFFIX)
+        for line in matching.compare(self.server, found, self.base, note):
+            self.say(line)
+
+    def _anew(self, found: Identity, known: Identity) -> ServedAnew:
+        words = f"{self.server} runs {found.beside(known)} now, in the place of {known.beside(found)}"
+        if not cards.is_card(self.file):  # what it is then is looked at when it is opened again
+            return ServedAnew(words, hint=f"Ask again, where that is {self.file}, too. {matching.LEAVE}")
+        cards.write(self.file, cards.Card(self.server, found))
+        return ServedAnew(f"{words}: it counts as another model, with a router, a validator and adapters of its own")
+
+
+def open_served(place: Place, limit_tokens: int) -> ServerModel:
+    """The model on a server.
+
+    Raises:
+        ModelServerError: It does not answer; `NotServed` where it runs another model by now.
+        StaysHere: It is another machine, and nothing may leave this one.
+    """
+    server, settings = place.server, place.settings
+    gate = Gate(is_away(server), settings.offline, settings.privacy.never_forward)
+    found = place.look()
+    # Ollama cuts a longer prompt without a word, at a length that its API does not tell.
+    is_silent = found.kind == "ollama" and not settings.model.context_tokens
+    limit = min(limit_tokens, OLLAMA_TOKENS) if is_silent else limit_tokens
+
+    def export(files: Sequence[AdapterFile], folder: Path) -> None:
+        exchange.write_sum(files, place.base, folder)
+
+    shelf = Shelf(settings.home / "cache" / "peft", export)
+    return ServerModel(found, gate, limit, shelf, Watch(lambda: place.look(found.identity)))

@@ -27,7 +27,7 @@ from shammah import (
     schedule,
     teacher,
 )
-from shammah.compatible import cards, looking
+from shammah.compatible import cards, looking, matching
 from shammah.doctor import facts
 from shammah.errors import ConfigError, ModelMissing, ShammahError
 from shammah.journal import Journal
@@ -137,6 +137,8 @@ def server(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Server:
     url, error, found = wanted.model.server, "", None
     try:
         found = looking.look(cards.endpoint(url, wanted.offline, environ), wanted.model.served_as)
+        if wanted.model.path:
+            matching.refuse(url, found.identity, bases.resolve(wanted.model.path))
     except ShammahError as wrong:
         error = str(wrong)
     return facts.Server(

@@ -106,9 +106,9 @@ class Served:
             return
         self._met = time.monotonic()  # the others go on meanwhile
         try:
-            opening.Place(Path(opened.base.path), self.settings.model.server, self.settings, os.environ).look()
+            opening.Place(opened.base, self.settings.model.server.rstrip("/"), self.settings, os.environ).look()
         except ServedAnew as error:
-            self._say(f"{error}. It counts as another model, with a router, a validator and adapters of its own.")
+            self._say(f"{error}.")
         except ShammahError:  # whoever asks it hears that
             return
         base = self._identified(self.settings)
