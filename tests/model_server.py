@@ -66,7 +66,8 @@ class ModelServer:
 
         Args:
             told: `name`, what it calls that; `source`, where its weights come from; `says`, what its answers call it,
-                where that is another name; `meta` with `n_params`, `size` and `n_vocab`; `kind`, another program.
+                where that is another name; `meta` with `n_params`, `size` and `n_vocab`; `kind`, another program;
+                `loaded`, the adapters that it has: {} as one that was started anew.
         """
         body = json.dumps(told).encode()
         urllib.request.urlopen(f"{self.url[:-3]}/test/changed", body).close()
@@ -157,12 +158,15 @@ class _Handler(BaseHTTPRequestHandler):
             case ("/v1/load_lora_adapter", "vllm"):
                 self.served.load(body["lora_name"], body["lora_path"])
                 self._reply(None, text="Success: LoRA adapter added")
+            case ("/v1/unload_lora_adapter", "vllm"):
+                if self.served.loaded.pop(body["lora_name"], None) is None:
+                    words = f"The lora adapter '{body['lora_name']}' cannot be found."
+                    self._reply({"error": {"message": words, "type": "NotFoundError"}}, 404)
+                else:
+                    self._reply(None, text="Success: LoRA adapter removed")
             case ("/test/changed", _):
                 served = self.served
                 vars(served).update(body)
-                self._reply({})
-            case ("/test/restarted", _):
-                self.served.loaded.clear()
                 self._reply({})
             case ("/tokenize", "vllm"):
                 self._reply({"tokens": self._tokens(body["messages"])})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shammah import adapters, bases, embedding, memory, openings, quality, teacher
-from shammah.compatible import opening
+from shammah.compatible import opening, unloading
 from shammah.compatible.model import ServerModel
 from shammah.config import Settings
 from shammah.divergence import Embed
@@ -211,10 +211,12 @@ class Parts:
     def _open_served(self, base: Base, server: str) -> ServerModel:
         place = opening.Place(base, server, self.settings, self._environ, self._say_once)
         try:
-            return opening.open_served(place, self.limit_tokens)
+            model = opening.open_served(place, self.limit_tokens)
         except ServedAnew:
             self._forget_model()
             raise
+        unloading.at_opening(self.settings, self.journal, model.endpoint)
+        return model
 
     def _say_once(self, line: str) -> None:
         """Say what would be said again before each answer."""

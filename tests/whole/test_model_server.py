@@ -16,7 +16,7 @@ import pytest
 from bench.batching import free_port
 from shammah import bases, config
 from shammah.adapters import hash_of
-from shammah.compatible import cards, opening, wire
+from shammah.compatible import opening
 from shammah.generation import Sampling, collect
 from shammah.local import LocalModel
 from shammah.records import Base
@@ -151,7 +151,7 @@ def test_a_vllm_that_was_started_anew_is_given_its_adapters_again(home: Home, tm
         model = opening.open_served(opening.Place(base, server.url, settings, {}), 8192)
         model.apply([mine])
         first = collect(model.stream([Message("user", QUESTION)], Sampling(12)))
-        wire.request(cards.endpoint(server.url, False, {}), "POST", f"{server.url[:-3]}/test/restarted", {})
+        server.change(loaded={})
         second = collect(model.stream([Message("user", QUESTION)], Sampling(12)))
     assert first.text == second.text == here(mine)
 

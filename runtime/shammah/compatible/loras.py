@@ -24,10 +24,15 @@ Export = Callable[[Sequence[AdapterFile], Path], None]
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Where adapters are kept in the form that a server reads, and who writes them there."""
+    """Where adapters are kept in the form that a server reads, and who writes them there.
+
+    Attributes:
+        remember: Hears what a server is given, by its name there.
+    """
 
     folder: Path
     export: Export
+    remember: Callable[[str, Sequence[AdapterFile]], None] = lambda _name, _files: None
 
 
 def fields(server: Server, files: Sequence[AdapterFile], shelf: Shelf) -> Fields:
@@ -87,10 +92,16 @@ def _is_here(path: Path) -> bool:
         return False
 
 
+def name_of(files: Sequence[AdapterFile]) -> str:
+    """What a server calls these adapters, each at its scale, as one."""
+    known_by = json.dumps([(file.sha256, file.scale) for file in files])
+    return f"shammah-{hashlib.sha256(known_by.encode()).hexdigest()[:16]}"
+
+
 def _of_vllm(server: Server, files: Sequence[AdapterFile], shelf: Shelf) -> str:
     """The name under which it has these adapters, which are given to it first where it has them not."""
-    known_by = json.dumps([(file.sha256, file.scale) for file in files])
-    name = f"shammah-{hashlib.sha256(known_by.encode()).hexdigest()[:16]}"
+    name = name_of(files)
+    shelf.remember(name, files)
     if name in server.models:
         return name
     path = shelf.folder / name

@@ -12,6 +12,7 @@ from shammah.compatible.failing import failure, is_missing, mentions_logprobs
 from shammah.compatible.gate import Gate, Sent
 from shammah.compatible.looking import Server
 from shammah.compatible.watch import Watch
+from shammah.compatible.wire import Endpoint
 from shammah.generation import Chunk, End, Facts, Finish, Sampling, Stop, never, without_thinking
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile
@@ -57,6 +58,11 @@ class ServerModel:
     def facts(self) -> Facts:
         """What the server says of it; its size and layers nobody here knows."""
         return Facts(self._server.kind, self._server.model, self.context_tokens, 0, 0, 0)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the server is."""
+        return self._server.endpoint
 
     def close(self) -> None:
         """Leave it to the others."""

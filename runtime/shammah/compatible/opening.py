@@ -9,6 +9,7 @@ from shammah import bases, exchange
 from shammah.compatible import cards, looking, matching
 from shammah.compatible.gate import Gate
 from shammah.compatible.identity import Identity
+from shammah.compatible.loaded import Note, Notes
 from shammah.compatible.loras import Shelf
 from shammah.compatible.model import ServerModel
 from shammah.compatible.watch import Watch
@@ -144,5 +145,8 @@ def open_served(place: Place, limit_tokens: int) -> ServerModel:
     def export(files: Sequence[AdapterFile], folder: Path) -> None:
         exchange.write_sum(files, place.base, folder)
 
-    shelf = Shelf(settings.home / "cache" / "peft", export)
+    def remember(name: str, files: Sequence[AdapterFile]) -> None:
+        Notes(settings.home).keep(Note(found.endpoint.url, name, tuple(file.sha256 for file in files)))
+
+    shelf = Shelf(settings.home / "cache" / "peft", export, remember)
     return ServerModel(found, gate, limit, shelf, Watch(lambda: place.look(found.identity)))
