@@ -161,7 +161,7 @@ class Parts:
         try:
             may_ask = not self.settings.offline and self.access is not None
         except ConfigError as error:  # a training does without
-            self._say(f"Claude cannot be asked: {error}")
+            self._say(f"{teacher.called(self.settings.teacher.model)} cannot be asked: {error}")
             return None
         return Paraphraser(self.journal, self.teacher()) if may_ask else None
 

@@ -21,7 +21,7 @@ class UsageError(ShammahError):
 class ContextTooLong(UsageError):
     """The question does not fit the local model's context and may not be forwarded."""
 
-    hint = "Shorten the question, raise `model.context_tokens`, use a larger model, or let Claude answer."
+    hint = "Shorten the question, raise `model.context_tokens`, use a larger model, or let the teacher answer."
 
 
 class TextTooLong(UsageError):

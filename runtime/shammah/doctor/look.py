@@ -152,7 +152,7 @@ def server(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Server:
 
 
 def key(wanted: config.Settings, environ: Mapping[str, str]) -> facts.Key:
-    """The way to Claude."""
+    """The way to the teacher."""
     error, provider = "", wanted.teacher.provider
     try:
         teacher.Access.find(wanted.teacher, environ)
@@ -180,7 +180,7 @@ def outage(wanted: config.Settings, journal: Journal) -> facts.Outage:
 
 
 def budget(wanted: config.Settings, journal: Journal) -> facts.Budget:
-    """What Claude has cost."""
+    """What the teacher has cost."""
     spending, most = journal.spending, wanted.teacher
     return facts.Budget(spending.usd_today(), spending.usd_this_month(), most.max_usd_per_day, most.max_usd_per_month)
 
