@@ -39,7 +39,7 @@ COMMANDS = (
     ),
     Command("teacher", "", "ask the teacher the same"),
     Command("local", "", "ask the local model the same"),
-    Command("compare", "[A B] [QUESTION]", "two answers, blind: the teacher's and ours, or two adapters'"),
+    Command("compare", "[A B] [QUESTION]", "two answers, blind: both sides', or two adapters'"),
     Command("why", "", "why the last answer came from where it came"),
     Command("teach", "[FOCUS] [--accept]", "let the teacher teach the local model, one round", ("--accept",)),
     Command("train", "[--force] | cancel", "learn from the corrections, while you chat on", ("--force", "cancel")),
