@@ -4,73 +4,30 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from shammah import adapters, bases, embedding, memory, openings, quality, teacher
-from shammah.compatible import opening
+from shammah.compatible import opening, unloading
+from shammah.compatible.model import ServerModel
 from shammah.divergence import Embed
-from shammah.errors import ConfigError, ModelChanged
-from shammah.generation import Facts, Stop, never
+from shammah.errors import ConfigError, ModelChanged, NotServed, ServedAnew
+from shammah.generation import Stop, never
 from shammah.hardware import BusyMeter
 from shammah.journal import Journal
 from shammah.learning import Heads
+from shammah.open_model import OpenModel, Warm
 from shammah.paraphrasing import Paraphraser
 from shammah.quality import Contract
 from shammah.records.bases import Base, Pull
 from shammah.settings import Settings
 from shammah.sides import LocalGenerator, LocalSide, TeacherSide
-from shammah.tailoring import Model, Tailor, Tailored
+from shammah.tailoring import Tailor, Tailored
 
 if TYPE_CHECKING:
     from shammah.local import LocalModel
 
 # The seedling and small models live well within this; more is asked for with model.context_tokens.
 DEFAULT_CONTEXT_TOKENS = 8192
-
-
-class OpenModel(Model, Protocol):
-    """A local model that is open."""
-
-    @property
-    def facts(self) -> Facts:
-        """What its file says of itself."""
-        ...
-
-    @property
-    def threads(self) -> int:
-        """Of llama.cpp."""
-        ...
-
-    @property
-    def gpu_layers(self) -> int:
-        """Layers that are offloaded."""
-        ...
-
-    @property
-    def context_tokens(self) -> int:
-        """Of the context that is open now."""
-        ...
-
-    def close(self) -> None:
-        """Give it back."""
-        ...
-
-
-class Warm(Protocol):
-    """A model and an embedder that somebody keeps open, for many at once."""
-
-    def model(self, base: Base) -> OpenModel:
-        """A view of the model, with adapters of its own.
-
-        Raises:
-            ShammahError: Another base is open.
-        """
-        ...
-
-    @property
-    def embed(self) -> Embed | None:
-        """Turns a text into its embedding; None without an embedder."""
-        ...
 
 
 class Parts:
@@ -136,6 +93,22 @@ class Parts:
         """Router and validator of the base."""
         return Heads(self.settings.home, self.journal, self.base.sha256, self.settings.heads.learner)
 
+    def meet_server(self) -> None:
+        """Before something is asked: where the server that is open runs another model by now, that one counts."""
+        if not isinstance(self._model, ServerModel):
+            return
+        try:
+            self._model.check()
+        except NotServed as error:
+            self._say(f"{error}.")
+            self._forget_model()
+
+    def _forget_model(self) -> None:
+        """Let whoever asks next find out which model it is."""
+        self._model = None
+        for name in ("base", "heads", "contract"):
+            self.__dict__.pop(name, None)
+
     def adopt(self) -> None:
         """Let a base that is asked for the first time start from what earlier ones taught; looking at it does not."""
         if self.journal.heads.adopt(self.base.sha256) is not None:
@@ -189,7 +162,7 @@ class Parts:
         try:
             may_ask = not self.settings.offline and self.access is not None
         except ConfigError as error:  # a training does without
-            self._say(f"Claude cannot be asked: {error}")
+            self._say(f"{teacher.called(self.settings.teacher.model)} cannot be asked: {error}")
             return None
         return Paraphraser(self.journal, self.teacher()) if may_ask else None
 
@@ -250,8 +223,18 @@ class Parts:
 
     def _open_new(self, base: Base) -> OpenModel:
         if server := opening.server_of(base, self.settings):
-            return opening.open_served(base, server, self.settings, self.limit_tokens, self._environ)
+            return self._open_served(base, server)
         return self._warm.model(base) if self._warm else self.open_bare(base)
+
+    def _open_served(self, base: Base, server: str) -> ServerModel:
+        place = opening.Place(base, server, self.settings, self._environ, self._say_once)
+        try:
+            model = opening.open_served(place, self.limit_tokens)
+        except ServedAnew:
+            self._forget_model()
+            raise
+        unloading.at_opening(self.settings, self.journal, model.endpoint)
+        return model
 
     def _say_once(self, line: str) -> None:
         """Say what would be said again before each answer."""

@@ -124,8 +124,8 @@ def identify(
 
 def _of_card(journal: Journal, file: Path) -> Base:
     """The record of a model that a server runs."""
-    card, stamp = cards.read(file), _stamp((file,))
-    base = Base(card.sha256, str(file), stamp.size, stamp.mtime_ns, stamp.inode, card.model, "served", stamp.ctime_ns)
+    known, stamp = cards.read(file).identity, _stamp((file,))
+    base = Base(known.sha256, str(file), stamp.size, stamp.mtime_ns, stamp.inode, known.name, "served", stamp.ctime_ns)
     journal.bases.record(base)
     return base
 

@@ -56,6 +56,7 @@ class Line:
         is_accepted: Whether the server has taken the call on, so that it is paid for.
         stop_text: The wanted text that the answer ended before.
         has_usage: Whether the server told how many tokens there were.
+        model: What the server calls the model that answers, where it told.
     """
 
     def __init__(self) -> None:
@@ -64,6 +65,7 @@ class Line:
         self.completion_tokens = 0
         self.has_usage = False
         self.stop_text = ""
+        self.model = ""
         self._over: tuple[Finish, float] | None = None
         self._events: queue.SimpleQueue[Chunk | Finish | Exception] = queue.SimpleQueue()
         self._is_abandoned = threading.Event()

@@ -21,7 +21,7 @@ class UsageError(ShammahError):
 class ContextTooLong(UsageError):
     """The question does not fit the local model's context and may not be forwarded."""
 
-    hint = "Shorten the question, raise `model.context_tokens`, use a larger model, or let Claude answer."
+    hint = "Shorten the question, raise `model.context_tokens`, use a larger model, or let the teacher answer."
 
 
 class TextTooLong(UsageError):
@@ -94,6 +94,12 @@ class NotServed(ModelServerError):
     """The server does not run the model that is meant."""
 
     hint = "Name one that it runs: shammah config set model.served_as NAME"
+
+
+class ServedAnew(NotServed):
+    """The server runs another model than it did: what was learnt for that one does not hold for it."""
+
+    hint = "Ask again, or name the one that is meant with `model.served_as`."
 
 
 class EngineBusy(EngineError):

@@ -73,6 +73,7 @@ class Workbench:
         wanted = opening.settings_for(base, self.settings)
         if wanted.model != self.parts.settings.model:
             self._use(wanted)
+        self.parts.meet_server()
         if self.parts.base.sha256 != question.lineage:
             raise ShammahError("the model that the question counts for was replaced")
         return self.parts

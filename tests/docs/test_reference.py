@@ -16,6 +16,11 @@ def test_a_process_says_the_same_as_the_reference() -> None:
     assert f"{said}\n" in [block.text for block in blocks(reference.PAGE)]
 
 
+def test_no_help_takes_every_teacher_for_claude() -> None:
+    lines = [line for line in reference.PAGE.read_text("utf-8").splitlines() if "Claude" in line]
+    assert all("Claude Code" in line or "(Claude, unless you set another)" in line for line in lines), lines
+
+
 def test_no_line_of_it_is_wider_than_its_terminal() -> None:
     for block in blocks(reference.PAGE):
         assert max(map(len, block.text.splitlines())) <= 80

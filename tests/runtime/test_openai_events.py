@@ -27,6 +27,12 @@ def test_text_comes_with_the_log_probability_of_each_token() -> None:
     assert chunks == [Chunk("ls", -0.5), Chunk("", -0.25), Chunk(" -a")]
 
 
+def test_the_model_that_answers_is_named_with_its_first_piece() -> None:
+    reading = Reading()
+    next(reading.read(json.dumps({"model": "qwen"} | delta(content="ls"))))
+    assert reading.model == "qwen"
+
+
 @pytest.mark.parametrize(
     ("word", "finish"),
     [

@@ -8,7 +8,7 @@ from shammah.catalog import Price
 from shammah.errors import ConfigError, KeyMissing, ShammahError, TeacherError
 from shammah.generation import Chunk, Completion, Finish, Sampling, Toolbox, ToolCall, collect
 from shammah.settings import TeacherSettings
-from shammah.teacher import Access, Teacher, called, price_of
+from shammah.teacher import Access, Teacher, called, called_all, price_of
 from shammah_convert.chat import Message
 from tests.anthropic_server import AnthropicServer
 from tests.behaviours import (
@@ -150,3 +150,16 @@ def test_claude_is_not_asked_by_openais_api() -> None:
 
 def test_a_teacher_is_called_by_its_name() -> None:
     assert (called("claude-sonnet-5-5"), called("gpt-test")) == ("Claude", "gpt-test")
+
+
+@pytest.mark.parametrize(
+    ("models", "name"),
+    [
+        ([], "gpt-test"),
+        (["claude-sonnet-5-5", "claude-opus-5"], "Claude"),
+        (["gpt-old"], "gpt-old"),
+        (["claude-sonnet-5-5", "gpt-test"], "the teacher"),
+    ],
+)
+def test_several_teachers_are_called_together_what_fits_them_all(models: list[str], name: str) -> None:
+    assert called_all(models, otherwise="gpt-test") == name

@@ -7,7 +7,10 @@ import pytest
 from shammah.bases import SEEDLING
 from shammah.compatible import cards, looking, opening
 from shammah.compatible.gate import Gate
+from shammah.compatible.identity import Identity
+from shammah.compatible.loras import Shelf
 from shammah.compatible.model import ServerModel
+from shammah.compatible.watch import Watch
 from shammah.errors import BadGrammar, BadModel, ConfigError, NotServed, StaysHere
 from shammah.generation import Finish, Sampling, collect
 from shammah.patterns import Patterns
@@ -25,8 +28,9 @@ AWAY = Gate(is_away=True)
 
 def model_at(server: AnthropicServer, gate: Gate, kind: looking.Kind = "other") -> ServerModel:
     endpoint = cards.endpoint(f"{server.url}/v1", False, {})
-    found = looking.Server(endpoint, "qwen", kind, 4096, ("qwen",))
-    return ServerModel(found, gate, 4096, Path("unused"), lambda files, folder: None)
+    found = looking.Server(endpoint, Identity("qwen"), kind, 4096, ("qwen",))
+    shelf = Shelf(Path("unused"), lambda files, folder: None)
+    return ServerModel(found, gate, 4096, shelf, Watch(lambda: found))
 
 
 def test_another_machine_reads_placeholders_and_its_answer_has_the_secret_back() -> None:
@@ -106,11 +110,6 @@ def test_nobody_waits_for_a_server_once_the_answer_is_stopped() -> None:
     assert (done.text, done.end.finish) == ("ls", Finish.INTERRUPTED)
 
 
-def test_a_card_is_known_by_the_name_of_its_model_wherever_that_runs() -> None:
-    here, there = cards.Card("http://127.0.0.1:1/v1", "qwen"), cards.Card("https://b/v1", "qwen")
-    assert here.sha256 == there.sha256 != cards.Card("https://b/v1", "qwen3").sha256
-
-
 def test_another_machine_is_not_asked_offline() -> None:
     with pytest.raises(StaysHere, match="another machine"):
         cards.endpoint("https://models.example/v1", True, {})
@@ -144,7 +143,7 @@ def test_a_file_runs_at_the_server_only_as_long_as_it_is_the_chosen_one(tmp_path
 
 def test_a_model_of_a_server_that_was_left_is_asked_no_more(tmp_path: Path) -> None:
     path = tmp_path / f"x{cards.SUFFIX}"
-    cards.write(path, cards.Card("http://127.0.0.1:1/v1", "qwen"))
+    cards.write(path, cards.Card("http://127.0.0.1:1/v1", Identity("qwen")))
     base = Base("f" * 64, str(path), 1, 0, 0, "qwen", "served")
     stays = Settings(tmp_path, model=ModelSettings(server="http://127.0.0.1:1/v1/"))
     assert opening.server_of(base, stays) == "http://127.0.0.1:1/v1"

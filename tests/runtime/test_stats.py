@@ -225,6 +225,13 @@ def test_of_a_teacher_without_a_price_nothing_is_said_to_be_saved(journal: Journ
     jsonschema.validate(json.loads(json.dumps(as_object(found))), SCHEMA)
 
 
+def test_figures_name_who_taught_and_before_that_who_would(journal: Journal) -> None:
+    other = Settings(journal.path.parent, teacher=TeacherSettings(provider="openai", model="gpt-test"))
+    assert (figures(journal).teacher, figures(journal, settings=other).teacher) == ("Claude", "gpt-test")
+    Asked(side="teacher", reason="low_confidence").put(journal)
+    assert figures(journal, settings=other).teacher == "scripted"
+
+
 def test_an_empty_home_has_figures_of_nothing(journal: Journal) -> None:
     found = figures(journal)
     jsonschema.validate(json.loads(json.dumps(as_object(found))), SCHEMA)

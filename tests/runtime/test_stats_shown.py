@@ -207,6 +207,15 @@ def test_the_page_says_what_the_text_says(found: Figures) -> None:
         assert all(words in told for words in (section.title, *section.head, *map(bare, section.notes), *cells))
 
 
+def test_another_teacher_than_claude_is_called_by_its_name(found: Figures) -> None:
+    other = replace(found, teacher="gpt-test")
+    told = read(page(other)).text
+    said = "\n".join(line for section in sections(other) for line in (section.title, *text.lines(section, 80)))
+    assert "Claude" not in told + said
+    assert "on gpt-test" in told
+    assert "gpt-test: " in said
+
+
 def test_no_text_becomes_markup(found: Figures) -> None:
     for name in ("<script>alert(1)</script>", '"><img src=x>', "</style><b>", "a & b"):
         reader = read(page(hostile(found, name)))

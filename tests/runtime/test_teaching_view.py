@@ -50,17 +50,22 @@ EVENTS: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("event", "said"), EVENTS)
 def test_each_step_is_a_line(event: dict[str, Any], said: str) -> None:
-    assert in_words(event) == said
+    assert in_words(event, "Claude") == said
+
+
+def test_whoever_teaches_is_called_by_name() -> None:
+    event = {"event": "called", "tool": "train", "result": {"error": "no"}}
+    assert in_words(event, "gpt-test") == "gpt-test: train was refused: no"
 
 
 def test_in_a_pipe_a_trainings_steps_are_no_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    Lines().hear({"event": "step", "step": 1, "steps": 9, "loss": 1.0})
-    Lines().hear({"event": "training", "examples": 5})
+    Lines("Claude").hear({"event": "step", "step": 1, "steps": 9, "loss": 1.0})
+    Lines("Claude").hear({"event": "training", "examples": 5})
     assert capsys.readouterr().out == "Training on 5 new examples\n"
 
 
 def test_the_board_keeps_the_rounds_and_the_last_steps(capsys: pytest.CaptureFixture[str]) -> None:
-    board = Board()
+    board = Board("Claude")
     for event, _ in EVENTS:
         board.hear(event)
     board.hear({"event": "step", "epoch": 1, "step": 3, "steps": 9, "loss": 0.5})

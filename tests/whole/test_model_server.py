@@ -16,7 +16,7 @@ import pytest
 from bench.batching import free_port
 from shammah import bases, config
 from shammah.adapters import hash_of
-from shammah.compatible import cards, opening, wire
+from shammah.compatible import opening
 from shammah.generation import Sampling, collect
 from shammah.local import LocalModel
 from shammah.records.bases import Base
@@ -149,10 +149,10 @@ def test_a_vllm_that_was_started_anew_is_given_its_adapters_again(home: Home, tm
         variables = {"SHAMMAH_MODEL_SERVER": server.url, "SHAMMAH_MODEL_PATH": str(bases.SEEDLING)}
         settings = config.load({"SHAMMAH_HOME": str(home.path)} | variables)
         base = Base(hash_of(bases.SEEDLING), str(bases.SEEDLING), 1, 0, 0, "seedling", "qwen2")
-        model = opening.open_served(base, server.url, settings, 8192, {})
+        model = opening.open_served(opening.Place(base, server.url, settings, {}), 8192)
         model.apply([mine])
         first = collect(model.stream([Message("user", QUESTION)], Sampling(12)))
-        wire.request(cards.endpoint(server.url, False, {}), "POST", f"{server.url[:-3]}/test/restarted", {})
+        server.change(loaded={})
         second = collect(model.stream([Message("user", QUESTION)], Sampling(12)))
     assert first.text == second.text == here(mine)
 
@@ -233,7 +233,19 @@ def test_a_server_that_runs_another_model_by_now_is_noticed(home: Home) -> None:
         done = at(home, server.url).run("ask", *LOCAL)
         assert at(home, server.url).ask(*LOCAL)["model"] == NAME
     assert done.returncode != 0
-    assert "has no model 'the-one-before'" in done.stderr
+    assert f"runs {NAME} now, in the place of the-one-before" in done.stderr
+
+
+def test_a_file_that_the_server_cannot_be_running_is_refused(home: Home) -> None:
+    with ModelServer("llama.cpp") as server:
+        server.change(source="/models/qwen.gguf", meta={"n_params": 494_032_768})
+        there = at(home, server.url, SHAMMAH_MODEL_PATH=str(bases.SEEDLING))
+        done, looked = there.run("ask", *LOCAL), there.run("doctor")
+    assert done.returncode != 0
+    assert "runs seedling-served from /models/qwen.gguf, which is not" in done.stderr
+    assert "shammah config unset model.path" in done.stderr
+    assert "it has 494,032,768 parameters" in " ".join(looked.stdout.split())
+    assert not any(row["path"] == "/v1/chat/completions" for row in server.requests)
 
 
 def test_a_model_without_a_file_here_is_not_trained(home: Home) -> None:

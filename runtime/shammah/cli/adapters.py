@@ -11,6 +11,7 @@ from shammah.cli import complete, domains, exchange, lineage
 from shammah.cli import report as report_command
 from shammah.cli.log import shorten
 from shammah.cli.screen import say, tell, write
+from shammah.cli.unload import unload
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def use(names: Names, model: Model = None) -> None:
             raise UsageError("an adapter was deleted meanwhile", hint="See `shammah adapters list`.")
         when = "from the next answer on" if base == served else "whenever its model answers, which is another one now"
         say(f"Applied {when}: {_words(active)}.")
+        unload(settings, journal)
 
 
 @app.command()
@@ -129,12 +131,14 @@ def delete(name: Name) -> None:
     from shammah import adapters
     from shammah.journal import Journal
 
-    with Journal(config.load().home) as journal:
+    settings = config.load()
+    with Journal(settings.home) as journal:
         adapter = adapters.find(journal, name)
         if not journal.adapters.delete(adapter):
             raise UsageError(f"{name} is active", hint="First choose another: shammah adapters use NAME, or none.")
         Path(adapter.path).unlink(missing_ok=True)
         say(f"{name} is deleted.")
+        unload(settings, journal)
 
 
 @app.command()
@@ -161,6 +165,7 @@ def rollback(model: Model = None) -> None:
         if active is None:
             raise UsageError("nothing was active before", hint="See `shammah adapters list`.")
         say(f"Applied from the next answer on: {_words(active)}.")
+        unload(settings, journal)
 
 
 app.command("domain")(domains.domain)

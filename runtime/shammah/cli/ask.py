@@ -17,9 +17,9 @@ from shammah_convert.collector import resting
 
 Question = Annotated[str | None, typer.Argument(help="The question; text on stdin is added below it.")]
 Local = Annotated[bool, typer.Option("--local", help="Let the local model answer, whatever the router thinks.")]
-Teacher = Annotated[bool, typer.Option("--teacher", help="Let Claude answer.")]
+Teacher = Annotated[bool, typer.Option("--teacher", help="Let the teacher answer.")]
 Verified = Annotated[
-    bool, typer.Option("--verified", help="Accept only an answer that the validator or Claude stands behind.")
+    bool, typer.Option("--verified", help="Accept only an answer that the validator or the teacher stands behind.")
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Send nothing off this machine.")]
 Model = Annotated[
@@ -52,7 +52,7 @@ def ask(
     as_json: AsJson = False,
     why: Why = False,
 ) -> None:
-    """Ask a question: the local model answers when it can, Claude when it must."""
+    """Ask a question: the local model answers when it can, the teacher when it must."""
     asked = Asked(
         text=compose(question, read_stdin()),
         session=current_session(),

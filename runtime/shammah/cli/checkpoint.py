@@ -8,6 +8,7 @@ import typer
 from shammah import config
 from shammah.cli import complete
 from shammah.cli.screen import say, tell, write
+from shammah.cli.unload import unload
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def rollback(number: Number) -> None:
             f"Heads and adapters of {_base(journal, checkpoint)} are as in checkpoint {number} from the next answer on."
         )
         say(f"To undo this: shammah checkpoint rollback {before.number}")
+        unload(settings, journal)
 
 
 def _find(journal: "Journal", number: int) -> "Checkpoint":

@@ -28,7 +28,8 @@ def app_of(names: Sequence[str] = NAMES) -> typer.Typer:
     """The command line with these commands."""
     app = typer.Typer(
         name="shammah",
-        help="A local-first assistant: a small model on this machine answers, and Claude when it must.",
+        help="A local-first assistant: a small model on this machine answers, and a teacher (Claude, unless you set"
+        " another) when it must.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},

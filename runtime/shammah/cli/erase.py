@@ -9,6 +9,7 @@ from shammah import config
 from shammah.cli import complete, filters
 from shammah.cli.screen import harmless, say
 from shammah.cli.typed import clean
+from shammah.cli.unload import unload
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ def erase(
             say(line)
         confirm(yes)
         is_compact = erasing.carry_out(settings.home, journal, erasure, settings.heads.learner)
-    for line in after(erasure, is_compact):
-        say(line)
+        for line in after(erasure, is_compact):
+            say(line)
+        unload(settings, journal)
 
 
 def _is_all(id: str | None, everything: bool, wanted: "Filter") -> bool:

@@ -102,14 +102,14 @@ def _question(journal: "Journal", id: str | None) -> "Question":
 
 
 def _has_teacher(settings: Settings) -> bool:
-    from shammah.teacher import Access
+    from shammah.teacher import Access, called
 
     if settings.offline:
         return False
     try:
         return Access.find(settings.teacher, os.environ) is not None
     except ConfigError as error:  # a rating is not lost over it
-        say(f"Claude cannot be asked: {error}")
+        say(f"{called(settings.teacher.model)} cannot be asked: {error}")
         return False
 
 

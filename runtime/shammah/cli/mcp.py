@@ -16,7 +16,7 @@ from shammah.settings import Settings
 if TYPE_CHECKING:
     from shammah.teaching.classroom import Classroom
 
-Offline = Annotated[bool, typer.Option("--offline", help="Nothing leaves this machine: Claude is not asked.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Nothing leaves this machine: the teacher is not asked.")]
 Model = Annotated[
     str | None,
     typer.Option("--model", metavar="PATH", help="The GGUF that is taught.", autocompletion=complete.models),

@@ -93,6 +93,7 @@ def _of_server(settings: Settings) -> str:
     context = f"{found.context_tokens:,} tokens" if found.context_tokens else "not told"
     file = settings.model.path or "none here: it cannot be trained"
     lines = [f"server   {settings.model.server} ({found.kind})", f"name     {found.model}", f"context  {context}"]
+    lines += [f"source   {found.identity.source}"] if found.identity.source else []
     return "\n".join([*lines, f"file     {file}"])
 
 

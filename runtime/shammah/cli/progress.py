@@ -10,7 +10,7 @@ from shammah.cli.screen import json_line, write
 
 # What is shown of an event that has no end in sight.
 STAGES = {
-    "paraphrasing": "Asking Claude for other words",
+    "paraphrasing": "Asking the teacher for other words",
     "opening": "Opening {base}",
     "comparing": "Looking at {examples} examples",
     "paused": "Standing still while a question is answered",

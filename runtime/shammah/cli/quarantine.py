@@ -10,6 +10,7 @@ from shammah.cli import complete
 from shammah.cli.erase import confirm
 from shammah.cli.screen import harmless, say
 from shammah.cli.typed import clean
+from shammah.cli.unload import unload
 from shammah.errors import UsageError
 from shammah.quarantine import OUTSIDE
 
@@ -83,6 +84,7 @@ def purge(source: Door = None, yes: Yes = False) -> None:
             say(line)
         confirm(yes)
         say(f"Purged: {purging.carry_out(settings.home, journal, found)}. They are not learnt any more.")
+        unload(settings, journal)
 
 
 def _taught(found: "Purge") -> list[str]:

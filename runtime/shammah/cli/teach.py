@@ -1,4 +1,4 @@
-"""`shammah teach`: Claude finds out where the local model is weak, and teaches it."""
+"""`shammah teach`: the teacher finds out where the local model is weak, and teaches it."""
 
 import contextlib
 import sys
@@ -15,6 +15,7 @@ from shammah.cli.typed import clean
 from shammah.errors import KeyMissing, TrainerMissing, UsageError
 
 if TYPE_CHECKING:
+    from shammah.settings import Settings
     from shammah.teaching.classroom import Classroom
     from shammah.teaching.loop import Ended
 
@@ -22,8 +23,8 @@ DEFAULT_BUDGET_USD = 0.50
 
 Focus = Annotated[str | None, typer.Argument(metavar="[FOCUS]", help='What to dwell on: "git", "our make targets".')]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, max=100, help="At most.")]
-Budget = Annotated[float, typer.Option("--budget", metavar="USD", min=0.0, help="What all calls to Claude may cost.")]
-Accept = Annotated[bool, typer.Option("--accept", help="Let what Claude writes be learnt without a look at it.")]
+Budget = Annotated[float, typer.Option("--budget", metavar="USD", min=0.0, help="What all its calls may cost.")]
+Accept = Annotated[bool, typer.Option("--accept", help="Let what the teacher writes be learnt without a look at it.")]
 Model = Annotated[
     str | None,
     typer.Option("--model", metavar="PATH", help="The GGUF that is taught.", autocompletion=complete.models),
@@ -37,7 +38,7 @@ def teach(
     accept: Accept = False,
     model: Model = None,
 ) -> None:
-    """Let Claude teach the local model: find what is weak, write examples, train, verify, and again.
+    """Let the teacher teach the local model: find what is weak, write examples, train, verify, and again.
 
     Without --accept the examples wait until you have looked at them. A round that makes things worse is taken back.
     """
@@ -45,12 +46,13 @@ def teach(
     from shammah.journal import Journal
 
     settings = config.load(model__path=model)
-    with Journal(settings.home) as journal, _shown() as shown:
+    with Journal(settings.home) as journal, _shown(settings) as shown:
         from shammah.assembly import Parts
+        from shammah.teacher import called
         from shammah.teaching import classroom, loop
 
         parts = Parts(settings, journal, BusyMeter(), say)
-        room = classroom.of_parts(parts, "teach", "claude", budget, shown.hear, say)
+        room = classroom.of_parts(parts, "teach", called(settings.teacher.model).lower(), budget, shown.hear, say)
         _check(room)
         try:
             ended = loop.run(room, loop.Plan(rounds, accept, clean(focus or "").strip()), shown.hear)
@@ -64,20 +66,32 @@ def _check(room: "Classroom") -> None:
     from shammah import schedule
 
     if room.claude.is_offline:
-        raise UsageError("teaching asks Claude, and nothing may leave this machine", hint="Leave offline mode.")
+        raise UsageError(
+            f"teaching asks {room.claude.who}, and nothing may leave this machine", hint="Leave offline mode."
+        )
     if not room.claude.model:
-        raise KeyMissing("Claude teaches, and there is no key", hint="Set ANTHROPIC_API_KEY.")
+        raise KeyMissing(f"{room.claude.who} teaches, and there is no key", hint=f"Set {_key(room)}.")
     if not schedule.is_installed(room.settings):
         raise TrainerMissing("the trainer is not installed")
 
 
+def _key(room: "Classroom") -> str:
+    """The variable in which the teacher's key is looked for."""
+    from shammah.teacher.access import KEY_VARIABLES
+
+    return KEY_VARIABLES[room.settings.teacher.provider]
+
+
 @contextlib.contextmanager
-def _shown() -> Iterator[Shown]:
+def _shown(settings: "Settings") -> Iterator[Shown]:
     """A board on a terminal, lines elsewhere."""
+    from shammah.teacher import called
+
+    who = called(settings.teacher.model)
     if not sys.stdout.isatty():
-        yield Lines()
+        yield Lines(who)
         return
-    board = Board()
+    board = Board(who)
     try:
         yield board
     finally:

@@ -23,17 +23,17 @@ class Shown(Protocol):
         ...
 
 
-def in_words(line: Mapping[str, Any]) -> str:
-    """An event of the loop as a line; empty for what is not worth one."""
+def in_words(line: Mapping[str, Any], who: str) -> str:
+    """An event of the loop as a line, with the teacher by its name; empty for what is not worth one."""
     match line["event"]:
         case "analysing":
             return f"Round {line['number']}: asking the test questions"
         case "analysed":
             return _analysis(line["analysis"])
         case "asking":
-            return f"Claude looks at {', '.join(line['areas'])}"
+            return f"{who} looks at {', '.join(line['areas'])}"
         case "called":
-            return _call(line["tool"], line["result"])
+            return f"{who}: {_call(line['tool'], line['result'])}"
         case "generated":
             made = line["generated"]
             return f"{line['category']}: {made.kept} new examples, {made.tests} test questions"
@@ -55,15 +55,15 @@ def _analysis(found: "Analysis") -> str:
 
 def _call(tool: str, result: Mapping[str, Any]) -> str:
     if "error" in result:
-        return f"Claude: {tool} was refused: {result['error']}"
+        return f"{tool} was refused: {result['error']}"
     match tool:
         case "generate_training_data":
-            return f"Claude: {tool}: {result['kept']} new examples, {result['tests']} test questions"
+            return f"{tool}: {result['kept']} new examples, {result['tests']} test questions"
         case "query_local_model":
-            return f"Claude: {tool}: {str(result['answer'])[:60]!r}"
+            return f"{tool}: {str(result['answer'])[:60]!r}"
         case "compare_responses":
-            return f"Claude: {tool}: {result['verdict']}"
-    return f"Claude: {tool}"
+            return f"{tool}: {result['verdict']}"
+    return f"{tool}"
 
 
 def _round(one: "Round") -> str:
@@ -83,21 +83,25 @@ def dollars(usd: float) -> str:
 class Lines:
     """A line for each thing that happens, on stdout."""
 
+    def __init__(self, who: str) -> None:
+        self._who = who
+
     def hear(self, line: dict[str, Any]) -> None:
         """Write it, where it is worth a line."""
-        if text := in_words(line):
+        if text := in_words(line, self._who):
             write(harmless(text))
 
 
 class Board:
     """The rounds as a table, and below it what happens now."""
 
-    def __init__(self) -> None:
+    def __init__(self, who: str) -> None:
         from rich.live import Live
 
         self._rounds: list[Round] = []
         self._said: list[str] = []
         self._now = ""
+        self._who = who
         self._live = Live(self._drawn(), refresh_per_second=4)
         self._live.start()
 
@@ -114,7 +118,7 @@ class Board:
             self._said.clear()
         elif line["event"] in ("step", "epoch", "answering"):
             self._now = " ".join(f"{key} {value}" for key, value in _of_training(line))
-        elif text := in_words(line):
+        elif text := in_words(line, self._who):
             self._said.append(harmless(text))
             self._now = ""
         self._live.update(self._drawn())

@@ -1,16 +1,17 @@
 """A model that a server runs, as a file of ours: a card with its name, which everything else takes for the model.
 
 What was learnt counts for a base, and a base is a file; of a served model there may be none here. Its card says where
-it runs and what it is called there; its hash is of the name alone, so that a server may move.
+it runs and what is told of it there; its hash is of the latter alone, so that a server may have another address.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shammah.compatible.identity import Identity
 from shammah.errors import BadModel, ConfigError, StaysHere
 from shammah.proxies import is_here
 from shammah.settings import Settings
@@ -26,15 +27,15 @@ HERE = "Let a model answer on this machine: shammah ask --model seedling, or `sh
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Where a model runs, and what it is called there."""
+    """Where a model runs, and which it is."""
 
     server: str
-    model: str
+    identity: Identity
 
     @property
-    def sha256(self) -> str:
-        """What it is known by: its name, hashed."""
-        return hashlib.sha256(f"a model that a server calls {self.model}".encode()).hexdigest()
+    def model(self) -> str:
+        """What it is called there."""
+        return self.identity.name
 
 
 def is_card(path: Path) -> bool:
@@ -48,22 +49,27 @@ def card_of(settings: Settings, environ: Mapping[str, str]) -> Path:
     Raises:
         ModelServerError: It has no such model, or does not answer.
     """
-    server, served_as = settings.model.server.rstrip("/"), settings.model.served_as
-    known_by = hashlib.sha256(f"{server}\n{served_as}".encode()).hexdigest()[:16]
-    path = settings.home / FOLDER / f"{known_by}{SUFFIX}"
+    server, path = settings.model.server.rstrip("/"), place_of(settings)
     try:
         read(path)
     except BadModel:  # there is none yet, or something else stands there
         from shammah.compatible import looking  # later questions do without
 
-        write(path, Card(server, looking.look(endpoint(server, settings.offline, environ), served_as).model))
+        found = looking.look(endpoint(server, settings.offline, environ), settings.model.served_as)
+        write(path, Card(server, found.identity))
     return path
+
+
+def place_of(settings: Settings) -> Path:
+    """Where the card of the server's model lies, or will."""
+    known_by = f"{settings.model.server.rstrip('/')}\n{settings.model.served_as}"
+    return settings.home / FOLDER / f"{hashlib.sha256(known_by.encode()).hexdigest()[:16]}{SUFFIX}"
 
 
 def write(path: Path, card: Card) -> None:
     """Write a card, whole."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_whole(path, json.dumps(asdict(card)))
+    write_whole(path, json.dumps({"server": card.server} | card.identity.as_row()))
 
 
 def read(path: Path) -> Card:
@@ -74,8 +80,8 @@ def read(path: Path) -> Card:
     """
     try:
         row = json.loads(path.read_text("utf-8"))
-        return Card(str(row["server"]), str(row["model"]))
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        return Card(str(row["server"]), Identity.read(row))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise BadModel(f"{path} is no card of a server's model", hint="Delete it: it is written anew.") from error
 
 

@@ -71,6 +71,7 @@ class Reading:
         is_done: Whether the stream said that nothing follows.
         usage: Tokens read and written, where the server told.
         stop_text: The wanted text that it ended before, where the server told.
+        model: What the server calls the model that answers, where it told.
     """
 
     def __init__(self) -> None:
@@ -79,6 +80,7 @@ class Reading:
         self.has_begun = False
         self.usage: tuple[int, int] | None = None
         self.stop_text = ""
+        self.model = ""
         self._calls: dict[int, _OpenCall] = {}
 
     def read(self, data: str) -> Iterator[Chunk]:
@@ -94,6 +96,8 @@ class Reading:
         event = _object(data)
         if event.get("error"):
             raise ErrorEvent(event)
+        if isinstance(event.get("model"), str):
+            self.model = event["model"]
         try:
             self._count(event.get("usage"))
             yield from [chunk for choice in event.get("choices") or () for chunk in self._choice(choice)]

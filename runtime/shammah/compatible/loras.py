@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,26 @@ Export = Callable[[Sequence[AdapterFile], Path], None]
 """Writes the sum of adapters as one PEFT folder."""
 
 
-def fields(server: Server, files: Sequence[AdapterFile], folder: Path, export: Export) -> Fields:
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where adapters are kept in the form that a server reads, and who writes them there.
+
+    Attributes:
+        remember: Hears what a server is given, by its name there.
+    """
+
+    folder: Path
+    export: Export
+    remember: Callable[[str, Sequence[AdapterFile]], None] = lambda _name, _files: None
+
+
+def fields(server: Server, files: Sequence[AdapterFile], shelf: Shelf) -> Fields:
     """What a request says so that these adapters are applied, in order; they are loaded where that can be done.
 
     Args:
         server: That will be asked.
         files: Adapters, with their scales.
-        folder: Where they may be kept in the form that the server reads.
-        export: Writes them there.
+        shelf: Where they may be kept in the form that the server reads.
 
     Raises:
         AdapterError: The server cannot apply them.
@@ -37,7 +50,7 @@ def fields(server: Server, files: Sequence[AdapterFile], folder: Path, export: E
         case "llama.cpp":
             return _of_llama_server(server, files)
         case "vllm":
-            return {"model": _of_vllm(server, files, folder, export)} if files else {}
+            return {"model": _of_vllm(server, files, shelf)} if files else {}
         case _:
             if files:
                 raise AdapterError(
@@ -79,15 +92,21 @@ def _is_here(path: Path) -> bool:
         return False
 
 
-def _of_vllm(server: Server, files: Sequence[AdapterFile], folder: Path, export: Export) -> str:
-    """The name under which it has these adapters, which are given to it first where it has them not."""
+def name_of(files: Sequence[AdapterFile]) -> str:
+    """What a server calls these adapters, each at its scale, as one."""
     known_by = json.dumps([(file.sha256, file.scale) for file in files])
-    name = f"shammah-{hashlib.sha256(known_by.encode()).hexdigest()[:16]}"
+    return f"shammah-{hashlib.sha256(known_by.encode()).hexdigest()[:16]}"
+
+
+def _of_vllm(server: Server, files: Sequence[AdapterFile], shelf: Shelf) -> str:
+    """The name under which it has these adapters, which are given to it first where it has them not."""
+    name = name_of(files)
+    shelf.remember(name, files)
     if name in server.models:
         return name
-    path = folder / name
+    path = shelf.folder / name
     if not path.is_dir():
-        export(files, path)
+        shelf.export(files, path)
     body = {"lora_name": name, "lora_path": str(path)}
     try:
         wire.request(server.endpoint, "POST", server.endpoint.at("load_lora_adapter"), body, is_json=False)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from shammah import window
@@ -11,7 +10,9 @@ from shammah.calls import Call, Failed, Line
 from shammah.compatible import bodies, counting, loras, wire
 from shammah.compatible.failing import failure, is_missing, mentions_logprobs
 from shammah.compatible.gate import Gate, Sent
-from shammah.compatible.looking import Server, look
+from shammah.compatible.looking import Server
+from shammah.compatible.watch import Watch
+from shammah.compatible.wire import Endpoint
 from shammah.generation import Chunk, End, Facts, Finish, Sampling, Stop, never, without_thinking
 from shammah_convert.chat import Message
 from shammah_convert.job import AdapterFile
@@ -33,23 +34,23 @@ class ServerModel:
     threads = 0
     gpu_layers = 0
 
-    def __init__(self, server: Server, gate: Gate, limit_tokens: int, folder: Path, export: loras.Export) -> None:
+    def __init__(self, server: Server, gate: Gate, limit_tokens: int, shelf: loras.Shelf, watch: Watch) -> None:
         """Take a server that was looked at.
 
         Args:
             server: Runs the model.
             gate: Says what may go there.
             limit_tokens: The longest conversation, where the server names none.
-            folder: Where adapters are kept in the form that the server reads.
-            export: Writes them there.
+            shelf: Where adapters are kept in the form that the server reads.
+            watch: Notices where the server runs another model by now.
         """
         self._server = server
         self._gate = gate
-        self._folder = folder
-        self._export = export
+        self._shelf = shelf
+        self._watch = watch
         self._tells_logprobs = True
         self._counted: tuple[tuple[Message, ...], int | None] | None = None
-        self._fields: loras.Fields = loras.fields(server, (), folder, export)
+        self._fields: loras.Fields = loras.fields(server, (), shelf)
         self.context_tokens = server.context_tokens or limit_tokens
         self.applied: tuple[AdapterFile, ...] = ()
 
@@ -58,8 +59,21 @@ class ServerModel:
         """What the server says of it; its size and layers nobody here knows."""
         return Facts(self._server.kind, self._server.model, self.context_tokens, 0, 0, 0)
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the server is."""
+        return self._server.endpoint
+
     def close(self) -> None:
         """Leave it to the others."""
+
+    def check(self) -> None:
+        """See, now and then, that the server still runs this model.
+
+        Raises:
+            NotServed: It runs another one.
+        """
+        self._watch.check()
 
     def apply(self, adapters: Sequence[AdapterFile]) -> None:
         """Ask for these adapters from the next answer on.
@@ -67,7 +81,7 @@ class ServerModel:
         Raises:
             AdapterError: The server cannot apply them; what was applied stays applied.
         """
-        self._fields = loras.fields(self._server, adapters, self._folder, self._export)
+        self._fields = loras.fields(self._server, adapters, self._shelf)
         self.applied = tuple(adapters)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
@@ -105,9 +119,10 @@ class ServerModel:
             StaysHere: The server may not see it.
             ContextTooLong: It is longer than the server's context.
             BadGrammar: The server takes no grammar.
-            ModelServerError: No whole answer came.
+            ModelServerError: No whole answer came; `NotServed` where it would be another model's.
         """
         sent = self._gate.pass_on(messages, sampling)
+        self.check()
         exact = self._exact(sent.messages)
         if exact is not None:  # vLLM refuses to promise more than there is room for
             most = min(self.context_tokens, limit_tokens or self.context_tokens)
@@ -120,6 +135,7 @@ class ServerModel:
         try:
             yield from self._read(self._body(sent, wants_logprobs), sent, stop)
         except Failed as failed:
+            self._watch.doubt()
             if wants_logprobs and mentions_logprobs(failed.cause):
                 self._tells_logprobs = False  # the validator does without
             elif not is_again and self.applied and is_missing(failed.cause):
@@ -136,7 +152,7 @@ class ServerModel:
 
     def _look_again(self) -> None:
         """Give a server its adapters again: it was started anew, and knows none."""
-        self._server = look(self._server.endpoint, self._server.model)
+        self._server = self._watch.look()
         self.apply(self.applied)
 
     def _read(self, body: dict[str, Any], sent: Sent, stop: Stop) -> Iterator[Chunk]:
@@ -144,6 +160,7 @@ class ServerModel:
         pieces = 0
         try:
             for chunk in call.listen(stop, math.inf):
+                self._watch.heed(call.line.model, body["model"])
                 pieces += bool(chunk.text)
                 if pieces > sent.sampling.max_tokens + SPARE_PIECES:  # it does not keep to what was asked for
                     chunk = Chunk(end=End(Finish.LENGTH, 0, 0))

@@ -123,6 +123,7 @@ def _finish_of(response: "httpx2.Response", line: Line) -> Finish:
         if line.is_abandoned:
             return Finish.INTERRUPTED
         for chunk in reading.read(data):
+            line.model = reading.model
             line.say(chunk)
         line.is_accepted = reading.has_begun
         line.stop_text = reading.stop_text

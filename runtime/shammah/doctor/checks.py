@@ -136,7 +136,7 @@ def outage(seen: Outage) -> list[Finding]:
 
 
 def budget(seen: Budget) -> Finding:
-    """What is left for Claude."""
+    """What is left for the teacher."""
     today = f"${seen.usd_today:.2f} of ${seen.day_usd:g} today"
     told = f"{today}, ${seen.usd_this_month:.2f} of ${seen.month_usd:g} this month"
     for spent, most, name in (

@@ -116,7 +116,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What Claude has cost, and may cost."""
+    """What the teacher has cost, and may cost."""
 
     usd_today: float
     usd_this_month: float

@@ -27,7 +27,7 @@ from shammah import (
     schedule,
     teacher,
 )
-from shammah.compatible import cards, looking
+from shammah.compatible import cards, looking, matching
 from shammah.doctor import facts
 from shammah.errors import ConfigError, ModelMissing, ShammahError
 from shammah.journal import Journal
@@ -136,6 +136,8 @@ def server(wanted: Settings, environ: Mapping[str, str]) -> facts.Server:
     url, error, found = wanted.model.server, "", None
     try:
         found = looking.look(cards.endpoint(url, wanted.offline, environ), wanted.model.served_as)
+        if wanted.model.path:
+            matching.refuse(url, found.identity, bases.resolve(wanted.model.path))
     except ShammahError as wrong:
         error = str(wrong)
     return facts.Server(
@@ -149,7 +151,7 @@ def server(wanted: Settings, environ: Mapping[str, str]) -> facts.Server:
 
 
 def key(wanted: Settings, environ: Mapping[str, str]) -> facts.Key:
-    """The way to Claude."""
+    """The way to the teacher."""
     error, provider = "", wanted.teacher.provider
     try:
         teacher.Access.find(wanted.teacher, environ)
@@ -177,7 +179,7 @@ def outage(wanted: Settings, journal: Journal) -> facts.Outage:
 
 
 def budget(wanted: Settings, journal: Journal) -> facts.Budget:
-    """What Claude has cost."""
+    """What the teacher has cost."""
     spending, most = journal.spending, wanted.teacher
     return facts.Budget(spending.usd_today(), spending.usd_this_month(), most.max_usd_per_day, most.max_usd_per_month)
 

@@ -32,6 +32,10 @@ SELECT {_DAY} AS day, q.is_counted AS is_counted, a.side AS side, a.is_shown AS 
     coalesce(sum(a.cost_usd), 0.0) AS cost_usd
 FROM questions q JOIN answers a ON a.question = q.number WHERE {_SCOPE} GROUP BY 1, 2, 3, 4, 5 ORDER BY 1
 """
+_TEACHERS = f"""
+SELECT DISTINCT a.model AS model FROM questions q JOIN answers a ON a.question = q.number
+WHERE a.side = 'teacher' AND {_SCOPE} ORDER BY 1
+"""
 # A lesson is younger than its question.
 _LABELS = f"""
 SELECT l.answer, l.question, l.created AS taught, l.is_good, l.source, {_DAY} AS day, q.lineage, q.is_counted,
@@ -59,7 +63,7 @@ _JUDGE_USD = f"""
 SELECT coalesce(sum(j.cost_usd), 0.0) AS usd FROM judgements j JOIN answers a ON a.id = j.local
 JOIN questions q ON q.number = a.question WHERE {_SCOPE}
 """
-# Of all times: how many tokens Claude takes for the same question is a matter of both models, not of the period.
+# Of all times: how many tokens the teacher takes for the same question is a matter of both models, not of the period.
 _PAIRS = """
 SELECT count(*) AS pairs, coalesce(sum(l.prompt_tokens), 0) AS local_prompt,
     coalesce(sum(t.prompt_tokens), 0) AS teacher_prompt, coalesce(sum(l.completion_tokens), 0) AS local_completion,
@@ -104,6 +108,10 @@ class FigureRows:
     def bases(self, scope: Scope) -> list[BaseCount]:
         """The base models of the questions, that of the newest question first."""
         return [BaseCount(**row) for row in self._read(_BASES, scope)]
+
+    def teachers(self, scope: Scope) -> list[str]:
+        """The models of the teacher's answers."""
+        return [row["model"] for row in self._read(_TEACHERS, scope)]
 
     def tallies(self, scope: Scope) -> list[Tally]:
         """All answers, by what they have in common."""

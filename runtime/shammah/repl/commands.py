@@ -37,11 +37,11 @@ COMMANDS = (
     Command(
         "answer", "[high|medium|good]", "edit the answer; what you make of it is learnt", ("high", "medium", "good")
     ),
-    Command("teacher", "", "ask Claude the same"),
+    Command("teacher", "", "ask the teacher the same"),
     Command("local", "", "ask the local model the same"),
-    Command("compare", "[A B] [QUESTION]", "two answers, blind: Claude's and ours, or two adapters'"),
+    Command("compare", "[A B] [QUESTION]", "two answers, blind: both sides', or two adapters'"),
     Command("why", "", "why the last answer came from where it came"),
-    Command("teach", "[FOCUS] [--accept]", "let Claude teach the local model, one round", ("--accept",)),
+    Command("teach", "[FOCUS] [--accept]", "let the teacher teach the local model, one round", ("--accept",)),
     Command("train", "[--force] | cancel", "learn from the corrections, while you chat on", ("--force", "cancel")),
     Command(
         "adapters",

@@ -118,7 +118,7 @@ def _request(desk: Desk, text: str) -> Request:
 
 
 def _check_teacher(desk: Desk, request: Request, context: Sequence[Message]) -> None:
-    """See that Claude may be asked and can be, before anything is begun.
+    """See that the teacher may be asked and can be, before anything is begun.
 
     Raises:
         ShammahError: Not so: offline, without a key, or beyond a budget.
@@ -130,7 +130,7 @@ def _check_teacher(desk: Desk, request: Request, context: Sequence[Message]) -> 
         raise UsageError("nothing leaves this machine", hint="Compare two adapters: /compare NAME none QUESTION")
     side = desk.parts.teacher()
     if side.generator is None:
-        raise KeyMissing(f"{side.who} has no key here", hint="Set ANTHROPIC_API_KEY, or compare two adapters.")
+        raise KeyMissing(f"{side.who} has no key here", hint="`shammah doctor` says which; or compare two adapters.")
     if (bound := side.passed(desk.journal, context)) is not None:
         raise budget_reached(bound, side.who)
 

@@ -108,6 +108,7 @@ class Desk:
             self.loading.identified(self.stop)
             self._say_what_waits()
             self._look_for_embedder()
+            self.parts.meet_server()
             try:
                 yield self._local(precedence)
             finally:

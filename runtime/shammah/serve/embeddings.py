@@ -21,7 +21,7 @@ def texts_of(body: Object) -> list[str]:
     """
     check(body, "EmbeddingRequest")
     if way_of(body["model"]).forced is Side.TEACHER:
-        raise Refused("Claude makes no embeddings; ask `shammah`", "model")
+        raise Refused("the teacher makes no embeddings; ask `shammah`", "model")
     if body.get("dimensions") not in (None, WIDTH):
         raise Refused(f"embeddings have {WIDTH} dimensions here", "dimensions")
     given = body["input"]

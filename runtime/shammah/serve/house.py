@@ -91,6 +91,7 @@ class House:
     def answering(self, stop: threading.Event) -> Iterator[int]:
         """A number for what is answered now, by which it can be stopped."""
         self._served.look()
+        self._served.meet_server()
         number = next(self._numbers)
         self._answering[number] = stop
         try:

@@ -53,7 +53,7 @@ def document() -> Object:
         "info": {
             "title": "Shammah",
             "version": __version__,
-            "description": "A local model that learns, and Claude behind it, by the APIs of OpenAI and Anthropic.",
+            "description": "A local model that learns, and a teacher behind it, by the APIs of OpenAI and Anthropic.",
         },
         "security": [{"token": []}, {"key": []}],
         "paths": _paths() | openapi_own.paths() | openapi_tools.paths(),

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +12,9 @@ from pathlib import Path
 from shammah import bases, config, embedding, hardware, memory
 from shammah.admission import Go, Wish
 from shammah.assembly import DEFAULT_CONTEXT_TOKENS
-from shammah.compatible import opening
-from shammah.errors import ModelChanged, ModelMissing, ServeError, ShammahError
+from shammah.compatible import cards, opening
+from shammah.compatible.watch import AGAIN_SECONDS
+from shammah.errors import ModelChanged, ModelMissing, ServedAnew, ServeError, ShammahError
 from shammah.journal import Journal
 from shammah.records.bases import Base
 from shammah.serve.bound import ANEW
@@ -50,6 +52,7 @@ class Served:
         self._users: dict[Opened, int] = {}
         self._lock = threading.Lock()
         self._stamp = self._now()
+        self._met = time.monotonic()
         self._is_renewing = threading.Lock()
 
     @property
@@ -110,6 +113,33 @@ class Served:
             ConfigError: Somebody wrote what is no setting; what it was to be, a private pattern for one, nobody knows.
         """
         return replace(self._load(), model=self.settings.model)
+
+    def meet_server(self) -> None:
+        """Where a server runs the model: see now and then which one that is, and count for it what is asked."""
+        opened = self._opened
+        is_due = time.monotonic() - self._met >= AGAIN_SECONDS
+        if opened is None or not is_due or not cards.is_card(Path(opened.base.path)):
+            return
+        self._met = time.monotonic()  # the others go on meanwhile
+        try:
+            opening.Place(opened.base, self.settings.model.server.rstrip("/"), self.settings, os.environ).look()
+        except ServedAnew as error:
+            self._say(f"{error}.")
+        except ShammahError:  # whoever asks it hears that
+            return
+        base = self._identified(self.settings)
+        with self._lock:
+            if self._opened is opened and base.sha256 != opened.base.sha256:  # the engine has the embedder alone
+                self._opened = replace(opened, base=base)
+
+    def _say(self, line: str) -> None:
+        _log.info("%s", line)
+        with Journal(self.settings.home) as journal:
+            journal.notices.add(line)
+
+    def _identified(self, settings: Settings) -> Base:
+        with Journal(settings.home) as journal:
+            return bases.identify(journal, bases.wanted(settings))
 
     def look(self) -> None:
         """Go by the settings as they are now; another model, or an embedder that came, is opened in the background."""
@@ -172,7 +202,7 @@ class Served:
 
     def _is_used(self, old: Opened) -> bool:
         with self._lock:  # whoever took it just before it was replaced has counted by now
-            return self._users.get(old, 0) > 0
+            return any(used.engine is old.engine for used in self._users)
 
     def _open(self, settings: Settings) -> Opened:
         with Journal(settings.home) as journal:

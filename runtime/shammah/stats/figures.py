@@ -19,6 +19,7 @@ from shammah.stats.estimates import Calibration, Rate, calibration, rate
 from shammah.stats.history import Applied, Days, Span, applied, first_day, over_time
 from shammah.stats.money import Money, assume, money
 from shammah.stats.period import By
+from shammah.stats.text import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Figures:
         since: The first day that is counted; None where all are.
         until: The last, today.
         base: sha256 of the one base that is counted; None where all are.
+        teacher: What whoever taught is called; who would, where nobody did.
         contract: Of the base of the newest question; None before the first.
         trainings: How many are in which state.
     """
@@ -87,6 +89,7 @@ class Figures:
     by: By
     base: str | None
     bases: tuple[BaseCount, ...]
+    teacher: str
     questions: usage.Shares
     reasons: tuple[usage.ReasonCount, ...]
     contract: ContractFigure | None
@@ -125,6 +128,7 @@ def gather(journal: Journal, settings: Settings, scope: Scope, by: By | None, to
         by=by,
         base=scope.base,
         bases=tuple(bases),
+        teacher=plain(teacher.called_all(rows.teachers(scope), settings.teacher.model)),
         questions=usage.shares(days.asked, days.tallies),
         reasons=usage.reasons(days.tallies),
         contract=_contract(journal, settings, bases),

@@ -27,7 +27,7 @@ class Span:
     Attributes:
         start: Its first day.
         local_share: Of the answered; None where nothing was.
-        forwarded: Why Claude answered, and how often.
+        forwarded: Why the teacher answered, and how often.
         given: How many of the local answers that the router chose were bad.
         compared: How many of all local answers to counted questions were, shown or not.
         divergence: Mean of the comparisons; None without any.

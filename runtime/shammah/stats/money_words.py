@@ -27,7 +27,7 @@ def money_section(figures: Figures) -> Section:
         "Dollars",
         ("", "US$"),
         tuple(Row((name, usd(amount))) for name, amount in amounts),
-        (*_reserved(money), *_assumed(money)),
+        (*_reserved(money), *_assumed(money, figures.teacher)),
     )
 
 
@@ -36,7 +36,7 @@ def _reserved(money: Money) -> Iterator[str]:
         yield f"At most {usd(money.reserved_usd)} more was set aside for calls whose cost was never told."
 
 
-def _assumed(money: Money) -> Iterator[str]:
+def _assumed(money: Money, who: str) -> Iterator[str]:
     """What saved rests on."""
     if not money.local_answers:
         return
@@ -48,14 +48,14 @@ def _assumed(money: Money) -> Iterator[str]:
     yield (
         f"Saved is what {answers} would have cost at {known.teacher}'s list price of {known.prices_of}"
         f" (${known.input_usd:g} and ${known.output_usd:g} a million tokens read and written),"
-        f" {_tokens(known)}."
+        f" {_tokens(known, who)}."
     )
 
 
-def _tokens(known: Assumption) -> str:
+def _tokens(known: Assumption, who: str) -> str:
     if not known.pairs:
-        return "if Claude took as many tokens as the local model"
+        return f"if {who} took as many tokens as the local model"
     return (
-        f"if Claude took {known.prompt_ratio:.2f} times the local model's tokens to read and"
+        f"if {who} took {known.prompt_ratio:.2f} times the local model's tokens to read and"
         f" {known.completion_ratio:.2f} times to write, as in {plural(known.pairs, 'question')} that both answered"
     )

@@ -15,8 +15,8 @@ OWN_STYLE = Path(__file__).with_name("page.css")
 _CODE = re.compile(r"`([^`]+)`")
 NOTHING = "Nothing was asked in this time, so there is nothing to count."
 HOW_TO_READ = (
-    "Bad: worse than Claude's answer, or rated so. Intervals hold in 95 of 100 such samples. A shaded band is such an"
-    " interval, a dashed line what the quality contract allows, a dotted upright line a change of the active adapters."
+    "Bad: worse than the teacher's answer, or rated so. Intervals hold in 95 of 100 such samples. A shaded band is such"
+    " an interval, a dashed line what the quality contract allows, a dotted upright line a change of active adapters."
     " In the drawings of calibration a dot on the diagonal is a head that was right about how often it would be right."
 )
 
@@ -46,7 +46,7 @@ def _headline(figures: Figures) -> str:
     told = (
         ("answered locally", percent(figures.questions.local_share), f"{figures.questions.local:,} questions"),
         ("of local answers bad", percent(compared.rate), between(compared.interval)),
-        ("spent", usd(money.spent_usd), "on Claude"),
+        ("spent", usd(money.spent_usd), f"on {figures.teacher}"),
         ("saved", usd(money.saved_usd), "at list price"),
     )
     tiles = (

@@ -53,7 +53,8 @@ def _contract_notes(contract: ContractFigure | None) -> Iterator[str]:
 def _evidence_notes(figures: Figures) -> Iterator[str]:
     found = figures.quality
     if not found.compared.judged:
-        yield "No local answer was judged yet: that takes a comparison with Claude's, or `shammah feedback`."
+        theirs = f"{figures.teacher}'s"
+        yield f"No local answer was judged yet: that takes a comparison with {theirs}, or `shammah feedback`."
         return
     told = (f"{_judge_in_words(source)} ({count:,})" for source, count in found.sources.items())
     yield f"Judged {', '.join(told)}."
@@ -68,9 +69,9 @@ def _judge_in_words(source: str) -> str:
 
 
 def divergence_section(figures: Figures) -> Section:
-    """How far local answers were from Claude's."""
+    """How far local answers were from the teacher's."""
     return Section(
-        "Divergence from Claude's answers",
+        "Divergence from the teacher's answers",
         ("measured", "compared", "mean", "median", "worse"),
         tuple(map(_divergence_row, figures.divergence)),
     )

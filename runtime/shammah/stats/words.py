@@ -10,7 +10,6 @@ from shammah.stats.numbers import NOT_KNOWN, day_of, duration, percent, plural, 
 from shammah.stats.quality_words import calibration_section, divergence_section, quality_section
 from shammah.stats.sections import Curve, Row, Section
 
-SIDES = {Side.LOCAL.value: "local", Side.TEACHER.value: "Claude"}
 NEWEST = 14
 """So many rows have the tables of adapters and of time; `--json` has all."""
 
@@ -45,16 +44,25 @@ def sections(figures: Figures) -> list[Section]:
     return [section for section in made if section.rows or section.notes]
 
 
+def _side(figures: Figures, side: str) -> str:
+    """What a side is called."""
+    return figures.teacher if side == Side.TEACHER else "local"
+
+
 def _who(figures: Figures) -> Section:
     found = figures.questions
-    counts = {"local": found.local, "Claude": found.answered - found.local, "nobody": found.asked - found.answered}
+    counts = (  # no mapping: a teacher may be called as it likes
+        ("local", found.local),
+        (figures.teacher, found.answered - found.local),
+        ("nobody", found.asked - found.answered),
+    )
     rows = (
         Row((name, f"{count:,}", percent(count / found.asked)), count / found.asked)
-        for name, count in counts.items()
-        if found.asked and (count or name != "nobody")
+        for place, (name, count) in enumerate(counts)
+        if found.asked and (count or place < 2)
     )
     note = (
-        f"Where Claude could have been asked, the local model answered {percent(found.counted_local_share)}"
+        f"Where {figures.teacher} could have been asked, the local model answered {percent(found.counted_local_share)}"
         f" ({found.counted_local:,} of {found.counted:,})."
     )
     return Section("Who answered", ("", "questions", "share"), tuple(rows), (note,) if found.counted else ())
@@ -62,7 +70,10 @@ def _who(figures: Figures) -> Section:
 
 def _why(figures: Figures) -> Section:
     rows = (
-        Row((f"{SIDES[one.side]}: {one.reason.replace('_', ' ')}", f"{one.answers:,}", percent(one.share)), one.share)
+        Row(
+            (f"{_side(figures, one.side)}: {one.reason.replace('_', ' ')}", f"{one.answers:,}", percent(one.share)),
+            one.share,
+        )
         for one in figures.reasons
     )
     return Section("Why", ("", "answers", "share"), tuple(rows))
@@ -111,7 +122,7 @@ def _curves(figures: Figures) -> Iterator[Curve]:
     yield Curve("divergence", "divergence", tuple(span.divergence for span in spans))
     yield Curve("median wait", "seconds", tuple(span.median_seconds for span in spans))
     yield Curve("tokens, local", "count", tuple(span.local_tokens for span in spans))
-    yield Curve("tokens, Claude", "count", tuple(span.teacher_tokens for span in spans))
+    yield Curve(f"tokens, {figures.teacher}", "count", tuple(span.teacher_tokens for span in spans))
     yield Curve("spent", "usd", tuple(span.spent_usd for span in spans))
     yield Curve("saved", "usd", tuple(span.saved_usd for span in spans))
 
@@ -139,7 +150,7 @@ def _tokens(figures: Figures) -> Section:
     rows = (
         Row(
             (
-                f"{SIDES[one.side]}, {'given to you' if one.is_given else 'not shown'}",
+                f"{_side(figures, one.side)}, {'given to you' if one.is_given else 'not shown'}",
                 f"{one.answers:,}",
                 f"{one.prompt_tokens:,}",
                 f"{one.completion_tokens:,}",
@@ -151,14 +162,20 @@ def _tokens(figures: Figures) -> Section:
 
 
 def _seconds(figures: Figures) -> Section:
-    rows = (Row((SIDES[one.side], *map(duration, (one.median, one.ninetieth, one.total)))) for one in figures.seconds)
+    rows = (
+        Row((_side(figures, one.side), *map(duration, (one.median, one.ninetieth, one.total))))
+        for one in figures.seconds
+    )
     speeds = (one.tokens_per_second for one in figures.seconds)
     notes = (f"The local model wrote {speed:.0f} tokens a second, reading included." for speed in speeds if speed)
     return Section("Waiting", ("", "half within", "9 of 10 within", "in all"), tuple(rows), tuple(notes))
 
 
 def _ratings(figures: Figures) -> Section:
-    rows = (Row((SIDES[one.side], f"{one.good:,}", f"{one.medium:,}", f"{one.critical:,}")) for one in figures.ratings)
+    rows = (
+        Row((_side(figures, one.side), f"{one.good:,}", f"{one.medium:,}", f"{one.critical:,}"))
+        for one in figures.ratings
+    )
     return Section("Your ratings", ("", "good", "medium", "critical"), tuple(rows))
 
 

@@ -1,6 +1,6 @@
 """Where the teacher is, how it is opened, and what is never sent a prompt."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -54,6 +54,12 @@ def url_of(settings: TeacherSettings, environ: Mapping[str, str]) -> str:
 def called(model: str) -> str:
     """What a teacher is called in a sentence."""
     return "Claude" if model.startswith("claude") else model
+
+
+def called_all(models: Iterable[str], otherwise: str) -> str:
+    """What those are called together who taught; by `otherwise`, the model that is set, where nobody did yet."""
+    names = {called(model) for model in models} or {called(otherwise)}
+    return names.pop() if len(names) == 1 else "the teacher"
 
 
 def check(url: str, what: str) -> None:

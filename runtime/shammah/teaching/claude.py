@@ -1,4 +1,4 @@
-"""Claude as whoever teaches: asked within the budgets of day, month and this run, and never beyond."""
+"""The teacher as whoever teaches: asked within the budgets of day, month and this run, and never beyond."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -37,6 +37,11 @@ class Claude:
         """Who teaches; empty where nobody can."""
         return self.side.generator.model if self.side.generator and not self.is_offline else ""
 
+    @property
+    def who(self) -> str:
+        """What it is called in a sentence."""
+        return self.side.who
+
     def keeps(self, text: str) -> bool:
         """Whether `privacy.never_forward` keeps a text on this machine."""
         return self.side.stays_here.meet([text])
@@ -58,8 +63,8 @@ class Claude:
         """
         if not self.model:
             raise KeyMissing(
-                "Claude may not be asked: offline" if self.is_offline else "Claude cannot be asked: there is no key",
-                hint="Give the answers yourself (`pairs`, `reference`), or set ANTHROPIC_API_KEY and go online.",
+                f"{self.who} may not be asked: offline" if self.is_offline else f"{self.who} cannot be asked: no key",
+                hint="Give the answers yourself (`pairs`, `reference`), or go online with the teacher's key set.",
             )
         side = replace(self.side, max_tokens=min(most_tokens, self.side.max_tokens))
         if side.keeps(messages):  # before secrets are replaced, too

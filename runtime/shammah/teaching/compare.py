@@ -13,7 +13,7 @@ from shammah_convert.chat import Message
 
 
 def compare(room: Classroom, asked: CompareResponses) -> Compared:
-    """Put both answers side by side; Claude is asked where no reference is given.
+    """Put both answers side by side; the teacher is asked where no reference is given.
 
     Raises:
         ShammahError: One of the two cannot answer.
@@ -40,5 +40,5 @@ def _reference(room: Classroom, asked: CompareResponses) -> tuple[str, str, floa
         return Redactor().redact(asked.reference), "given", None
     completion = room.claude.ask([Message("user", asked.question)])
     if completion.end.finish is not Finish.STOP or not completion.text:
-        raise TeacherError(f"Claude gave no whole answer ({completion.end.finish})")
+        raise TeacherError(f"{room.claude.who} gave no whole answer ({completion.end.finish})")
     return Redactor().redact(completion.text), room.claude.model, completion.end.cost_usd

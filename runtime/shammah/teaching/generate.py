@@ -40,11 +40,11 @@ SCHEMA = {
 
 
 def generate(room: Classroom, asked: GenerateTrainingData) -> Generated:
-    """Take in the pairs that are given, or ask Claude for some; what is fit and new waits for its user.
+    """Take in the pairs that are given, or ask the teacher for some; what is fit and new waits for its user.
 
     Raises:
         UsageError: Too much waits already.
-        ShammahError: No pairs are given, and Claude cannot be asked.
+        ShammahError: No pairs are given, and the teacher cannot be asked.
     """
     waits = room.journal.quarantine.waiting(room.door)
     if waits >= MOST_WAITING:
@@ -55,7 +55,7 @@ def generate(room: Classroom, asked: GenerateTrainingData) -> Generated:
     known = [text for text in room.journal.quarantine.told(room.claude.model) if not room.claude.keeps(text)]
     completion = room.claude.ask([Message("user", wish(asked, known))], SCHEMA)
     if completion.end.finish not in (Finish.STOP, Finish.LENGTH):
-        raise TeacherError(f"Claude gave no pairs ({completion.end.finish})")
+        raise TeacherError(f"{room.claude.who} gave no pairs ({completion.end.finish})")
     return take_in(room, asked, room.claude.model, pairs.parse(completion.text), completion.end.cost_usd)
 
 
@@ -82,7 +82,7 @@ def take_in(
 
 
 def wish(asked: GenerateTrainingData, known: Sequence[str]) -> str:
-    """What Claude is asked: a third more than is wanted, as a fourth is kept back to ask."""
+    """What the teacher is asked: a third more than is wanted, as a fourth is kept back to ask."""
     focus = f"; dwell on {asked.focus}" if asked.focus else ""
     words = WISH.format(
         count=asked.count + -(-asked.count // 3), category=asked.category, difficulty=asked.difficulty, focus=focus

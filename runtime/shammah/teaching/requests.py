@@ -28,7 +28,7 @@ class CompareResponses:
 
     question: str = about("What to ask both.", minLength=1, maxLength=20_000)
     reference: str | None = about(
-        "The answer to compare with; without one, Claude is asked, within the budget.", None, maxLength=100_000
+        "The answer to compare with; without one, the teacher is asked, within the budget.", None, maxLength=100_000
     )
 
 
@@ -51,7 +51,7 @@ class GenerateTrainingData:
     difficulty: Difficulty = about("How hard the questions are.", "medium")
     focus: str = about("What to dwell on, in a few words.", "", maxLength=400)
     pairs: tuple[GivenPair, ...] = about(
-        "The pairs themselves, where you write them; without any, Claude is asked, within the budget.",
+        "The pairs themselves, where you write them; without any, the teacher is asked, within the budget.",
         (),
         maxItems=MOST_PAIRS,
     )

@@ -40,7 +40,7 @@ class Compared:
     divergence: float = about("0 says the same, 1 has nothing in common.")
     method: str = about("How that was measured: exact, syntax (the same code), semantic, or bleu (shared words).")
     verdict: Verdict = about("same: the same text or code; close: within the method's threshold; different: beyond it.")
-    cost_usd: float | None = about("Of the call to Claude, where one was made and its price is known.", None)
+    cost_usd: float | None = about("Of the call to the teacher, where one was made and its price is known.", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Generated:
     tests: int = about("Of them that are asked by `analyze_model`, and never learnt: a fourth, chosen by the question.")
     refused: tuple[Refused, ...] = about("The rest, by reason.")
     waiting: int = about("Examples that wait in all, of this door.")
-    cost_usd: float | None = about("Of the call to Claude, where one was made and its price is known.", None)
+    cost_usd: float | None = about("Of the call to the teacher, where one was made and its price is known.", None)
     next: str = about("What the user is to do.", "")
 
 
