@@ -62,8 +62,9 @@ class Claude:
             TeacherError: No whole answer came.
         """
         if not self.model:
+            why = "may not be asked: offline" if self.is_offline else "cannot be asked: there is no key"
             raise KeyMissing(
-                f"{self.who} may not be asked: offline" if self.is_offline else f"{self.who} cannot be asked: no key",
+                f"{self.who} {why}",
                 hint="Give the answers yourself (`pairs`, `reference`), or go online with the teacher's key set.",
             )
         side = replace(self.side, max_tokens=min(most_tokens, self.side.max_tokens))
