@@ -68,6 +68,17 @@ def test_without_a_terminal_nothing_is_erased_unasked(home: Home) -> None:
     assert len(ids(home)) == 2
     unsaid = home.run("log", "erase", "--yes")
     assert (unsaid.returncode, "what is to be erased?" in unsaid.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--search", "--since", "--until", "--adapter"])
+def test_an_empty_option_means_nothing_instead_of_everything(home: Home, option: str) -> None:
+    done = home.run("log", "erase", option, " ", "--yes")
+    assert (done.returncode, f"{option} is empty" in done.stderr, len(ids(home))) == (2, True, 2)
+
+
+def test_an_empty_word_finds_nothing(home: Home) -> None:
+    done = home.run("log", "search", "")
+    assert (done.returncode, done.stdout, "a word is empty" in done.stderr) == (2, "", True)
     both = home.run("log", "erase", "--all", "--since", "1h", "--yes")
     assert (both.returncode, len(ids(home))) == (2, 2)
 

@@ -96,7 +96,7 @@ def search(
     """Find questions by words in them or in their answers."""
     from shammah.journal.log import Filter
 
-    _list(Filter(words=tuple(map(clean, words))), number)
+    _list(Filter(words=filters.words_of("a word", words)), number)
 
 
 def _list(wanted: "Filter", number: int) -> None:
