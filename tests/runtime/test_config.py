@@ -7,7 +7,7 @@ import pytest
 
 from shammah import config
 from shammah.amounts import Memory
-from shammah.errors import ConfigError
+from shammah.errors import ConfigError, UsageError
 from shammah.rates import SamplingRates
 from shammah.settings import Settings, TeacherSettings
 
@@ -27,7 +27,7 @@ def load(home: Path, environ: dict[str, str] | None = None, **flags: object) -> 
 
 def refusal(home: Path, environ: dict[str, str] | None = None, **flags: object) -> tuple[str, str]:
     """The message and the hint of the error that these settings are."""
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(UsageError if flags else ConfigError) as caught:
         load(home, environ, **flags)
     return str(caught.value), caught.value.hint
 
@@ -310,8 +310,32 @@ def test_an_amount_of_memory_that_is_none_is_refused_with_examples(value: str, h
 
 def test_an_option_that_is_no_amount_of_memory_is_named(home: Path) -> None:
     message, hint = refusal(home, trainer__max_memory="plenty")
-    assert message == "the option for `trainer.max_memory` is 'plenty'"
+    assert message == "the option --max-memory is 'plenty'"
     assert '"2500MB"' in hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("answer__max_tokens", 10**22, f"--max-tokens is {10**22}"),
+        ("answer__temperature", float("nan"), "--temperature is nan"),
+        ("model__context_tokens", 10**14, f"--context is {10**14}"),
+        ("serve__port", 99999, "--port is 99999"),
+        ("trainer__rank", -1, "--rank is -1"),
+    ],
+)
+def test_an_option_out_of_its_bounds_is_a_matter_of_usage_and_named(
+    home: Path, name: str, value: float, said: str
+) -> None:
+    message, hint = refusal(home, **{name: value})
+    assert message == said
+    assert hint.startswith("It takes a number from")
+
+
+def test_a_bad_value_of_the_file_stays_one_beside_a_good_option(home: Path) -> None:
+    write(home, "[trainer]\nrank = -1\n")
+    with pytest.raises(ConfigError, match=r"`trainer\.rank` is -1"):
+        load(home, trainer__batch=1)
 
 
 @pytest.mark.parametrize("rate", ["1.5", "-0.1", "nan", "15"])
