@@ -241,10 +241,9 @@ def test_numbers_are_taken_up_to_their_bounds_and_no_further(flag: str, low: flo
     for value in (low, high):
         given: dict[str, Any] = {flag: value}
         load(home, **given)
-    name = flag.replace("__", ".")
+    name, variable = flag.replace("__", "."), f"SHAMMAH_{flag.replace('__', '_').upper()}"
     for value in (low - 1, high + 1):
-        given = {flag: value}
-        assert f"`{name}`" in refusal(home, **given)[0]
+        assert f"`{name}`" in refusal(home, {variable: str(value)})[0]
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
@@ -327,7 +326,7 @@ def test_an_option_that_is_no_amount_of_memory_is_named(home: Path) -> None:
 def test_an_option_out_of_its_bounds_is_a_matter_of_usage_and_named(
     home: Path, name: str, value: float, said: str
 ) -> None:
-    message, hint = refusal(home, **{name: value})
+    message, hint = refusal(home, None, **{name: value})
     assert message == said
     assert hint.startswith("It takes a number from")
 
