@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shammah import config
-from shammah.errors import ConfigError
+from shammah.errors import ConfigError, UsageError
 from shammah.settings import Settings
 
 
@@ -24,6 +24,6 @@ def load(home: Path, environ: dict[str, str] | None = None, **flags: object) -> 
 
 def refusal(home: Path, environ: dict[str, str] | None = None, **flags: object) -> tuple[str, str]:
     """The message and the hint of the error that these settings are."""
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(UsageError if flags else ConfigError) as caught:
         load(home, environ, **flags)
     return str(caught.value), caught.value.hint

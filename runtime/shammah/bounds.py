@@ -1,19 +1,26 @@
 """Between which numbers each setting lies."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from shammah.errors import ConfigError
+from shammah.errors import ConfigError, UsageError
+from shammah.given import flag_of
 
 if TYPE_CHECKING:
     from shammah.settings import Settings
 
 
-def check(settings: "Settings") -> None:
+def check(settings: "Settings", flags: Collection[str] = ()) -> None:
     """Refuse numbers that mean nothing.
+
+    Args:
+        settings: All of them.
+        flags: The settings that were given as options.
 
     Raises:
         ConfigError: One of them is out of its bounds.
+        UsageError: That one was given as an option.
     """
     bounds = {
         "model.context_tokens": (settings.model.context_tokens, 0, 1 << 24),
@@ -44,7 +51,10 @@ def check(settings: "Settings") -> None:
         bounds["quality.max_bad_rate"] = (settings.quality.max_bad_rate, 0, 1)
     for name, (value, low, high) in bounds.items():
         if not low <= value <= high:
-            raise ConfigError(f"`{name}` is {value}", hint=f"It takes a number from {low:,} to {high:,}.")
+            hint = f"It takes a number from {low:,} to {high:,}."
+            if name in flags:
+                raise UsageError(f"{flag_of(name)} is {value}", hint=hint)
+            raise ConfigError(f"`{name}` is {value}", hint=hint)
 
 
 def _most(name: str) -> float:

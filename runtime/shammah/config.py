@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shammah import bounds, unreadable
-from shammah.errors import ConfigError, NoToml
+from shammah.errors import ConfigError, NoToml, UsageError
 from shammah.given import HOME_VARIABLE as HOME_VARIABLE
 from shammah.given import Given, in_environment, in_flags, in_table, read
 from shammah.settings import Settings
@@ -23,7 +23,8 @@ def load(environ: Mapping[str, str] = os.environ, **flags: object) -> Settings:
         flags: Values from the command line, by dotted name with `__` for the dot; None means not given.
 
     Raises:
-        ConfigError: A file cannot be read, or a key or value in file, environment or flag is wrong.
+        ConfigError: A file cannot be read, or a key or value in file or environment is wrong.
+        UsageError: A flag's value is wrong.
     """
     return of(home_of(environ), given(environ, flags))
 
@@ -68,15 +69,17 @@ def of(home: Path, rows: Iterable[Given]) -> Settings:
 
     Raises:
         ConfigError: One of them is unknown or wrong.
+        UsageError: That one was given as an option.
     """
-    settings, server_at = Settings(home=home), ""
+    settings, server_at, rows = Settings(home=home), "", list(rows)
     for row in rows:
-        settings = _with(settings, row.name, row.value, row.words)
+        settings = _given(settings, row)
         if row.name == "model.server":
             server_at = row.level
         elif row.name == "model.path" and row.value and server_at != row.level:  # a file that is named for once
             settings = replace(settings, model=replace(settings.model, server="", served_as=""))  # is opened here
-    bounds.check(settings)
+    last = {row.name: row for row in rows}
+    bounds.check(settings, {name for name, row in last.items() if row.is_flag})
     return settings
 
 
@@ -105,6 +108,16 @@ def check_known(name: str, origin: str) -> None:
     if name not in names:
         nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
         raise ConfigError(f"{origin} is unknown", hint=f"Did you mean `{nearest[0]}`?" if nearest else None)
+
+
+def _given(settings: Settings, row: Given) -> Settings:
+    """The settings with a value; one that was typed now and is wrong is a matter of usage."""
+    try:
+        return _with(settings, row.name, row.value, row.words)
+    except ConfigError as error:
+        if row.is_flag:
+            raise UsageError(str(error), hint=error.hint) from error
+        raise
 
 
 def _with(settings: Settings, name: str, value: Any, origin: str) -> Settings:

@@ -19,6 +19,15 @@ DEEPEST = 8
 """No setting lies so deep; what does is wrong, and may have thousands of dots."""
 
 
+OPTION = "an option"
+_FLAGS = {
+    "model.path": "--model",
+    "model.context_tokens": "--context",
+    "trainer.continue_active": "--continue",
+}
+"""Of settings whose option is not called as they are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """A value that somebody gave a setting.
@@ -33,6 +42,11 @@ class Given:
     value: Any
     place: str
     words: str
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it was given on the command line, now."""
+        return self.place == OPTION
 
     @property
     def level(self) -> str:
@@ -57,7 +71,7 @@ def in_environment(environ: Mapping[str, str], sections: Collection[str]) -> lis
 def in_flags(flags: Mapping[str, object]) -> list[Given]:
     """What options give: by dotted name, with `__` for the dot; None means not given."""
     names = {flag.replace("__", "."): value for flag, value in flags.items() if value is not None}
-    return [Given(name, value, "an option", f"the option for `{name}`") for name, value in names.items()]
+    return [Given(name, value, OPTION, f"the option {flag_of(name)}") for name, value in names.items()]
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -80,6 +94,11 @@ def read(file: Path) -> dict[str, Any]:
 def variable_of(name: str) -> str:
     """The environment variable of a setting."""
     return PREFIX + name.replace(".", "_").upper()
+
+
+def flag_of(name: str) -> str:
+    """The option of a setting."""
+    return _FLAGS.get(name) or "--" + name.rpartition(".")[2].replace("_", "-")
 
 
 def _flatten(table: Mapping[str, Any], sections: Collection[str], prefix: str = "") -> list[tuple[str, Any]]:

@@ -3,12 +3,13 @@
 import contextlib
 import logging
 import os
+import shutil
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shammah import copies
+from shammah import aside, copies
 from shammah.copies import is_damage
 from shammah.given import BACKGROUND_VARIABLE
 from shammah.steps import SCHEMA_VERSION, climb
@@ -62,7 +63,7 @@ def mend(path: Path) -> bool:
             _mark_of(path).unlink(missing_ok=True)
             return False
         with copies.making(path) as partial:
-            saved = _save(path, partial)
+            saved = _saved(path, partial)
             kept = copies.take_place(partial, path)
         _mark_of(path).unlink(missing_ok=True)
     assert kept is not None, "what is not sound is there"
@@ -81,6 +82,29 @@ def is_sound(path: Path) -> bool:
         if is_damage(error):
             return False
         raise
+
+
+def _saved(path: Path, partial: Path) -> Saved:
+    """What can be read of a damaged database, in a new one; where it is nothing, also with its first bytes mended.
+
+    SQLite takes a file whose first 16 bytes are others for no database, though every page is whole.
+    """
+    saved = _save(path, partial)
+    if saved.rows or not _has_spoilt_magic(path):
+        return saved
+    with copies.making(path.with_name(f"{path.name}{aside.MARK}whole")) as whole:
+        shutil.copyfile(path, whole)
+        with whole.open("r+b") as stream:
+            stream.write(_MAGIC)
+        partial.unlink()
+        partial.touch(0o600)
+        return _save(whole, partial)
+
+
+def _has_spoilt_magic(path: Path) -> bool:
+    with path.open("rb") as stream:
+        head = stream.read(_HEADER_BYTES)
+    return len(head) == _HEADER_BYTES and not head.startswith(_MAGIC)
 
 
 def _save(path: Path, partial: Path) -> Saved:

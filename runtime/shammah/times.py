@@ -1,7 +1,7 @@
-"""Points in time, as people write them: "2026-11-20", "2026-11-20 14:00", "yesterday", "7d". Pure."""
+"""Points in time, as people write them: "2026-11-20", "2026-11-20 14:00", "yesterday", "7d"; and as they read them."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 Span = tuple[datetime, datetime]
 """From the first moment that a text means to the first one after it."""
@@ -47,6 +47,27 @@ def span(text: str, now: datetime) -> Span:
 def stamp(moment: datetime) -> str:
     """A moment as the journal writes it: UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def to_second(stamp: str, zone: tzinfo | None = None) -> str:
+    """A moment of the journal by the clock on the wall, which is also what `span` reads; of this machine, if no other.
+
+    What is no moment stays what it is.
+    """
+    try:
+        return f"{datetime.fromisoformat(stamp).astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError):
+        return stamp
+
+
+def to_minute(stamp: str, zone: tzinfo | None = None) -> str:
+    """The same for a table."""
+    return to_second(stamp, zone)[:16]
+
+
+def to_day(stamp: str, zone: tzinfo | None = None) -> str:
+    """The day on which it was."""
+    return to_second(stamp, zone)[:10]
 
 
 def _between(start: datetime, length: timedelta, now: datetime, is_utc: bool = False) -> Span:

@@ -199,7 +199,7 @@ class Worker:
             raise NotNow(str(error)) from error
         if ended.state == "queued":
             raise TrainerKilled("the trainer was killed")  # an attempt, after which the next goes on
-        self._journal.notices.add(outcome(self._bench.settings.home, ended))
+        self._journal.notices.add_news(ended.topic, outcome(self._bench.settings.home, ended))
         _log.info("training %s: %s %s", ended.number, ended.state, ended.reason)
 
     def _label(self, question: Question) -> None:

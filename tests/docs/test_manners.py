@@ -114,7 +114,6 @@ WRONG: dict[int, list[tuple[str, ...]]] = {
         ("explain", "nothing"),
         ("feedback", "good", "--id", "nothing"),
         ("feedback", "splendid"),
-        ("heads", "export", "--onnx", "/nowhere/at/all.onnx"),
         ("log", "erase", "nothing", "--yes"),
         ("log", "export"),
         ("log", "show", "nothing"),
@@ -122,6 +121,8 @@ WRONG: dict[int, list[tuple[str, ...]]] = {
         ("models", "pull", "nothing"),
         ("models", "remove", "nothing"),
         ("stats", "--since", "soon"),
+        ("train", "--max-memory", "plenty"),
+        ("train", "--rank", "100000"),
     ],
     3: [
         ("ask", "--model", "/nowhere.gguf", "x"),
@@ -131,14 +132,14 @@ WRONG: dict[int, list[tuple[str, ...]]] = {
         ("config", "unset", "teacher.modle"),
         ("models", "show", "nothing"),
         ("models", "use", "nothing"),
-        ("train", "--max-memory", "plenty"),
-        ("train", "--rank", "100000"),
     ],
     4: [("ask", "--verified", "x")],
     1: [
         ("adapters", "import", "/nowhere"),
         ("adapters", "load", "/nowhere.gguf"),
+        ("heads", "export", "--onnx", "/nowhere/at/all.onnx"),
         ("log", "export", "--sft", "--out", "/nowhere/at/all.jsonl"),
+        ("stats", "--html", "/nowhere/at/all.html"),
     ],
 }
 """What cannot be meant, or cannot be had, by the exit code that tells so."""

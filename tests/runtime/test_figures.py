@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,8 @@ def test_a_question_belongs_to_the_day_of_the_local_clock(journal: Journal, monk
         assert journal.figures.asked(ALL) == {"2026-11-21": 1}
         assert journal.figures.asked(Scope(date(2026, 11, 21))) == {"2026-11-21": 1}
         assert first_moment(Scope(date(2026, 11, 21))) == "2026-11-20T15:00:00.000Z"
+        moment = datetime(2026, 11, 20, 16, tzinfo=UTC).astimezone()
+        assert (first_moment(Scope(moment)), Scope(moment).first_day) == ("2026-11-20T16:00:00.000Z", "2026-11-21")
 
 
 def test_a_scope_begins_at_midnight_and_holds_one_base_where_it_names_one(journal: Journal) -> None:

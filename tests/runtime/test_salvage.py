@@ -77,6 +77,15 @@ def test_a_damaged_header_costs_no_more_than_it_holds(home: Path) -> None:
     assert len(list(home.glob("shammah.db.aside-*"))) == 1
 
 
+def test_a_header_whose_first_bytes_are_spoilt_hides_nothing_of_a_whole_database(home: Path) -> None:
+    spoiled = spoil(home, 0, b"SQLxxxxxxx")
+    with Journal(home) as journal:
+        assert len(journal.log.find()) == ASKED
+    (kept,) = home.glob("shammah.db.aside-*")
+    assert kept.read_bytes() == spoiled
+    assert sorted(path.name for path in home.iterdir()) == ["shammah.db", kept.name, "shammah.db.lock"]
+
+
 def test_a_whole_database_is_left_alone_whatever_somebody_thought(home: Path) -> None:
     (home / "shammah.db.damaged").write_text("a mistake")
     before = (home / "shammah.db").read_bytes()

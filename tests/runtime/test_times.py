@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shammah.times import span, stamp
+from shammah.times import span, stamp, to_day, to_minute, to_second
 
 # An ordinary afternoon in Berlin, an hour ahead of UTC.
 NOW = datetime(2026, 11, 20, 15, 30, tzinfo=ZoneInfo("Europe/Berlin"))
@@ -38,3 +38,14 @@ def test_a_day_on_which_clocks_change_is_an_hour_longer() -> None:
 def test_what_is_no_point_in_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no point in time"):
         span(text, NOW)
+
+
+def test_a_stamp_is_shown_by_the_clock_on_the_wall_as_it_is_read() -> None:
+    kept, zone = "2026-11-18T23:59:59.123Z", NOW.tzinfo
+    assert (to_second(kept, zone), to_minute(kept, zone)) == ("2026-11-19 00:59:59", "2026-11-19 00:59")
+    assert to_day(kept, zone) == "2026-11-19"
+    assert span(to_second(kept, zone), NOW)[0].astimezone(UTC).isoformat() == "2026-11-18T23:59:59+00:00"
+
+
+def test_what_is_no_stamp_stays_what_it_is() -> None:
+    assert to_second("") == ""

@@ -68,6 +68,39 @@ def test_without_a_terminal_nothing_is_erased_unasked(home: Home) -> None:
     assert len(ids(home)) == 2
     unsaid = home.run("log", "erase", "--yes")
     assert (unsaid.returncode, "what is to be erased?" in unsaid.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--search", "--since", "--until", "--adapter"])
+def test_an_empty_option_means_nothing_instead_of_everything(home: Home, option: str) -> None:
+    done = home.run("log", "erase", option, " ", "--yes")
+    assert (done.returncode, f"{option} is empty" in done.stderr, len(ids(home))) == (2, True, 2)
+
+
+def test_lists_are_also_objects_with_the_stamps_as_they_are_kept(home: Home) -> None:
+    rows = json.loads(home.run("log", "--json").stdout)
+    assert [row["question"] for row in rows] == ["list files", SECRET]
+    assert {"answer": ANSWER.text, "side": "local"}.items() <= rows[0].items()
+    assert rows[0]["created"].endswith("Z")
+    (row,) = json.loads(home.run("examples", "list", "--json").stdout)
+    assert (row["question"], row["target"], row["state"]) == (SECRET, "ls -la", "live")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("log", "-n", "9" * 23), ("checkpoint", "show", "9" * 23), ("ask", "x", "--seed", "9" * 23)]
+)
+def test_a_number_too_large_for_anything_is_a_matter_of_usage(home: Home, arguments: tuple[str, ...]) -> None:
+    done = home.run(*arguments)
+    assert (done.returncode, "2147483647" in done.stderr) == (2, True)
+
+
+def test_in_a_loop_stdin_is_left_to_the_loop(home: Home) -> None:
+    done = home.run("ask", "--no-stdin", stdin="the next question")
+    assert (done.returncode, "there is no question" in done.stderr) == (2, True)
+
+
+def test_an_empty_word_finds_nothing(home: Home) -> None:
+    done = home.run("log", "search", "")
+    assert (done.returncode, done.stdout, "a word is empty" in done.stderr) == (2, "", True)
     both = home.run("log", "erase", "--all", "--since", "1h", "--yes")
     assert (both.returncode, len(ids(home))) == (2, 2)
 

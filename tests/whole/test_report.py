@@ -63,7 +63,7 @@ def test_the_page_is_written_where_it_is_wanted(trained: Home, tmp_path: Path) -
         (("mine",), "mine came from a file, and has no report"),
         (("nobody",), "no adapter 'nobody'"),
         (("--json", "--html", "-"), "exclude each other"),
-        (("--html", "/nowhere/at/all.html"), "cannot be written"),
+        (("--html", "."), "is there already"),
     ],
 )
 def test_what_cannot_be_told_ends_with_2_and_a_hint(trained: Home, arguments: tuple[str, ...], words: str) -> None:

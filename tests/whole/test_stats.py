@@ -85,10 +85,10 @@ def test_an_empty_home_says_what_to_do(tmp_path: Path, arguments: tuple[str, ...
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--since", "soon"), "--since is 'soon'"),
+        (("--since", "soon"), "--since 'soon' is no point in time"),
         (("--base", "no such model"), "no one model is meant"),
         (("--json", "--html", "-"), "exclude each other"),
-        (("--html", "/nowhere/at/all.html"), "cannot be written"),
+        (("--html", "."), "is there already"),
     ],
 )
 def test_what_cannot_be_meant_ends_with_2_and_a_hint(home: Home, arguments: tuple[str, ...], words: str) -> None:

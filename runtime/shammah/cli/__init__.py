@@ -4,9 +4,10 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Sequence
 
 from shammah import crash
-from shammah.cli import commands
+from shammah.cli import commands, streams
 from shammah.cli.screen import say
 from shammah.errors import (
     BadModel,
@@ -50,14 +51,13 @@ _EXIT_CODES: dict[type[ShammahError], int] = {
 
 def main() -> None:
     """Run a command; every error ends in one sentence, a hint and its exit code."""
-    os.umask(0o077)  # questions and answers are nobody else's
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a locale without a letter is no reason to lose an answer
     try:
-        with resting():
-            app = commands.app_of(commands.wanted(sys.argv[1:], os.environ))
-        app(prog_name="shammah")  # also for `python -m shammah`: the completion's variable is named after it
+        os.umask(0o077)  # questions and answers are nobody else's
+        streams.open_closed()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a locale without a letter is no reason to lose an answer
+        _run(commands.in_full(sys.argv[1:], os.environ))
     except ShammahError as error:
         sys.exit(_report(error))
     except OSError as error:
@@ -67,6 +67,13 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     except Exception as error:  # whatever it quotes is not for a report
         sys.exit(_report_unforeseen(error))
+
+
+def _run(arguments: Sequence[str]) -> None:
+    with resting():
+        app = commands.app_of(commands.wanted(arguments, os.environ))
+    # Also for `python -m shammah`: the variable of the completion is named after the program.
+    app(list(arguments), prog_name="shammah")
 
 
 def _of_disk(error: OSError) -> ShammahError:

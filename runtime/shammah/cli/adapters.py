@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shammah import adapter_facts, config
+from shammah import adapter_facts, config, times
 from shammah.cli import complete, domains, exchange, lineage
 from shammah.cli import report as report_command
 from shammah.cli.log import shorten
@@ -74,7 +74,7 @@ def _described(journal: "Journal", adapter: "Adapter") -> list[str]:
     from shammah.lineage import family
 
     lines = [
-        f"{adapter.name}  {adapter.created}",
+        f"{adapter.name}  {times.to_second(adapter.created)}",
         f"state   {adapter_facts.state(journal, adapter)}",
         f"base    {adapter_facts.base_name(journal, adapter.base)} ({adapter.base[:12]})",
         f"file    {adapter.path}",

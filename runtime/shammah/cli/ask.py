@@ -10,7 +10,7 @@ from shammah.asked import Asked, Forced
 from shammah.cli import complete, warm
 from shammah.cli.manner import Manner
 from shammah.cli.session import current as current_session
-from shammah.cli.typed import clean, read_stdin
+from shammah.cli.typed import MOST, clean, read_stdin
 from shammah.errors import UsageError
 from shammah.settings import Settings
 from shammah_convert.collector import resting
@@ -32,8 +32,11 @@ MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="The 
 Temperature = Annotated[
     float | None, typer.Option("--temperature", min=0, max=5, help="0 takes the likeliest token each time.")
 ]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Makes an answer above temperature 0 repeatable.")]
+Seed = Annotated[
+    int | None, typer.Option("--seed", min=0, max=MOST, help="Makes an answer above temperature 0 repeatable.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON object (docs/ask.schema.json).")]
+NoStdin = Annotated[bool, typer.Option("--no-stdin", help="Leave stdin to others: a loop that reads from it.")]
 Why = Annotated[bool, typer.Option("--why", help="Tell on stderr how it was decided.")]
 
 
@@ -51,10 +54,11 @@ def ask(
     seed: Seed = None,
     as_json: AsJson = False,
     why: Why = False,
+    no_stdin: NoStdin = False,
 ) -> None:
     """Ask a question: the local model answers when it can, the teacher when it must."""
     asked = Asked(
-        text=compose(question, read_stdin()),
+        text=compose(question, "" if no_stdin else read_stdin()),
         session=current_session(),
         forced=_forced(local, teacher, offline),
         wants_verified=verified,

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shammah import config
+from shammah import config, times
 from shammah.cli import complete
 from shammah.cli.screen import say, tell, write
+from shammah.cli.typed import MOST
 from shammah.cli.unload import unload
 from shammah.errors import UsageError
 
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, show and go back to checkpoints of what was learnt.", no_args_is_help=True)
 
 Number = Annotated[
-    int, typer.Argument(metavar="NUMBER", help="As `checkpoint list` shows it.", autocompletion=complete.checkpoints)
+    int,
+    typer.Argument(
+        metavar="NUMBER",
+        min=1,
+        max=MOST,
+        help="As `checkpoint list` shows it.",
+        autocompletion=complete.checkpoints,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
@@ -56,7 +64,7 @@ def show(number: Number, as_json: AsJson = False) -> None:
         if as_json:
             write(json.dumps(row))
         else:
-            tell("\n".join(_lines(row)))
+            tell("\n".join(_lines(row | {"created": times.to_second(checkpoint.created)})))
 
 
 @app.command()
@@ -101,7 +109,7 @@ def _row(journal: "Journal", checkpoint: "Checkpoint") -> dict[str, Any]:
 
 
 def _line(journal: "Journal", checkpoint: "Checkpoint") -> str:
-    when = checkpoint.created[:16].replace("T", " ")
+    when = times.to_minute(checkpoint.created)
     questions = f"{checkpoint.questions} question{'s' * (checkpoint.questions != 1)}"
     return f"{checkpoint.number:>4}  {when}  {questions:<14} {checkpoint.why}, {_base(journal, checkpoint)}"
 

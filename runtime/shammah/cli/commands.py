@@ -14,6 +14,9 @@ SINGLE = ("ask", "chat", "doctor", "explain", "feedback", "mcp", "stats", "teach
 GROUPS = ("adapters", "checkpoint", "config", "examples", "heads", "log", "models", "serve")
 NAMES = (*SINGLE, *GROUPS)
 
+ALONE = ("log", "serve")
+"""Groups that do something by themselves; the others show their help."""
+
 COMPLETING = "_SHAMMAH_COMPLETE"
 """The variable by which a shell asks for words."""
 
@@ -22,6 +25,12 @@ def wanted(arguments: Sequence[str], environ: Mapping[str, str]) -> Sequence[str
     """The commands that a line needs: the one that it begins with, and all where it begins with none."""
     is_one = bool(arguments) and arguments[0] in NAMES and COMPLETING not in environ
     return arguments[:1] if is_one else NAMES
+
+
+def in_full(arguments: Sequence[str], environ: Mapping[str, str]) -> Sequence[str]:
+    """The line as it is meant: where it names nothing that is to be done, it asks for help."""
+    asks_for_nothing = not arguments or (len(arguments) == 1 and arguments[0] in GROUPS and arguments[0] not in ALONE)
+    return (*arguments, "--help") if asks_for_nothing and COMPLETING not in environ else arguments
 
 
 def app_of(names: Sequence[str] = NAMES) -> typer.Typer:

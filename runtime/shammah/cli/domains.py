@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shammah import config
+from shammah import config, times
 from shammah.cli import complete
 from shammah.cli.screen import say, tell
 from shammah.cli.typed import clean, read_stdin
@@ -132,4 +132,4 @@ def _head(domain: "Domain", among: "list[Domain]") -> str:
 
 def facts(domain: "Domain") -> str:
     """From which cosine on a question belongs to it, and what it was made of."""
-    return f"from {domain.reach:.2f} on, {domain.questions} questions, {domain.created[:10]}"
+    return f"from {domain.reach:.2f} on, {domain.questions} questions, {times.to_day(domain.created)}"

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from shammah import config
+from shammah import config, times
 from shammah.cli import complete, quarantine
 from shammah.cli.log import shorten
-from shammah.cli.screen import harmless, say, write
+from shammah.cli.screen import harmless, json_line, say, write
 from shammah.cli.typed import clean, edited, read_stdin
 from shammah.errors import UsageError
 from shammah_convert.examples import Source
@@ -25,6 +25,7 @@ app = typer.Typer(help="Show and change what the local model is to learn.", no_a
 app.command("accept")(quarantine.accept)
 app.command("purge")(quarantine.purge)
 
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Id = Annotated[str, typer.Argument(help="The id, or its beginning.", autocompletion=complete.examples)]
 Answer = Annotated[str | None, typer.Option("--answer", metavar="TEXT", help="The new target; - reads it from stdin.")]
 Weight = Annotated[
@@ -41,7 +42,7 @@ States = Annotated[
 
 
 @app.command("list")
-def list_examples(source: From = None, state: States = None) -> None:
+def list_examples(source: From = None, state: States = None, as_json: AsJson = False) -> None:
     """List the examples, oldest first: id, weight, where from, state, question, target.
 
     Live ones are learnt; pending ones have no target yet; waiting ones came from outside and are to be accepted; test
@@ -57,17 +58,31 @@ def list_examples(source: From = None, state: States = None) -> None:
         for notice in journal.notices.take():
             say(notice)
         kept = journal.examples.all()
-        if not kept:
-            say("There are no examples yet: rate an answer with `shammah feedback`.")
-            return
         learnt = {e.id for e in journal.examples.live(settings.examples.feedback, settings.examples.teacher)}
         meant = [one for one in kept if source in (None, one.example.source) and state in (None, _state(one, learnt))]
-        if meant:
+        if as_json:
+            write(json_line([_as_object(one, _state(one, learnt)) for one in meant]))
+        elif meant:
             write("\n".join(_two_lines(one, _state(one, learnt)) for one in meant))
             for line in quarantine.alike(meant):
                 say(line)
-        else:
+        elif kept:
             say("No example is so; `shammah examples list` has all.")
+        else:
+            say("There are no examples yet: rate an answer with `shammah feedback`.")
+
+
+def _as_object(kept: "KeptExample", state: str) -> dict[str, str | float]:
+    example = kept.example
+    return {
+        "id": example.id,
+        "created": example.created,
+        "weight": example.weight,
+        "source": example.source,
+        "state": state,
+        "question": example.prompt[-1].content,
+        "target": "".join(message.content for message in example.completion),
+    }
 
 
 @app.command()
@@ -78,7 +93,8 @@ def show(id: Id) -> None:
     with Journal(config.load().home) as journal:
         kept = _find(journal, id)
         example = kept.example
-        parts = [f"{example.id}  {example.created}  weight {example.weight:g}, {example.source}, {kept.state}"]
+        when = times.to_second(example.created)
+        parts = [f"{example.id}  {when}  weight {example.weight:g}, {example.source}, {kept.state}"]
         parts += quarantine.provenance(journal, kept)
         parts += [f"[{message.role}] {message.content}" for message in example.prompt]
         parts += [f"[target] {_target(kept)}"]

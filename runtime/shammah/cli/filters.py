@@ -39,16 +39,18 @@ def read(
     adapter: str | None,
     words: Sequence[str] | None,
 ) -> "Filter":
-    """The filter that the options make; what was not given leaves all in.
+    """The filter that the options make; what was not given leaves all in, and what was given empty is none.
 
     Raises:
-        UsageError: A time is none.
+        UsageError: A time is none, or a word or a name is empty.
     """
     from shammah.journal.log import Filter
 
     now = datetime.now().astimezone()
+    for option, text in (("--since", since), ("--until", until), ("--adapter", adapter)):
+        _check_given(option, text)
     return Filter(
-        words=tuple(map(clean, words or ())),
+        words=words_of("--search", words or ()),
         since=times.stamp(_span("--since", since, now)[0]) if since else "",
         until=times.stamp(_span("--until", until, now)[1]) if until else "",
         side=side or "",
@@ -56,6 +58,22 @@ def read(
         rating=rating or "",
         adapter=clean(adapter or ""),
     )
+
+
+def words_of(origin: str, words: Sequence[str]) -> tuple[str, ...]:
+    """Words to look for, as they were typed.
+
+    Raises:
+        UsageError: One of them is empty: every text holds it, and all that there is would be meant.
+    """
+    for word in words:
+        _check_given(origin, word)
+    return tuple(map(clean, words))
+
+
+def _check_given(origin: str, text: str | None) -> None:
+    if text is not None and not clean(text).strip():
+        raise UsageError(f"{origin} is empty", hint="Say what is meant, or leave it out.")
 
 
 def _span(option: str, text: str, now: datetime) -> times.Span:

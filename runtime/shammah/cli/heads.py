@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from shammah import config
-from shammah.cli import complete
+from shammah.cli import complete, files
 from shammah.cli.screen import say, tell, write
-from shammah.errors import NothingLearnt, OnnxMissing, UsageError
+from shammah.errors import NothingLearnt, OnnxMissing
 
 if TYPE_CHECKING:
     from shammah.assembly import Parts
@@ -73,7 +73,7 @@ def reset(which: Which = None, model: Model = None) -> None:
 
 
 @app.command()
-def export(onnx: OnnxFile, head: One = "router", model: Model = None) -> None:
+def export(onnx: OnnxFile, head: One = "router", model: Model = None, force: files.Force = False) -> None:
     """Write a head as an ONNX graph, whose output in onnxruntime is its own to 1e-6."""
     try:
         from shammah import head_graph
@@ -84,10 +84,8 @@ def export(onnx: OnnxFile, head: One = "router", model: Model = None) -> None:
         opened = parts.heads.look(head)
         if not opened.lessons:
             raise NothingLearnt(f"the {head} has taken in no lesson yet")
-        try:
-            head_graph.write(opened, head, onnx.expanduser())
-        except OSError as error:
-            raise UsageError(f"{onnx} cannot be written: {error.strerror}", hint="Give another file.") from error
+        with files.writing(onnx, force) as target:
+            head_graph.write(opened, head, target)
         say(f"The {head}, after {_lessons(opened.lessons)}, is in {onnx}.")
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from shammah import times
 from shammah.adapter_facts import base_name, state
 from shammah.cli.log import shorten
 from shammah.cli.screen import harmless, width
@@ -49,7 +50,7 @@ def facts(journal: "Journal", adapter: "Adapter") -> list[str]:
 
 
 def _whence(journal: "Journal", adapter: "Adapter") -> list[str]:
-    return [base_name(journal, adapter.base), adapter.created[:10]]
+    return [base_name(journal, adapter.base), times.to_day(adapter.created)]
 
 
 def _line(head: str, facts: Sequence[str]) -> str:

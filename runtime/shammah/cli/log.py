@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shammah import config
+from shammah import config, times
 from shammah.cli import complete, filters
 from shammah.cli import erase as erase_command
 from shammah.cli import export as export_command
 from shammah.cli import mend as mend_command
-from shammah.cli.screen import harmless, say, width, write
-from shammah.cli.typed import clean
+from shammah.cli.screen import harmless, json_line, say, width, write
+from shammah.cli.typed import MOST, clean
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ app.command("erase")(erase_command.erase)
 app.command("restore")(mend_command.restore)
 app.command("repair")(mend_command.repair)
 
-Count = Annotated[int, typer.Option("-n", "--number", min=1, help="How many to show.")]
+Count = Annotated[int, typer.Option("-n", "--number", min=1, max=MOST, help="How many to show.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Id = Annotated[str, typer.Argument(help="The id, or its beginning.", autocompletion=complete.questions)]
 
 
@@ -40,14 +41,15 @@ def last(
     rating: filters.Rated = None,
     adapter: filters.Applied = None,
     search: filters.Words = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the last questions and their answers, or the last of those that the options mean."""
     from shammah.journal.log import EVERYTHING
 
     wanted = filters.read(since, until, side, reason, rating, adapter, search)
     if context.invoked_subcommand is None:
-        _list(wanted, number)
-    elif wanted != EVERYTHING:
+        _list(wanted, number, as_json)
+    elif wanted != EVERYTHING or as_json:
         raise UsageError(
             "options before a command of the log mean nothing",
             hint=f"Put them behind it: shammah log {context.invoked_subcommand} ...",
@@ -63,7 +65,7 @@ def show(id: Id) -> None:
         question = journal.question(clean(id))
         if question is None:
             raise UsageError(f"no one question has the id {id!r}", hint="See `shammah log`.")
-        parts = [f"{question.id}  {question.created}"]
+        parts = [f"{question.id}  {times.to_second(question.created)}"]
         parts += [f"[{message.role}] {message.content}" for message in question.context]
         for answer in journal.answers(question):
             judgement = journal.judgements.of(answer)
@@ -92,31 +94,45 @@ def _verdict(judgement: "Judgement") -> str:
 def search(
     words: Annotated[list[str], typer.Argument(help="All of them must occur in the question or the answer.")],
     number: Count = 20,
+    as_json: AsJson = False,
 ) -> None:
     """Find questions by words in them or in their answers."""
     from shammah.journal.log import Filter
 
-    _list(Filter(words=tuple(map(clean, words))), number)
+    _list(Filter(words=filters.words_of("a word", words)), number, as_json)
 
 
-def _list(wanted: "Filter", number: int) -> None:
+def _list(wanted: "Filter", number: int, as_json: bool) -> None:
     from shammah.journal import Journal
     from shammah.journal.log import EVERYTHING
 
     with Journal(config.load().home) as journal:
         for notice in journal.notices.take():
             say(notice)
-        found = journal.log.find(number, wanted)
-        if not found:
+        found = [(question, journal.shown(question)) for question in reversed(journal.log.find(number, wanted))]
+        if as_json:
+            write(json_line([_as_object(*pair) for pair in found]))
+        elif not found:
             say("Nothing asked yet." if wanted == EVERYTHING else "Nothing found.")
-            return
-        rows = [_two_lines(question, journal.shown(question)) for question in reversed(found)]
-        write("\n".join(rows))
+        else:
+            write("\n".join(_two_lines(*pair) for pair in found))
+
+
+def _as_object(question: "Question", answer: "Answer | None") -> dict[str, str | None]:
+    return {
+        "id": question.id,
+        "created": question.created,
+        "question": question.text,
+        "side": answer.side if answer else None,
+        "model": answer.model if answer else None,
+        "reason": answer.reason if answer else None,
+        "answer": answer.text if answer else None,
+    }
 
 
 def _two_lines(question: "Question", answer: "Answer | None") -> str:
     """When, by whom, what was asked; and below it the answer's first line."""
-    head = f"{question.id}  {question.created[:16].replace('T', ' ')}  {answer.side if answer else '-':<7}  "
+    head = f"{question.id}  {times.to_minute(question.created)}  {answer.side if answer else '-':<7}  "
     first_line = (answer.text if answer else "(no answer)").strip().partition("\n")[0]
     return f"{head}{shorten(question.text, len(head))}\n    {shorten(first_line, 4)}"
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shammah import config
+from shammah import config, times
 from shammah.cli import complete
 from shammah.cli.erase import confirm
 from shammah.cli.screen import harmless, say
@@ -120,6 +120,7 @@ def provenance(journal: "Journal", kept: "KeptExample") -> list[str]:
 def _in_words(found: "Provenance", kept: "KeptExample") -> str:
     origin = found.origin
     about = ", ".join(part for part in (origin.category, origin.difficulty, origin.focus) if part)
-    since = f"accepted {found.accepted}" if found.accepted else "not accepted"
+    since = f"accepted {times.to_second(found.accepted)}" if found.accepted else "not accepted"
     held = "; a test question, never learnt" if kept.state == "test" else ""
-    return f"from {origin.author} by {origin.door}, batch {origin.batch} ({about}), {found.received}; {since}{held}"
+    received = times.to_second(found.received)
+    return f"from {origin.author} by {origin.door}, batch {origin.batch} ({about}), {received}; {since}{held}"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shammah import config
-from shammah.cli import complete
-from shammah.cli.screen import harmless, json_line, say, table_columns, tell, write
+from shammah.cli import complete, files
+from shammah.cli.screen import json_line, table_columns, tell, write
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON object.")]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one page; - writes it to stdout.")]
 
 
-def report(name: Name = None, as_json: AsJson = False, html: Html = None) -> None:
+def report(name: Name = None, as_json: AsJson = False, html: Html = None, force: files.Force = False) -> None:
     """Show the report of a training: before and after, with 95% intervals, and the reasons for and against."""
     from shammah.journal import Journal
     from shammah.reports.facts import as_object, table
@@ -39,7 +39,9 @@ def report(name: Name = None, as_json: AsJson = False, html: Html = None) -> Non
         if training.adapter:  # it may be called otherwise by now
             filed = replace(filed, job=replace(filed.job, name=training.adapter))
     if html is not None:
-        _write_page(filed, html)
+        from shammah.reports.page import page
+
+        files.save_page(page(filed), html, force, "report")
     elif as_json:
         write(json_line(as_object(filed)))
     else:
@@ -82,17 +84,3 @@ def read(home: Path, training: int) -> "Filed":
         raise UsageError(
             f"the report of training {training} cannot be read: {error}", hint="Train again with `shammah train`."
         ) from error
-
-
-def _write_page(filed: "Filed", file: Path) -> None:
-    from shammah.reports.page import page
-
-    text = harmless(page(filed))
-    if str(file) == "-":
-        write(text)
-        return
-    try:
-        file.expanduser().write_text(text, "utf-8")
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}", hint="Give another file.") from error
-    say(f"The report is in {file}.")

@@ -9,8 +9,9 @@ import unicodedata
 from collections.abc import Callable
 from typing import TextIO
 
-# What a model or a teacher writes is text: C0 and C1 controls but tab and newline would steer the terminal.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# What a model or a teacher writes is text: C0 and C1 controls but tab and newline would steer the terminal, and those
+# of writing from right to left would let a command look like another one.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _BEGINNING = re.compile(r" *(?:[+-] )?")
 WIDE = 100
 _DIM, _PLAIN = "\x1b[2m", "\x1b[22m"
@@ -33,11 +34,15 @@ def json_line(value: object) -> str:
 
 def draw(text: str) -> None:
     """Write what has styles of our own to stdout, as it is."""
+    _print(text, sys.stdout)
+
+
+def _print(text: str, stream: TextIO) -> None:
     try:
-        print(text, flush=True)
+        print(text, file=stream, flush=True)
     except BrokenPipeError:
-        # Python would complain while it flushes stdout at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Python would complain while it flushes the stream at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def tell(text: str) -> None:
@@ -52,9 +57,9 @@ def table_columns() -> int:
 
 
 def say(line: str) -> None:
-    """One line beside the answer."""
+    """One line beside the answer; whoever reads there and has had enough ends nothing."""
     text = harmless(line)
-    print(folded(text) if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
+    _print(folded(text) if sys.stderr.isatty() else text, sys.stderr)
 
 
 def folded(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shammah import config, locks
+from shammah import config, locks, times
 from shammah.cli import complete
 from shammah.cli.screen import say, write
 from shammah.errors import ServeError, ServeMissing
@@ -146,7 +146,7 @@ def _status(home: Path) -> dict[str, Any] | None:
 
 
 def _described(found: dict[str, Any]) -> list[str]:
-    since = datetime.fromtimestamp(found["since"], UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    since = times.to_minute(times.stamp(datetime.fromtimestamp(found["since"], UTC)))
     lines = [
         f"{found['state']}: Shammah {found['version']}, process {found['pid']}, since {since}",
         f"at {found['url']}, {found['answers']} answered, {found['in_flight']} now",

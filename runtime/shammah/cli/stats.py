@@ -5,14 +5,15 @@ import os
 import shutil
 import sys
 import textwrap
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from shammah import config
-from shammah.cli.screen import draw, harmless, say, write
+from shammah import config, times
+from shammah.cli import files
+from shammah.cli.screen import draw, say, write
 from shammah.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ COLUMNS_IN_A_PIPE, LEAST_COLUMNS, MOST_COLUMNS = 80, 50, 100
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[22m"
 
 Since = Annotated[
-    str | None, typer.Option("--since", metavar="7d|4w|DAY", help="Only questions of the last days, or since a day.")
+    str | None, typer.Option("--since", metavar="TIME", help=f"Only questions from then on: {times.EXAMPLES}.")
 ]
 By = Annotated[Literal["day", "week"] | None, typer.Option("--by", help="How the time is cut; else what fits.")]
 Base = Annotated[
@@ -33,7 +34,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object: docs/stat
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one page; - writes it to stdout.")]
 
 
-def stats(since: Since = None, by: By = None, base: Base = None, as_json: AsJson = False, html: Html = None) -> None:
+def stats(
+    since: Since = None,
+    by: By = None,
+    base: Base = None,
+    as_json: AsJson = False,
+    html: Html = None,
+    force: files.Force = False,
+) -> None:
     """Show who answered and why, how good local answers are, and what was spent and saved, over time."""
     from shammah.journal import Journal
     from shammah.journal.counted import Scope
@@ -41,15 +49,17 @@ def stats(since: Since = None, by: By = None, base: Base = None, as_json: AsJson
 
     if as_json and html is not None:
         raise UsageError("--json and --html exclude each other", hint="Leave out one of the two.")
-    settings, today = config.load(), date.today()
+    settings, now = config.load(), datetime.now().astimezone()
     with Journal(settings.home) as journal:
-        first = None if since is None else period.read_since(since, today)
+        first = None if since is None else period.read_since(since, now)
         scope = Scope(first, None if base is None else _base(journal, base))
-        found = figures.gather(journal, settings, scope, by, today)
+        found = figures.gather(journal, settings, scope, by, now.date())
     if as_json:
         write(json.dumps(figures.as_object(found)))
     elif html is not None:
-        _write_page(found, html)
+        from shammah.stats.page import page
+
+        files.save_page(page(found), html, force, "page")
     elif not found.over_time:
         say(_nothing(found))
     else:
@@ -108,17 +118,3 @@ def _can_write(letters: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _write_page(found: "Figures", file: Path) -> None:
-    from shammah.stats.page import page
-
-    text = harmless(page(found))
-    if str(file) == "-":
-        write(text)
-        return
-    try:
-        file.expanduser().write_text(text, "utf-8")
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}", hint="Give another file.") from error
-    say(f"The page is in {file}.")

@@ -95,11 +95,11 @@ def train(
         elif (running := schedule.open_training(settings.home, journal)) is not None:
             _join(settings, journal, asked, running, background)
         elif resume:
-            _finish(_resume(settings, journal, asked, background), settings.home)
+            _finish(_resume(settings, journal, asked, background), settings.home, journal)
         elif background:
             _queue(settings, journal, asked)
         else:
-            _finish(_train(settings, journal, asked), settings.home)
+            _finish(_train(settings, journal, asked), settings.home, journal)
 
 
 def _check_ways(ways: Sequence[str], is_background: bool, is_resumed: bool) -> None:
@@ -131,7 +131,7 @@ class Asked:
 def _join(settings: Settings, journal: "Journal", asked: Asked, running: "Training", is_background: bool) -> None:
     """Take over a training that waits, or watch the one that is under way, where that is what is asked for."""
     if running.state == "queued" and not is_background:
-        _finish(_take(settings, journal, asked, running), settings.home)
+        _finish(_take(settings, journal, asked, running), settings.home, journal)
     elif flag := _ignored(journal, running, asked):
         raise TrainingRuns(f"training {running.number} is under way without this {flag}")
     elif is_background:
@@ -139,7 +139,7 @@ def _join(settings: Settings, journal: "Journal", asked: Asked, running: "Traini
     elif asked.is_forced and not running.is_forced:
         raise TrainingRuns(f"training {running.number} is under way without --force")
     else:
-        _finish(_attach(settings, journal, running), settings.home)
+        _finish(_attach(settings, journal, running), settings.home, journal)
 
 
 def _ignored(journal: "Journal", running: "Training", asked: Asked) -> str:
@@ -274,7 +274,7 @@ def _show_report(ended: "Training", home: Path) -> None:
             tell(f"\n{table(read(home, ended.number), table_columns())}\n")
 
 
-def _finish(ended: "Training", home: Path) -> None:
+def _finish(ended: "Training", home: Path, journal: "Journal") -> None:
     """Say how it ended, and end with 1 where it brought nothing."""
     from shammah.following import outcome
 
@@ -286,5 +286,6 @@ def _finish(ended: "Training", home: Path) -> None:
         result: dict[str, Any] = {"event": ended.state, "training": ended.number, "adapter": ended.adapter}
         write(json_line(result | {"reason": ended.reason}))
         say(line)
+    journal.notices.heard(ended.topic, line)
     if ended.state != "promoted":
         raise typer.Exit(1)

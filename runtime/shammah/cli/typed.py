@@ -7,6 +7,8 @@ import sys
 
 from shammah.errors import UsageError
 
+MOST = 2**31 - 1
+"""The largest number that counts or names something: the database holds it, and so does the engine."""
 MOST_INPUT_BYTES = 16 * 2**20
 _HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 

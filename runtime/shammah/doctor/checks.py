@@ -166,16 +166,18 @@ def extras(seen: Extras) -> list[Finding]:
     ]
     if seen.launch_error:
         findings.append(Finding("trainer", "broken", seen.launch_error, seen.undo_launch))
-    findings.append(
-        Finding("onnx", "ok", "installed: heads can be exported")
-        if seen.has_onnx
-        else Finding("onnx", "note", "not installed: heads cannot be exported", f'{install} "shammah[onnx]"')
+    rest = (
+        ("onnx", seen.has_onnx, "heads can be exported", "heads cannot be exported"),
+        ("serve", seen.has_serve, "the model can be kept warm", "no model is kept warm"),
+        ("mcp", seen.has_mcp, "Claude Code and others can teach", "nobody teaches over MCP"),
+        ("otel", seen.has_otel, "the daemon can write traces", "the daemon writes no traces"),
     )
-    findings.append(
-        Finding("serve", "ok", "installed: the model can be kept warm")
-        if seen.has_serve
-        else Finding("serve", "note", "not installed: no model is kept warm", f'{install} "shammah[serve]"')
-    )
+    findings += [
+        Finding(name, "ok", f"installed: {can}")
+        if is_there
+        else Finding(name, "note", f"not installed: {cannot}", f'{install} "shammah[{name}]"')
+        for name, is_there, can, cannot in rest
+    ]
     return [*findings, _embedder(seen.embedder, install)]
 
 

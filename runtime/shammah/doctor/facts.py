@@ -145,6 +145,8 @@ class Extras:
     undo_launch: str
     has_onnx: bool
     has_serve: bool
+    has_mcp: bool
+    has_otel: bool
     embedder: str
 
 

@@ -202,6 +202,8 @@ def extras(wanted: Settings, environ: Mapping[str, str]) -> facts.Extras:
         undo_launch=_undo("trainer.launch", environ),
         has_onnx=importlib.util.find_spec("onnx") is not None,
         has_serve=all(map(importlib.util.find_spec, SERVE_LIBRARIES)),
+        has_mcp=importlib.util.find_spec("mcp") is not None,
+        has_otel=importlib.util.find_spec("opentelemetry") is not None,
         embedder="ready" if embedding.ready(wanted.home) else at_hand,
     )
 

@@ -1,7 +1,7 @@
 """What statistics are counted from, as frozen records."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from shammah.generation import ActiveSet
 
@@ -11,12 +11,17 @@ class Scope:
     """Which questions are counted.
 
     Attributes:
-        since: From this day on, by the local clock; None from the first question on.
+        since: From this day or moment on, by the local clock; None from the first question on.
         base: sha256 of the one base model that is meant; None for all.
     """
 
-    since: date | None = None
+    since: date | datetime | None = None
     base: str | None = None
+
+    @property
+    def first_day(self) -> str:
+        """The day from which it is counted; empty where it has no bound."""
+        return "" if self.since is None else self.since.isoformat()[: len("2026-11-20")]
 
 
 @dataclass(frozen=True, slots=True)

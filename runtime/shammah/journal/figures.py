@@ -4,7 +4,7 @@ An open cursor would keep writers from committing; so the figures of one report 
 """
 
 import json
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from typing import Any
 
 from shammah.database import Database
@@ -12,6 +12,7 @@ from shammah.divergence import Method
 from shammah.generation import ActiveSet
 from shammah.journal.counted import Activation, BaseCount, BlindCount, Compared, Label, Pairs, Scope, Spent, Tally, Wait
 from shammah.policy import Reason
+from shammah.times import stamp
 
 USER = "user"
 LEAST_PROPENSITY = 0.01
@@ -171,13 +172,11 @@ def first_moment(scope: Scope) -> str:
     """When a scope begins, as the journal writes times; empty, which is before all of them, where it has no bound."""
     if scope.since is None:
         return ""
-    midnight = datetime.combine(scope.since, time()).astimezone(UTC)
-    return midnight.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return stamp(scope.since if isinstance(scope.since, datetime) else datetime.combine(scope.since, time()))
 
 
 def _places(scope: Scope) -> dict[str, str | None]:
-    day = "" if scope.since is None else scope.since.isoformat()
-    return {"since": first_moment(scope), "day": day, "base": scope.base}
+    return {"since": first_moment(scope), "day": scope.first_day, "base": scope.base}
 
 
 def _label(row: dict[str, Any], first_lesson: str) -> Label:

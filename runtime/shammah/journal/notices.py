@@ -17,6 +17,18 @@ class Notices:
         with self._db.write() as db:
             insert_notice(db, text)
 
+    def add_news(self, topic: str, text: str) -> None:
+        """Leave a line for the next command to say, unless somebody who watched has said it already."""
+        with self._db.write() as db:
+            if db.execute("SELECT 1 FROM flags WHERE name = ?", (topic,)).fetchone() is None:
+                insert_notice(db, text)
+
+    def heard(self, topic: str, text: str) -> None:
+        """Note that somebody has said a line who watched; it is not to be said again, whoever comes first."""
+        with self._db.write() as db:
+            db.execute("INSERT OR IGNORE INTO flags VALUES (?, '1')", (topic,))
+            db.execute("UPDATE notices SET is_shown = 1 WHERE NOT is_shown AND text = ?", (text,))
+
     def take(self) -> list[str]:
         """The lines that wait, each handed out once."""
         if not self._db.execute("SELECT 1 FROM notices WHERE NOT is_shown LIMIT 1").fetchone():

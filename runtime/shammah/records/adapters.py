@@ -107,3 +107,8 @@ class Training:
     adapter: str | None
     reason: str
     most_memory_bytes: int = 0
+
+    @property
+    def topic(self) -> str:
+        """What is said of it as it is now, which is said once."""
+        return f"training {self.number} {self.state}"

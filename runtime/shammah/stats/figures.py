@@ -123,7 +123,7 @@ def gather(journal: Journal, settings: Settings, scope: Scope, by: By | None, to
     assumption = assume(settings.teacher.model, teacher.price_of(settings.teacher), rows.pairs(scope))
     counted = [label for label in days.labels if label.is_counted]
     return Figures(
-        since=scope.since.isoformat() if scope.since else None,
+        since=scope.first_day or None,
         until=today.isoformat(),
         by=by,
         base=scope.base,

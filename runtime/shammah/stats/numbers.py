@@ -1,8 +1,8 @@
 """Numbers as people read them."""
 
-from datetime import datetime
 from typing import Literal, assert_never
 
+from shammah import times
 from shammah_convert.intervals import Interval
 
 Unit = Literal["count", "share", "usd", "divergence", "seconds"]
@@ -45,7 +45,7 @@ def plural(count: int, noun: str) -> str:
 
 def day_of(moment: str) -> str:
     """The day of a time of the journal, by the local clock."""
-    return datetime.fromisoformat(moment).astimezone().date().isoformat()
+    return times.to_day(moment)
 
 
 def in_unit(value: float, unit: Unit) -> str:

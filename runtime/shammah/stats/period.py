@@ -1,9 +1,9 @@
 """Days and weeks, as people name them and as a time line is cut into them."""
 
-import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
+from shammah import times
 from shammah.errors import UsageError
 
 By = Literal["day", "week"]
@@ -12,26 +12,21 @@ DAYS = {"d": 1, "w": 7}
 MOST_DAYS = 35
 """A longer time is cut into weeks, where nobody says into what."""
 EARLIEST = date(2000, 1, 1)
-_AGO = re.compile(r"(\d{1,5})([dw])", re.ASCII)
-HINT = "It takes a number of days or weeks such as 7d or 4w, or a day such as 2026-11-01."
 
 
-def read_since(text: str, today: date) -> date:
-    """The first day that is meant: 7d is today and the six days before it.
+def read_since(text: str, now: datetime) -> datetime:
+    """The moment that is meant, by the clock of whoever wrote it.
 
     Raises:
-        UsageError: It is no day, one that is still to come, or one before there was anything to ask.
+        UsageError: It is none, one that is still to come, or one before there was anything to ask.
     """
-    words = text.strip().lower()
+    hint = f"It takes {times.EXAMPLES}."
     try:
-        ago = _AGO.fullmatch(words)
-        since = today - timedelta(int(ago[1]) * DAYS[ago[2]] - 1) if ago else date.fromisoformat(words)
+        since, _ = times.span(text, now)
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"--since is {text!r}", hint=HINT) from error
-    if not EARLIEST <= since <= today:
-        raise UsageError(
-            f"--since is {text!r}, which is {'still to come' if since > today else 'too long ago'}", hint=HINT
-        )
+        raise UsageError(f"--since {text!r} is no point in time", hint=hint) from error
+    if not EARLIEST <= since.date() <= now.date():
+        raise UsageError(f"--since {text!r} is {'still to come' if since > now else 'too long ago'}", hint=hint)
     return since
 
 

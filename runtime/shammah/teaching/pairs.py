@@ -23,7 +23,7 @@ NEAR = 0.92
 MOST_KNOWN = 1000
 """Of the newest questions, to be compared by meaning: 4 ms each."""
 _WORD = re.compile(r"\w+")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 Said = tuple[str, str]
 
