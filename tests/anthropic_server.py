@@ -86,3 +86,7 @@ def main() -> None:
         sys.stdout.write(f"{server.url}\n")
         sys.stdout.flush()
         sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
