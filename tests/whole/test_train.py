@@ -21,10 +21,11 @@ from shammah import adapters, general
 from shammah.bases import SEEDLING
 from shammah.journal import Journal
 from shammah.local import LocalModel
-from shammah.locks import TRAINING, only_one
+from shammah.locks import TRAINING, WORKER, is_held, only_one
 from shammah_convert.examples import write
 from shammah_convert.job import PROGRESS, Job
 from tests.fake_trainer import WORSE, FakeTrainer
+from tests.teachers import wait_until
 from tests.trainings import example
 from tests.whole.command import Home
 
@@ -161,6 +162,8 @@ def test_background_returns_at_once_and_a_second_train_attaches(tmp_path: Path) 
     told = lines(attached.stdout)
     assert [line["step"] for line in told if line["event"] == "step"] == list(range(1, 61))
     assert told[-1]["event"] == "promoted"
+    assert wait_until(lambda: not is_held(tmp_path / WORKER), 60), "the background has said what it had to say"
+    assert "is active" not in home.run("log").stderr
 
 
 def test_background_beside_a_running_one_returns_and_force_says_that_it_came_too_late(tmp_path: Path) -> None:
