@@ -1,5 +1,7 @@
 """What the teacher costs stays within the budgets, whoever asks beside whom."""
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +41,12 @@ def test_what_a_month_may_cost_holds_over_its_days(journal: Journal, monkeypatch
     assert spending.reserve(0.75, 9.0, begin(journal), month_usd=2.5) is None
     monkeypatch.setattr(spending_module, "today", lambda: "2027-01-01")
     assert spending.reserve(1.0, 1.0, begin(journal), month_usd=2.5) is not None
+
+
+def test_a_budget_is_summed_without_a_look_at_the_calls_themselves(journal: Journal) -> None:
+    with contextlib.closing(sqlite3.connect(journal.path)) as db:
+        [plan] = db.execute(f"EXPLAIN QUERY PLAN {spending_module.SUM}", ("2026-11", "2026-11~"))
+    assert "USING COVERING INDEX spending_day" in plan[3]
 
 
 SPENDER = """

@@ -13,6 +13,9 @@ Bound = Literal["day", "month"]
 """Which of two budgets a call would pass."""
 
 MONTH = len("2026-11")
+SUM = "SELECT total(usd) FROM spending WHERE day >= ? AND day < ?"
+_BEHIND = "~"
+"""Behind a day or month, this comes after all that begins with it, and before all later ones."""
 
 
 def today() -> str:
@@ -70,16 +73,16 @@ class Spending:
 
     def _usd(self, period: str) -> float:
         """What calls of a day or a month cost, with those of later ones from which the clock was set back to it."""
-        periods = [period, *self._later(period)]
-        row = self._db.execute(
-            f"SELECT coalesce(sum(usd), 0) FROM spending WHERE day >= ?"
-            f" AND substr(day, 1, ?) IN ({', '.join('?' * len(periods))})",
-            (period, len(period), *periods),
-        )
-        return float(row.fetchone()[0])
+        return sum(self._sum(one) for one in [period, *self._later(period)])
+
+    def _sum(self, period: str) -> float:
+        return float(self._db.execute(SUM, (period, period + _BEHIND)).fetchone()[0])
 
     def _later(self, period: str) -> Iterator[str]:
         """The days, or months, from the newest row back to the first from which the clock went forward."""
+        later = self._db.execute("SELECT 1 FROM spending WHERE day >= ? LIMIT 1", (period + _BEHIND,))
+        if later.fetchone() is None:  # no row need be looked at, as nearly always
+            return
         last = period
         for row in self._db.execute("SELECT substr(day, 1, ?) FROM spending ORDER BY id DESC", (len(period),)):
             if row[0] < last:
