@@ -199,7 +199,7 @@ class Assistant:
         self._journal.uncount(turn.question)
         if turn.limits.wants_verified:
             self._journal.save(turn.question, turn.answers)
-            raise policy.unverified(replace(turn.limits, has_budget=reason is not Reason.BUDGET)) from error
+            raise policy.unverified(replace(turn.limits, has_budget=reason is not Reason.BUDGET), error) from error
         if draft is not None:
             turn.answers.clear()
             text = turn.redactor.restore(draft.text)

@@ -8,7 +8,7 @@ from pathlib import Path
 from shammah import config, locks, toml_text
 from shammah.amounts import Memory
 from shammah.errors import ConfigError
-from shammah.given import variable_of
+from shammah.given import Given, variable_of
 from shammah.patterns import Patterns
 from shammah.values import convert
 from shammah_convert.files import write_private
@@ -27,6 +27,7 @@ def set_value(home: Path, name: str, text: str) -> None:
     words = f"the value for `{name}`"
     config.check_known(name, f"`{name}`")
     value = convert(text, config.known_names()[name], words)
+    config.of(home, [Given(name, value, words, words)])  # nan would not be found again as it was written
     _change(home, lambda before: toml_text.set_key(before, tuple(name.split(".")), _written(value, text)))
 
 

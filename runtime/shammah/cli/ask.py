@@ -11,7 +11,7 @@ from shammah.cli import complete, warm
 from shammah.cli.manner import Manner
 from shammah.cli.session import current as current_session
 from shammah.cli.typed import clean, read_stdin
-from shammah.errors import UsageError
+from shammah.errors import UsageError, fitting
 from shammah.settings import Settings
 from shammah_convert.collector import resting
 
@@ -72,8 +72,9 @@ def ask(
         answer__temperature=temperature,
     )
     manner = Manner(as_json)
-    if not warm.answer(asked, settings, manner):
-        _answer(asked, settings, manner)
+    with fitting("ask with --local"):
+        if not warm.answer(asked, settings, manner):
+            _answer(asked, settings, manner)
 
 
 def _answer(asked: Asked, settings: Settings, manner: Manner) -> None:

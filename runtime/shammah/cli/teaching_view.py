@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from shammah.amounts import dollars
 from shammah.cli.screen import harmless, write
 
 if TYPE_CHECKING:
@@ -73,11 +74,6 @@ def _round(one: "Round") -> str:
         f"Round {one.number}: {one.examples} examples, training {how}{reason};"
         f" {one.before} -> {one.after} of {one.tests} right, {EFFECTS[one.effect]}; {dollars(one.spent_usd)} so far"
     )
-
-
-def dollars(usd: float) -> str:
-    """An amount of money."""
-    return f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"
 
 
 class Lines:

@@ -130,7 +130,7 @@ class Chat:
 
 def _tell(error: ShammahError) -> None:
     """Say what went wrong, and what to do next."""
-    hint = error.hint
+    hint = error.hint_with("ask it again with /local")
     if isinstance(error, ContextTooLong):
         hint = "Begin a new conversation with /new, or ask more briefly."
     elif hint == ShammahError.hint:
