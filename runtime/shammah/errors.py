@@ -55,13 +55,13 @@ class NoToml(ConfigError):
 class ModelMissing(ShammahError):
     """There is no local model at the given place."""
 
-    hint = "Give a Qwen GGUF with --model PATH, or leave it out for the built-in model."
+    hint = "Give the path of a Qwen GGUF, or a name that `shammah models list` has."
 
 
 class BadModel(ShammahError):
     """The file is no model that llama.cpp and Shammah can run."""
 
-    hint = "Download it again, or give another Qwen2, Qwen2.5 or Qwen3 GGUF with --model PATH."
+    hint = "Download it again, or take another Qwen2, Qwen2.5 or Qwen3: `shammah models list`."
 
 
 class BadGrammar(UsageError):

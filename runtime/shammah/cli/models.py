@@ -105,6 +105,7 @@ def remove(name: Fetched) -> None:
 def convert(folder: Folder, out: Out, kind: Kind = "Q4_K_M", force: Overwrite = False) -> None:
     """Convert a Hugging Face Qwen (safetensors) to a GGUF, and quantize it."""
     from shammah import conversion
+    from shammah_convert.files import in_words
 
     folder, out, file_type = folder.expanduser(), out.expanduser(), conversion.check_type(kind)
     if not folder.is_dir():
@@ -116,7 +117,9 @@ def convert(folder: Folder, out: Out, kind: Kind = "Q4_K_M", force: Overwrite = 
     try:
         conversion.convert(folder, out, file_type, say)
     except OSError as error:
-        raise ShammahError(f"{out} cannot be written: {error}", hint="Check the rights and the free space.") from error
+        raise ShammahError(
+            f"{out} cannot be written: {in_words(error)}", hint="Check the rights and the free space."
+        ) from error
     say(f"{out} is ready: shammah ask --model {out} QUESTION")
 
 

@@ -215,8 +215,8 @@ def engine(seen: Engine) -> Finding:
 def disk(seen: Disk) -> Finding:
     """Whether there is room in the home, and it is its owner's alone."""
     home, free = shlex.quote(seen.home), gigabytes(seen.free_bytes)
-    if not seen.is_writable:
-        return Finding("disk", "broken", f"{seen.home} cannot be written to", f"chmod u+rwx {home}")
+    if fault := _unusable(seen):
+        return Finding("disk", "broken", *fault)
     if seen.free_bytes < LEAST_DISK_BYTES:
         what = f"{free} are free: nothing more is surely kept"
         return Finding("disk", "broken", what, f"du -ah {home} | sort -h | tail")
@@ -226,6 +226,18 @@ def disk(seen: Disk) -> Finding:
         what = f"{free} are free: too little for a larger model or its training"
         return Finding("disk", "note", what, f"du -ah {home} | sort -h | tail")
     return Finding("disk", "ok", f"{free} are free in {seen.home}")
+
+
+def _unusable(seen: Disk) -> tuple[str, str] | None:
+    """Why nothing can be kept in the home, and the command that mends it."""
+    elsewhere = 'export SHAMMAH_HOME="$HOME/.shammah"'
+    if seen.is_no_folder:
+        return f"{seen.home} is no folder, or lies below what is none", elsewhere
+    if seen.is_read_only:
+        return f"{seen.home} lies on a file system that is read-only", elsewhere
+    if not seen.exists and not seen.is_writable:
+        return f"{seen.home} cannot be made", elsewhere
+    return None if seen.is_writable else (f"{seen.home} cannot be written to", f"chmod u+rwx {shlex.quote(seen.home)}")
 
 
 def journal(seen: Journal) -> Finding:
