@@ -231,7 +231,10 @@ class AdapterError(ShammahError):
 class AdapterUnreadable(AdapterError):
     """The file is missing, no GGUF, cut off or broken."""
 
-    hint = "Give the path of a whole LoRA GGUF, or train one with `shammah train`."
+    hint = (
+        "Give the path of a whole LoRA GGUF (`shammah adapters import` takes a PEFT folder, too), or train one with"
+        " `shammah train`."
+    )
 
 
 class NotAnAdapter(AdapterError):

@@ -15,7 +15,12 @@ from shammah.errors import UsageError, fitting
 from shammah.settings import Settings
 from shammah_convert.collector import resting
 
-Question = Annotated[str | None, typer.Argument(help="The question; text on stdin is added below it.")]
+CONTEXT = {"allow_extra_args": True}
+"""Words behind the question are told what to do, rather than that they are unexpected."""
+
+Question = Annotated[
+    str | None, typer.Argument(metavar="[QUESTION]", help="The question; text on stdin is added below it.")
+]
 Local = Annotated[bool, typer.Option("--local", help="Let the local model answer, whatever the router thinks.")]
 Teacher = Annotated[bool, typer.Option("--teacher", help="Let Claude answer.")]
 Verified = Annotated[
@@ -38,6 +43,7 @@ Why = Annotated[bool, typer.Option("--why", help="Tell on stderr how it was deci
 
 
 def ask(
+    context: typer.Context,
     question: Question = None,
     local: Local = False,
     teacher: Teacher = False,
@@ -53,6 +59,8 @@ def ask(
     why: Why = False,
 ) -> None:
     """Ask a question: the local model answers when it can, Claude when it must."""
+    if context.args:
+        raise UsageError("a question is one argument", hint='Put it into quotes: shammah ask "two words"')
     asked = Asked(
         text=compose(question, read_stdin()),
         session=current_session(),

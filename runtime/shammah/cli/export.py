@@ -51,7 +51,9 @@ def _save(out: Path, text: str, is_forced: bool) -> None:
     """Write a file for its owner's eyes alone."""
     from shammah_convert.files import in_words, write_private
 
-    if out.is_dir() or (out.exists() and not is_forced):
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder", hint="Give the name of a file in it.")
+    if out.exists() and not is_forced:
         raise UsageError(f"{out} is there already", hint="Give another name, or --force.")
     try:
         write_private(out, text)

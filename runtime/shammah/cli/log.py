@@ -26,7 +26,7 @@ app.command("restore")(mend_command.restore)
 app.command("repair")(mend_command.repair)
 
 Count = Annotated[int, typer.Option("-n", "--number", min=1, help="How many to show.")]
-Id = Annotated[str, typer.Argument(help="The id, or its beginning.", autocompletion=complete.questions)]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The id, or its beginning.", autocompletion=complete.questions)]
 
 
 @app.callback(invoke_without_command=True)
@@ -90,7 +90,9 @@ def _verdict(judgement: "Judgement") -> str:
 
 @app.command()
 def search(
-    words: Annotated[list[str], typer.Argument(help="All of them must occur in the question or the answer.")],
+    words: Annotated[
+        list[str], typer.Argument(metavar="WORD...", help="All of them must occur in the question or the answer.")
+    ],
     number: Count = 20,
 ) -> None:
     """Find questions by words in them or in their answers."""

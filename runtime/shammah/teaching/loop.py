@@ -146,8 +146,9 @@ def _let_in(room: Classroom, plan: Plan, batches: Sequence[str]) -> None:
     waiting = room.journal.quarantine.waiting(room.door)
     if not waiting:
         raise _Over("no new example came of it")
+    wait = "1 example waits" if waiting == 1 else f"{waiting} examples wait"
     raise _Over(
-        f"{waiting} examples wait: look at them with `shammah examples list --source {room.door}`, let them in with"
+        f"{wait}: look at them with `shammah examples list --source {room.door}`, let them in with"
         f" `shammah examples accept --source {room.door}`, and teach again; or give --accept"
     )
 
