@@ -167,6 +167,7 @@ class Assistant:
             with turn.timed("teacher"):
                 completion = self._ask_teacher(turn, screen, stop)
         except (TeacherError, BudgetReached, KeyMissing) as error:
+            self._journal.note_failure(turn.question, turn.redactor.redact(str(error)))
             if turn.limits.forced is Side.TEACHER or self._local is None:
                 raise
             self._degrade(turn, error, screen, stop)

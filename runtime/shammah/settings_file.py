@@ -27,7 +27,7 @@ def set_value(home: Path, name: str, text: str) -> None:
     words = f"the value for `{name}`"
     config.check_known(name, f"`{name}`")
     value = convert(text, config.known_names()[name], words)
-    config.of(home, [Given(name, value, words, words)])  # nan would not be found again as it was written
+    config.of(home, [Given(name, text, words, words)])  # nan would not be found again as it was written
     _change(home, lambda before: toml_text.set_key(before, tuple(name.split(".")), _written(value, text)))
 
 

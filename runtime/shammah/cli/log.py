@@ -65,6 +65,7 @@ def show(id: Id) -> None:
             raise UsageError(f"no one question has the id {id!r}", hint="See `shammah log`.")
         parts = [f"{question.id}  {question.created}"]
         parts += [f"[{message.role}] {message.content}" for message in question.context]
+        parts += [f"[the teacher failed: {question.failure}]"] if question.failure else []
         for answer in journal.answers(question):
             judgement = journal.judgements.of(answer)
             parts.append("\n".join([_heading(answer), *([_verdict(judgement)] if judgement else []), answer.text]))
