@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shammah_convert import header
+from shammah_convert.files import in_words
 from shammah_convert.header import Scalar
 from shammah_convert.shape import BadBase
 
@@ -47,7 +48,7 @@ class Attention:
             values = _scalars(path)
             return str(values["general.architecture"]), cls._of(values)
         except (OSError, ValueError, LookupError, TypeError, ArithmeticError) as error:
-            raise BadBase(f"{path} does not tell its shape: {error!r}") from error
+            raise BadBase(f"{path} does not tell its shape: {in_words(error)}") from error
 
     @classmethod
     def _of(cls, values: dict[str, Scalar]) -> "Attention":

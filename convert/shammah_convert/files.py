@@ -63,6 +63,13 @@ def leads_inside(path: str) -> bool:
     return "\0" not in path and not {"", ".", ".."}.intersection(parts)
 
 
+def in_words(error: BaseException) -> str:
+    """What an error says, without its number, its class or a path that stands beside it already."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"it does not say {error.args[0]}" if isinstance(error, KeyError) and error.args else str(error)
+
+
 def is_full(error: BaseException) -> bool:
     """Whether a write failed for want of room."""
     return isinstance(error, OSError) and error.errno in FULL

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shammah_convert.base import CHAT_TEMPLATE, About, Quantization, write_base
+from shammah_convert.files import in_words
 from shammah_convert.shape import BadBase, BaseConfig
 from shammah_convert.stored import BadTensors, StoredTensors
 from shammah_convert.vocabulary import Vocabulary
@@ -105,8 +106,9 @@ def _license(folder: Path) -> str:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    text = _read_text(path)
     try:
-        data = json.loads(_read_text(path))
+        data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadBase(f"{path} is no JSON: {error}") from error
     if not isinstance(data, dict):
@@ -118,4 +120,4 @@ def _read_text(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadBase(f"{path} cannot be read: {error}") from error
+        raise BadBase(f"{path} cannot be read: {in_words(error)}") from error

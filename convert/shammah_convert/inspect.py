@@ -16,6 +16,7 @@ from gguf import GGMLQuantizationType
 from numpy.typing import NDArray
 
 from shammah_convert import header
+from shammah_convert.files import in_words
 from shammah_convert.ggml import block, unpack
 from shammah_convert.mapped import MappedFile, Tensor
 from shammah_convert.names import gguf_name
@@ -54,7 +55,7 @@ def check_header(path: Path) -> OpenBase:
     except BadBase as error:
         fault = str(error)
     except (ValueError, TypeError, ArithmeticError) as error:  # a BadHeader, or a value of another type
-        fault = repr(error)
+        fault = in_words(error)
     if fault is not None:
         raise BadBase(f"{path} is no sound model: {fault}")
     return base

@@ -1,4 +1,4 @@
-"""Amounts of memory, as people write them and read them."""
+"""Amounts of memory and of money, as people write them and read them."""
 
 import re
 from dataclasses import dataclass
@@ -46,3 +46,8 @@ class Memory:
 def gigabytes(count: int) -> str:
     """Bytes in short: 1.4 GB."""
     return f"{count / 1e9:.1f} GB"
+
+
+def dollars(usd: float) -> str:
+    """An amount of money; below a dollar, calls cost parts of a cent."""
+    return f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"

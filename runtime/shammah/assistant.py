@@ -167,6 +167,7 @@ class Assistant:
             with turn.timed("teacher"):
                 completion = self._ask_teacher(turn, screen, stop)
         except (TeacherError, BudgetReached, KeyMissing) as error:
+            self._journal.note_failure(turn.question, turn.redactor.redact(str(error)))
             if turn.limits.forced is Side.TEACHER or self._local is None:
                 raise
             self._degrade(turn, error, screen, stop)
@@ -199,7 +200,7 @@ class Assistant:
         self._journal.uncount(turn.question)
         if turn.limits.wants_verified:
             self._journal.save(turn.question, turn.answers)
-            raise policy.unverified(replace(turn.limits, has_budget=reason is not Reason.BUDGET)) from error
+            raise policy.unverified(replace(turn.limits, has_budget=reason is not Reason.BUDGET), error) from error
         if draft is not None:
             turn.answers.clear()
             text = turn.redactor.restore(draft.text)

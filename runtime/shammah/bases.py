@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shammah import config, given
 from shammah.compatible import cards
 from shammah.errors import BadModel, ModelChanged, ModelMissing
 from shammah.journal import Journal
@@ -56,7 +57,21 @@ def wanted(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
     chosen = settings.model
     if chosen.server and not chosen.path:
         return cards.card_of(settings, environ)
-    return resolve(chosen.path)
+    try:
+        return resolve(chosen.path)
+    except ModelMissing as error:
+        raise ModelMissing(str(error), hint=_where_named(settings, environ) or error.hint) from error
+
+
+def _where_named(settings: Settings, environ: Mapping[str, str]) -> str:
+    """How another model is chosen, where the one that is not there is named; empty where a flag names it."""
+    rows = [*config.in_file(settings.home), *given.in_environment(environ, config.sections())]
+    row = next((row for row in reversed(rows) if row.name == "model.path"), None)
+    if row is None or row.value != settings.model.path:
+        return ""
+    if row.level == "environment":
+        return f"{row.place} names it: set it to another Qwen GGUF, or unset {row.place}"
+    return "`model.path` in config.toml names it: choose another with `shammah models use NAME`, or `seedling`."
 
 
 def resolve(path: str) -> Path:

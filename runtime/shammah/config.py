@@ -10,9 +10,12 @@ from typing import Any
 from shammah import bounds, unreadable
 from shammah.errors import ConfigError, NoToml, UsageError
 from shammah.given import HOME_VARIABLE as HOME_VARIABLE
-from shammah.given import Given, in_environment, in_flags, in_table, read
+from shammah.given import VARIABLE, Given, in_environment, in_flags, in_table, read, variable_of
 from shammah.settings import Settings
 from shammah.values import convert
+
+LEAST_ALIKE = 0.6
+"""Less like a known name is no slip of the hand."""
 
 
 def load(environ: Mapping[str, str] = os.environ, **flags: object) -> Settings:
@@ -105,9 +108,11 @@ def check_known(name: str, origin: str) -> None:
         ConfigError: It is unknown; the text begins with its origin.
     """
     names = known_names()
-    if name not in names:
-        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
-        raise ConfigError(f"{origin} is unknown", hint=f"Did you mean `{nearest[0]}`?" if nearest else None)
+    if name in names:
+        return
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=LEAST_ALIKE)
+    meant = [variable_of(one) for one in nearest] if origin.startswith(VARIABLE) else [f"`{one}`" for one in nearest]
+    raise ConfigError(f"{origin} is unknown", hint=f"Did you mean {meant[0]}?" if meant else None)
 
 
 def _given(settings: Settings, row: Given) -> Settings:

@@ -17,7 +17,7 @@ from shammah.errors import JournalDamaged, JournalError, JournalFull
 from shammah.steps import SCHEMA_VERSION as SCHEMA_VERSION
 from shammah.steps import climb, version_of
 from shammah_convert.failpoints import reach
-from shammah_convert.files import is_full
+from shammah_convert.files import in_words, is_full
 
 # What SQLite says of a full disk, and of a limit on the size of files.
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
@@ -100,7 +100,7 @@ class Database:
             return JournalDamaged(f"{self.path} is damaged: {error}")
         if is_full(error) or getattr(error, "sqlite_errorname", "") in _FULL:
             return JournalFull(f"{self.path} cannot be written: {error}")
-        return JournalError(f"{self.path}: {error}")
+        return _of_disk(error, self.path) if isinstance(error, OSError) else JournalError(f"{self.path}: {error}")
 
     def _open(self) -> None:
         with self._translated():
@@ -170,6 +170,14 @@ class _Rows(sqlite3.Cursor):
             return super().fetchall()
         except sqlite3.Error as error:
             raise self._ours(error) from error
+
+
+def _of_disk(error: OSError, path: Path) -> JournalError:
+    """What the folder of a journal says to whoever would write into it."""
+    home = path.parent
+    if home.exists() and not home.is_dir():
+        return JournalError(f"{home} is no folder", hint="Move it away, or set SHAMMAH_HOME to a folder.")
+    return JournalError(f"{error.filename or path} cannot be used: {in_words(error)}")
 
 
 def examine(path: Path) -> tuple[int, list[str], int]:

@@ -1,5 +1,11 @@
 """One family of errors, each with a hint that says what to do next."""
 
+import contextlib
+from collections.abc import Iterator
+
+LOCALLY = "let the local model answer"
+"""What a hint says where the teacher is no way: each door says by `fitting` how that is done there."""
+
 
 class ShammahError(Exception):
     """Something that a person should read."""
@@ -10,6 +16,10 @@ class ShammahError(Exception):
         super().__init__(message)
         if hint is not None:
             self.hint = hint
+
+    def hint_with(self, locally: str) -> str:
+        """The hint, with how the local model is let answer where it is read."""
+        return self.hint.replace(LOCALLY, locally)
 
 
 class UsageError(ShammahError):
@@ -45,13 +55,13 @@ class NoToml(ConfigError):
 class ModelMissing(ShammahError):
     """There is no local model at the given place."""
 
-    hint = "Give a Qwen GGUF with --model PATH, or leave it out for the built-in model."
+    hint = "Give the path of a Qwen GGUF, or a name that `shammah models list` has."
 
 
 class BadModel(ShammahError):
     """The file is no model that llama.cpp and Shammah can run."""
 
-    hint = "Download it again, or give another Qwen2, Qwen2.5 or Qwen3 GGUF with --model PATH."
+    hint = "Download it again, or take another Qwen2, Qwen2.5 or Qwen3: `shammah models list`."
 
 
 class BadGrammar(UsageError):
@@ -121,7 +131,7 @@ class KeyMissing(ShammahError):
 
     is_free = True
 
-    hint = "Set ANTHROPIC_API_KEY (OPENAI_API_KEY, where `teacher.provider` is openai), or ask with --local."
+    hint = f"Set ANTHROPIC_API_KEY (OPENAI_API_KEY, where `teacher.provider` is openai), or {LOCALLY}."
 
 
 class NothingVerified(ShammahError):
@@ -139,7 +149,7 @@ class StaysHere(UsageError):
 class BudgetReached(ShammahError):
     """The day's budget for the teacher, or the month's, does not cover this question."""
 
-    hint = "`shammah doctor` says which: `teacher.max_usd_per_day` or `teacher.max_usd_per_month`. Or ask with --local."
+    hint = f"`shammah doctor` says which: `teacher.max_usd_per_day` or `teacher.max_usd_per_month`. Or {LOCALLY}."
 
 
 class TeacherError(ShammahError):
@@ -153,7 +163,7 @@ class TeacherError(ShammahError):
     is_free = False
     is_away = False
 
-    hint = "Try again later, or ask with --local."
+    hint = f"Try again later, or {LOCALLY}."
 
 
 class TeacherPaused(TeacherError):
@@ -161,7 +171,7 @@ class TeacherPaused(TeacherError):
 
     is_free = True
 
-    hint = "It is tried again by itself; --teacher asks at once all the same."
+    hint = "It is tried again by itself; `shammah ask --teacher` asks at once all the same."
 
 
 class JournalError(ShammahError):
@@ -233,7 +243,10 @@ class AdapterError(ShammahError):
 class AdapterUnreadable(AdapterError):
     """The file is missing, no GGUF, cut off or broken."""
 
-    hint = "Give the path of a whole LoRA GGUF, or train one with `shammah train`."
+    hint = (
+        "Give the path of a whole LoRA GGUF (`shammah adapters import` takes a PEFT folder, too), or train one with"
+        " `shammah train`."
+    )
 
 
 class NotAnAdapter(AdapterError):
@@ -360,3 +373,13 @@ class EraseFailed(ShammahError):
     """A copy of what is to be erased stays where it is."""
 
     hint = "Mend its rights, or free some space, and run the same command again: it goes on with what is left."
+
+
+@contextlib.contextmanager
+def fitting(locally: str) -> Iterator[None]:
+    """Let the hint of whatever goes wrong say how the local model is let answer at this door."""
+    try:
+        yield
+    except ShammahError as error:
+        error.hint = error.hint_with(locally)
+        raise

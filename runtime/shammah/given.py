@@ -8,8 +8,10 @@ from typing import Any
 
 from shammah.errors import ConfigError, NoToml
 from shammah_convert import failpoints
+from shammah_convert.files import in_words
 
 PREFIX = "SHAMMAH_"
+VARIABLE = "environment variable"
 HOME_VARIABLE = "SHAMMAH_HOME"
 BACKGROUND_VARIABLE = "SHAMMAH_BACKGROUND"
 """Set for processes that nobody sees or hears."""
@@ -62,7 +64,7 @@ def in_table(table: Mapping[str, Any], file: Path, sections: Collection[str]) ->
 def in_environment(environ: Mapping[str, str], sections: Collection[str]) -> list[Given]:
     """What the variables SHAMMAH_<SECTION>_<KEY> give."""
     return [
-        Given(_dotted(variable, sections), text, variable, f"environment variable {variable}")
+        Given(_dotted(variable, sections), text, variable, f"{VARIABLE} {variable}")
         for variable, text in environ.items()
         if variable.startswith(PREFIX) and variable not in RESERVED
     ]
@@ -88,7 +90,7 @@ def read(file: Path) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise NoToml(f"{file} is no TOML: {error}") from error
     except (OSError, ValueError, RecursionError) as error:  # a number of 5,000 digits is TOML
-        raise ConfigError(f"{file} cannot be read: {error}", hint=NoToml.hint) from error
+        raise ConfigError(f"{file} cannot be read: {in_words(error)}", hint=NoToml.hint) from error
 
 
 def variable_of(name: str) -> str:

@@ -25,6 +25,9 @@ def rename(journal: Journal, adapter: Adapter, name: str) -> None:
     Raises:
         UsageError: The name cannot be typed, belongs to another adapter, or did and history still tells it.
     """
+    if name in (NO_ADAPTER, adapter.name):
+        why = "is what `shammah adapters use` calls no adapter" if name == NO_ADAPTER else "is its name already"
+        raise UsageError(f"{name} {why}", hint="Give another name.")
     if plain(name) != name:
         raise UsageError(
             f"{name!r} is no name for an adapter",

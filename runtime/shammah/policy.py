@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shammah.errors import (
+    LOCALLY,
     BudgetReached,
     ContextTooLong,
     KeyMissing,
@@ -182,7 +183,7 @@ def check_teacher(limits: Limits) -> None:
     if limits.is_private:
         raise StaysHere("this conversation stays on this machine: something in it matches `privacy.never_forward`")
     if limits.is_offline:
-        raise UsageError("--teacher cannot be reached in offline mode", hint="Leave out one of the two.")
+        raise UsageError("nobody is asked in offline mode", hint=f"Leave that, or {LOCALLY}.")
     if not limits.has_key:
         raise KeyMissing("the teacher needs a key, and there is none")
     if not limits.has_budget:
@@ -278,8 +279,19 @@ def without_local(error: ShammahError, limits: Limits) -> Forward:
     return Forward(Reason.CONTEXT_TOO_LONG if isinstance(error, ContextTooLong) else Reason.LOCAL_FAILED)
 
 
-def unverified(limits: Limits) -> ShammahError:
-    """The error for a question that wants a verified answer where none can be had."""
+def unverified(limits: Limits, failure: ShammahError | None = None) -> ShammahError:
+    """The error for a question that wants a verified answer where none can be had; `failure` is the teacher's."""
     if limits.no_teacher is Reason.BUDGET:
         return BudgetReached("no verified answer: the teacher's budget does not cover this question")
-    return NothingVerified("no verified answer: the validator does not vouch for the local one")
+    what = "no verified answer: the validator does not vouch for the local one"
+    if failure is not None:
+        return NothingVerified(f"{what}, and {failure}", hint=failure.hint_with("leave out --verified"))
+    return NothingVerified(what, hint=_UNVERIFIED.get(limits.no_teacher or Reason.NO_KEY))
+
+
+_UNVERIFIED = {
+    Reason.OFFLINE: "Leave offline mode, so that the teacher may answer, or leave out --verified.",
+    Reason.FORCED: "Leave out --local, so that the teacher may answer, or leave out --verified.",
+    Reason.PRIVATE: "`privacy.never_forward` keeps it here: leave out --verified.",
+}
+"""What can be done where the teacher is not asked; without a key the error says it itself."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from shammah import config, locks, toml_text
 from shammah.amounts import Memory
 from shammah.errors import ConfigError
-from shammah.given import variable_of
+from shammah.given import Given, variable_of
 from shammah.patterns import Patterns
 from shammah.values import convert
-from shammah_convert.files import write_private
+from shammah_convert.files import in_words, write_private
 
 START = """# Shammah's configuration. `shammah config show` lists every setting with its value,
 # `shammah config set NAME VALUE` changes one here.
@@ -27,6 +27,7 @@ def set_value(home: Path, name: str, text: str) -> None:
     words = f"the value for `{name}`"
     config.check_known(name, f"`{name}`")
     value = convert(text, config.known_names()[name], words)
+    config.of(home, [Given(name, text, words, words)])  # nan would not be found again as it was written
     _change(home, lambda before: toml_text.set_key(before, tuple(name.split(".")), _written(value, text)))
 
 
@@ -57,7 +58,7 @@ def edited(home: Path, edit: Callable[[str], str | None]) -> bool:
     if after is None or after == before:
         return False
     try:
-        check(home, after)
+        check(home, after, before)
     except ConfigError as error:
         kept = config.file_of(home).with_suffix(".rejected.toml")
         _write(kept, after)
@@ -67,18 +68,54 @@ def edited(home: Path, edit: Callable[[str], str | None]) -> bool:
     return True
 
 
-def check(home: Path, text: str) -> None:
-    """Check the text of a configuration file.
+def check(home: Path, text: str, before: str = "") -> None:
+    """Check the text of a configuration file, and of what it did not say before that it can be used.
 
     Raises:
         ConfigError: It is no TOML, or gives something that is unknown or wrong.
+        ModelMissing: It names a model that is not there.
     """
     file = config.file_of(home)
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file} would not be TOML: {error}", hint="See https://toml.io.") from error
-    config.of(home, config.in_file(home, table))
+    rows = config.in_file(home, table)
+    config.of(home, rows)
+    for row in rows:
+        if row.name in _USABLE and row.value and not _says(before, row.name, row.value):
+            _USABLE[row.name](row.value)
+
+
+def _says(text: str, name: str, value: object) -> bool:
+    """Whether the text of a file gives a setting this value."""
+    try:
+        table: object = tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    for key in name.split("."):
+        table = table.get(key) if isinstance(table, dict) else None
+    return table == value
+
+
+def _check_url(name: str, url: str) -> None:
+    from shammah.teacher.access import check as check_access  # most changes are of something else
+
+    check_access(url, f"`{name}`")
+
+
+def _check_model(path: str) -> None:
+    from shammah import bases
+
+    bases.resolve(path)
+
+
+_USABLE: Mapping[str, Callable[[str], None]] = {
+    "teacher.base_url": lambda url: _check_url("teacher.base_url", url),
+    "model.server": lambda url: _check_url("model.server", url),
+    "model.path": _check_model,
+}
+"""Settings of which more is to be seen than their type."""
 
 
 def winner(name: str, environ: Mapping[str, str]) -> str:
@@ -92,7 +129,7 @@ def _change(home: Path, change: Callable[[str], str]) -> None:
     with locks.waited_for(home / "config.lock"):  # of two changes at once, neither is lost
         before = _read(home)
         after = change(before)
-        check(home, after)
+        check(home, after, before)
         if after != before:
             _write(config.file_of(home), after)
 
@@ -104,7 +141,9 @@ def _read(home: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}", hint="Mend the file, or move it away.") from error
+        raise ConfigError(
+            f"{file} cannot be read: {in_words(error)}", hint="Mend the file, or move it away."
+        ) from error
 
 
 def _write(file: Path, text: str) -> None:
@@ -114,4 +153,6 @@ def _write(file: Path, text: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(target, text)
     except OSError as error:
-        raise ConfigError(f"{file} cannot be written: {error}", hint="Check its rights and the free space.") from error
+        raise ConfigError(
+            f"{file} cannot be written: {in_words(error)}", hint="Check its rights and the free space."
+        ) from error

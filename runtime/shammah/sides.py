@@ -10,7 +10,7 @@ from typing import Protocol
 from shammah import features
 from shammah.catalog import Price, dearest_price
 from shammah.early import Early, Verdict
-from shammah.errors import BudgetReached, KeyMissing, StaysHere, TeacherError, TeacherPaused
+from shammah.errors import LOCALLY, BudgetReached, KeyMissing, StaysHere, TeacherError, TeacherPaused
 from shammah.generation import Chunk, Completion, Finish, Sampling, Stop, Toolbox, beside, collect, never
 from shammah.journal import Journal
 from shammah.journal.spending import Bound
@@ -254,7 +254,7 @@ def budget_reached(bound: Bound | None, who: str) -> BudgetReached:
     wait = "tomorrow" if bound == "day" else "the first of the month"
     return BudgetReached(
         f"the {bound}'s budget for {who} does not cover this question",
-        hint=f"Raise `teacher.max_usd_per_{bound}`, wait for {wait}, or ask with --local.",
+        hint=f"Raise `teacher.max_usd_per_{bound}`, wait for {wait}, or {LOCALLY}.",
     )
 
 

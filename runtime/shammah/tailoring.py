@@ -109,7 +109,7 @@ def tie(journal: Journal, adapter: Adapter, embed: Embed, texts: Sequence[str] =
     vectors = [embed(text) for text in dict.fromkeys(texts)] if texts else _learnt_by(journal, adapter, embed)
     if len(vectors) < LEAST_QUESTIONS:
         raise UsageError(
-            f"{len(vectors)} different questions make no domain, {LEAST_QUESTIONS} do",
+            f"{len(vectors)} different question{'s' * (len(vectors) != 1)} cannot make a domain, {LEAST_QUESTIONS} can",
             hint=f"Give some, one a line: shammah adapters domain {adapter.name} --questions FILE",
         )
     found = centre(vectors)

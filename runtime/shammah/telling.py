@@ -31,7 +31,7 @@ def announcement(parts: Parts) -> str:
     return (
         f"This question goes to {settings.model} ({cost}; ${settings.max_usd_per_day:g} a day at most,"
         f" ${settings.max_usd_per_month:g} a month: teacher.max_usd_per_day, teacher.max_usd_per_month)."
-        " --local keeps a question here, --offline everything."
+        " `shammah ask --local` keeps a question here, --offline everything."
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shammah.errors import ConfigError
+from shammah.given import variable_of
 from tests.configs import home, load, refusal, write
 
 __all__ = ["home"]
@@ -43,7 +44,7 @@ def test_an_unknown_key_of_the_file_is_named_with_the_file_and_the_nearest(
 def test_an_unknown_variable_is_named_with_the_nearest_key(variable: str, nearest: str, home: Path) -> None:
     message, hint = refusal(home, {variable: "x"})
     assert variable in message
-    assert f"`{nearest}`" in hint
+    assert hint == f"Did you mean {variable_of(nearest)}?"
 
 
 def test_the_home_is_no_setting_of_the_file(home: Path) -> None:

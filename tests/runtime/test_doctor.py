@@ -15,6 +15,7 @@ JOURNAL = facts.Journal("/venv/bin/python", "/home/a b/shammah.db", True, "", 7,
 EXTRAS = facts.Extras("/venv/bin/python", True, False, "", "", "undo it", True, True, True, True, "ready")
 ENGINE = facts.Engine("/venv/bin/python", "", False, True, ("NVIDIA",))
 WORK = facts.Work(True, 0, 0, "", "/home/worker.log")
+ELSEWHERE = 'export SHAMMAH_HOME="$HOME/.shammah"'
 BUDGET = facts.Budget(0.5, 3.0, 1.0, 20.0)
 SETTINGS = facts.SettingsFile("/home/a b/config.toml", True, "", "", "mend it", False)
 
@@ -47,6 +48,9 @@ SETTINGS = facts.SettingsFile("/home/a b/config.toml", True, "", "", "mend it", 
             "undo the url",
         ),
         (checks.key(replace(KEY, is_priced=False)), "note", "is unknown", "undo the model"),
+        (checks.disk(replace(DISK, is_no_folder=True)), "broken", "is no folder", ELSEWHERE),
+        (checks.disk(replace(DISK, is_writable=False, is_read_only=True)), "broken", "is read-only", ELSEWHERE),
+        (checks.disk(replace(DISK, exists=False, is_writable=False)), "broken", "cannot be made", ELSEWHERE),
         (checks.budget(BUDGET), "ok", "$0.50 of $1 today, $3.00 of $20 this month", ""),
         (
             checks.outage(facts.Outage("Claude was out of reach"))[0],

@@ -130,7 +130,7 @@ def test_rows_of_an_earlier_one_of_the_name_are_not_its_own(journal: Journal) ->
         ("older", "is or was the name of another"),  # as a parent
         ("tallied", "is or was the name of another"),  # as one of two that were compared
         (TRAINED.format(1), "is what training 1 will call"),
-        ("none", "no name for an adapter"),
+        ("none", "calls no adapter"),
         ("", "no name for an adapter"),
         ("a:1", "no name for an adapter"),
         ("../a", "no name for an adapter"),

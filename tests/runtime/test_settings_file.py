@@ -128,3 +128,9 @@ def test_of_many_changes_at_once_none_is_lost(tmp_path: Path) -> None:
     settings = load(tmp_path)
     assert (settings.model.threads, settings.model.context_tokens) == (7, 7)
     assert (settings.answer.max_tokens, settings.teacher.max_tokens) == (7, 7)
+
+
+def test_what_is_no_number_is_refused_with_its_bounds(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is nan") as raised:
+        set_value(tmp_path, "teacher.max_usd_per_day", "nan")
+    assert raised.value.hint == "It takes a number from 0 to 1,000,000,000."

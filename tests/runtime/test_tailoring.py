@@ -212,8 +212,8 @@ def test_a_domain_is_made_of_the_questions_that_an_adapter_has_learnt_once_each(
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ([], "0 different questions make no domain"),  # it came from a file, and has learnt none that we know
-        ([RUST[0], RUST[0], RUST[0]], "1 different questions"),
+        ([], "0 different questions cannot make a domain"),  # it came from a file, and has learnt none that we know
+        ([RUST[0], RUST[0], RUST[0]], "1 different question cannot"),
         (["borrow", "invoice", "files"], "too little in common"),
     ],
 )

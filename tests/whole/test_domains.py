@@ -55,7 +55,7 @@ def test_the_adapter_whose_domain_a_question_lies_in_answers_once_domains_are_on
 def test_what_makes_no_domain_ends_with_2_and_a_hint(home: Home, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n \n")
     for arguments, words in (
-        (("mine",), "0 different questions make no domain"),
+        (("mine",), "0 different questions cannot make a domain"),
         (("mine", "--questions", str(tmp_path / "empty.txt")), "holds no question"),
         (("mine", "--questions", str(tmp_path / "absent.txt")), "cannot be read"),
         (("mine", "--off"), "has no domain"),

@@ -12,6 +12,8 @@ from shammah.policy import Reason, Side
 from shammah.records.examples import Rating
 from shammah.records.questions import NewAnswer
 from shammah_convert.chat import Message
+from tests.anthropic_server import AnthropicServer
+from tests.behaviours import Status
 from tests.whole.command import Home
 
 SECRET = "the heron nests by the old mill"
@@ -33,6 +35,17 @@ def home(tmp_path: Path) -> Home:
 def ids(home: Home) -> dict[str, str]:
     with home.journal() as journal:
         return {question.text: question.id for question in journal.log.find()}
+
+
+def test_why_the_teacher_failed_is_in_the_log(tmp_path: Path) -> None:
+    with AnthropicServer([Status(400, "invalid_request_error", "it is too odd")] * 2) as server:
+        key = {"ANTHROPIC_API_KEY": "sk-ant-key", "ANTHROPIC_BASE_URL": server.url}
+        home = Home.used(tmp_path / "home", key | {"SHAMMAH_WORKER_ENABLED": "false"})
+        assert home.run("ask", "list files").returncode == 0
+        assert home.run("ask", "--teacher", "list all").returncode == 1
+    for id in ids(home).values():
+        shown = home.run("log", "show", id).stdout
+        assert "[the teacher failed: Claude answered with status 400: it is too odd]" in shown
 
 
 def test_the_log_is_filtered_and_a_wrong_time_is_refused(home: Home) -> None:

@@ -109,8 +109,9 @@ def test_a_model_that_cannot_be_opened_is_said_and_nothing_runs(home: Home, tmp_
     bad = tmp_path / "bad.gguf"
     bad.write_bytes(b"GGUF, but nothing else")
     done = home.run("serve", "--detach", "--model", str(bad))
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "it does not serve" in done.stderr
+    assert "CRITICAL" not in done.stderr
     assert "bad.gguf" in done.stderr
     assert home.run("serve", "status").returncode == 1
 

@@ -103,3 +103,11 @@ def test_what_cannot_be_meant_is_a_usage_error(tmp_path: Path, words: tuple[str,
     done = Home(tmp_path).run("examples", *words)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(("budget", "code"), [("nan", 2), ("inf", 2), ("0", 5)])
+def test_without_a_budget_claude_is_not_asked(tmp_path: Path, budget: str, code: int) -> None:
+    with AnthropicServer(answer_with=Pupil()) as server:
+        done = home_at(tmp_path, server.url).run("teach", "--budget", budget)
+        assert done.returncode == code, done.stderr
+        assert not server.requests

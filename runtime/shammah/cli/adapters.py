@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Show and choose the adapters: what the local model has learnt.", no_args_is_help=True)
 app.command("report")(report_command.report)
 
-Name = Annotated[str, typer.Argument(help="The adapter's name.", autocompletion=complete.adapters)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The adapter's name.", autocompletion=complete.adapters)]
 New = Annotated[str, typer.Argument(metavar="NEW", help="What to call it: letters, digits, dots, dashes, underscores.")]
 Names = Annotated[
     list[str],
@@ -103,6 +103,8 @@ def use(names: Names, model: Model = None) -> None:
     with Journal(settings.home) as journal:
         served = bases.identify(journal, bases.wanted(settings), say).sha256
         is_none = names == [naming.NO_ADAPTER]
+        if naming.NO_ADAPTER in names and not is_none:
+            raise UsageError("`none` stands alone", hint="Give `none`, or the adapters that are to be applied.")
         base, active = (served, ()) if is_none else adapters.parse_set(journal, names)
         if not journal.adapters.activate(base, active, "use"):
             raise UsageError("an adapter was deleted meanwhile", hint="See `shammah adapters list`.")

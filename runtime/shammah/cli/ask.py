@@ -11,11 +11,16 @@ from shammah.cli import complete, warm
 from shammah.cli.manner import Manner
 from shammah.cli.session import current as current_session
 from shammah.cli.typed import MOST, clean, read_stdin
-from shammah.errors import UsageError
+from shammah.errors import UsageError, fitting
 from shammah.settings import Settings
 from shammah_convert.collector import resting
 
-Question = Annotated[str | None, typer.Argument(help="The question; text on stdin is added below it.")]
+CONTEXT = {"allow_extra_args": True}
+"""Words behind the question are told what to do, rather than that they are unexpected."""
+
+Question = Annotated[
+    str | None, typer.Argument(metavar="[QUESTION]", help="The question; text on stdin is added below it.")
+]
 Local = Annotated[bool, typer.Option("--local", help="Let the local model answer, whatever the router thinks.")]
 Teacher = Annotated[bool, typer.Option("--teacher", help="Let the teacher answer.")]
 Verified = Annotated[
@@ -41,6 +46,7 @@ Why = Annotated[bool, typer.Option("--why", help="Tell on stderr how it was deci
 
 
 def ask(
+    context: typer.Context,
     question: Question = None,
     local: Local = False,
     teacher: Teacher = False,
@@ -57,6 +63,8 @@ def ask(
     no_stdin: NoStdin = False,
 ) -> None:
     """Ask a question: the local model answers when it can, the teacher when it must."""
+    if context.args:
+        raise UsageError("a question is one argument", hint='Put it into quotes: shammah ask "two words"')
     asked = Asked(
         text=compose(question, "" if no_stdin else read_stdin()),
         session=current_session(),
@@ -76,8 +84,9 @@ def ask(
         answer__temperature=temperature,
     )
     manner = Manner(as_json)
-    if not warm.answer(asked, settings, manner):
-        _answer(asked, settings, manner)
+    with fitting("ask with --local"):
+        if not warm.answer(asked, settings, manner):
+            _answer(asked, settings, manner)
 
 
 def _answer(asked: Asked, settings: Settings, manner: Manner) -> None:

@@ -40,6 +40,10 @@ def chat(
         answer__max_tokens=max_tokens,
         answer__temperature=temperature,
     )
+    if model:
+        from shammah import bases
+
+        bases.wanted(settings)
     with resting():
         from shammah.repl.loop import Chat
 

@@ -54,7 +54,7 @@ def _add(app: typer.Typer, name: str) -> None:
     if name in GROUPS:
         app.add_typer(module.app, name=name)
     else:
-        app.command(name)(getattr(module, name))
+        app.command(name, context_settings=getattr(module, "CONTEXT", None))(getattr(module, name))
 
 
 def _show_version(is_asked: bool) -> None:

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from shammah import config, toml_text
 from shammah.amounts import Memory
@@ -18,6 +20,7 @@ from shammah.settings import Settings
 from shammah.values import choices
 
 DEFAULT = "default"
+_BELOW_ZERO = re.compile(r"-[\d.][\d.e+-]*")
 
 app = typer.Typer(help="Show and change the settings.", no_args_is_help=True)
 
@@ -31,11 +34,21 @@ def _values(context: typer.Context, incomplete: str) -> list[str]:
     return [word for word in (choices(wanted) if wanted else ()) if word.startswith(incomplete)]
 
 
-Name = Annotated[str, typer.Argument(help="Such as teacher.max_usd_per_day.", autocompletion=_names)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Such as teacher.max_usd_per_day.", autocompletion=_names)]
 Part = Annotated[str | None, typer.Argument(metavar="[NAME|SECTION]", help="Only this.", autocompletion=_names)]
-Value = Annotated[str, typer.Argument(help="The new value.", autocompletion=_values)]
+Value = Annotated[str, typer.Argument(metavar="VALUE", help="The new value.", autocompletion=_values)]
 WithOrigin = Annotated[bool, typer.Option("--origin", help="Tell where each value comes from.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+
+
+class _TakesNumbers(TyperCommand):
+    """A command for which -1 is a value, and no option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put what ends the options before a number below zero."""
+        at = next((at for at, word in enumerate(args) if _BELOW_ZERO.fullmatch(word)), None)
+        is_marked = at is None or "--" in args
+        return list(super().parse_args(ctx, args if is_marked else [*args[:at], "--", *args[at:]]))
 
 
 @app.command()
@@ -54,7 +67,7 @@ def show(part: Part = None, origin: WithOrigin = False, as_json: AsJson = False)
     write("\n".join(_lines(values, {n: places.get(n, DEFAULT) for n in names} if origin else None)))
 
 
-@app.command("set")
+@app.command("set", cls=_TakesNumbers)
 def set_one(name: Name, value: Value) -> None:
     """Change a setting in config.toml; comments and order stay, and nothing is written that is wrong."""
     from shammah import settings_file

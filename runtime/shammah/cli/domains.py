@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from shammah.records.adapters import Domain
     from shammah.settings import Settings
 
-Name = Annotated[str, typer.Argument(help="The adapter's name.", autocompletion=complete.adapters)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The adapter's name.", autocompletion=complete.adapters)]
 Questions = Annotated[
     Path | None, typer.Option("--questions", metavar="FILE", help="Make it of these, one a line; - reads stdin.")
 ]
 Off = Annotated[bool, typer.Option("--off", help="Take the domain from the adapter.")]
-Question = Annotated[str | None, typer.Argument(help="Tell which adapters would answer this.")]
+Question = Annotated[str | None, typer.Argument(metavar="[QUESTION]", help="Tell which adapters would answer this.")]
 Model = Annotated[
     str | None, typer.Option("--model", metavar="PATH", help="The GGUF that is served.", autocompletion=complete.models)
 ]

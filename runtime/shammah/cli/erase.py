@@ -93,7 +93,7 @@ def told(erasure: "Erasure") -> list[str]:
         _count(len(doomed.examples), "example"),
         _count(doomed.ratings, "rating"),
         _count(doomed.lessons, "lesson"),
-        _count(len(erasure.jobs), "training's copies", "trainings' copies"),
+        f"copies of {jobs}" if (jobs := _count(len(erasure.jobs), "training")) else "",
         _count(len(erasure.checkpoints), "checkpoint"),
         _count(len(erasure.copies), "earlier copy of the database", "earlier copies of the database"),
     ]
@@ -133,12 +133,12 @@ def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}" if number else ""
 
 
-def confirm(yes: bool) -> None:
+def confirm(yes: bool, verb: str = "erase") -> None:
     """Ask on a terminal; without one, nothing is erased unasked."""
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError("nobody can be asked here; nothing was erased", hint="Give --yes to erase without asking.")
-    if not typer.confirm("Erase it? This cannot be undone.", err=True):
-        say("Nothing was erased.")
+        raise UsageError(f"nobody can be asked here; nothing was {verb}d", hint=f"Give --yes to {verb} without asking.")
+    if not typer.confirm(f"{verb.capitalize()} it? This cannot be undone.", err=True):
+        say(f"Nothing was {verb}d.")
         raise typer.Exit(1)

@@ -26,7 +26,7 @@ app.command("accept")(quarantine.accept)
 app.command("purge")(quarantine.purge)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
-Id = Annotated[str, typer.Argument(help="The id, or its beginning.", autocompletion=complete.examples)]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The id, or its beginning.", autocompletion=complete.examples)]
 Answer = Annotated[str | None, typer.Option("--answer", metavar="TEXT", help="The new target; - reads it from stdin.")]
 Weight = Annotated[
     float | None, typer.Option("--weight", min=0.01, max=HEAVIEST, help="How often it is drawn, beside others.")

@@ -52,8 +52,10 @@ def explain(id: Id = None, as_json: AsJson = False) -> None:
 
 def _find(journal: "Journal", id: str | None) -> "tuple[Question, Answer]":
     question = journal.question(id) if id else journal.last_question(session.current())
+    if question is None and not id:
+        raise UsageError("nothing was asked yet", hint='Ask something: shammah ask "how do I list hidden files"')
     if question is None:
-        raise UsageError(f"no one question has the id {id!r}" if id else "nothing was asked yet", "See `shammah log`.")
+        raise UsageError(f"no one question has the id {id!r}", hint="See `shammah log`.")
     shown = journal.shown(question)
     if shown is None:
         raise UsageError(f"question {question.id} has no answer", hint="See `shammah log`.")

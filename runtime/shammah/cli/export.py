@@ -49,11 +49,15 @@ def export(
 
 def _save(out: Path, text: str, is_forced: bool) -> None:
     """Write a file for its owner's eyes alone."""
-    from shammah_convert.files import write_private
+    from shammah_convert.files import in_words, write_private
 
-    if out.is_dir() or (out.exists() and not is_forced):
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder", hint="Give the name of a file in it.")
+    if out.exists() and not is_forced:
         raise UsageError(f"{out} is there already", hint="Give another name, or --force.")
     try:
         write_private(out, text)
     except OSError as error:
-        raise ShammahError(f"{out} cannot be written: {error}", hint="Check the rights and the free space.") from error
+        raise ShammahError(
+            f"{out} cannot be written: {in_words(error)}", hint="Check the rights and the free space."
+        ) from error

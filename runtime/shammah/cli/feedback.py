@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HINT = 'Say how good it was: shammah feedback critical "what was wrong" --answer "what is right"'
 
 Rating = Annotated[str, typer.Argument(metavar="RATING", help="critical (or high), medium, good (or normal).")]
-Note = Annotated[str, typer.Argument(help="What was wrong, or right; - reads it from stdin.")]
+Note = Annotated[str, typer.Argument(metavar="[NOTE]", help="What was wrong, or right; - reads it from stdin.")]
 Target = Annotated[
     str | None, typer.Option("--answer", metavar="TEXT", help="The answer that you wanted; - reads it from stdin.")
 ]

@@ -27,7 +27,7 @@ app.command("repair")(mend_command.repair)
 
 Count = Annotated[int, typer.Option("-n", "--number", min=1, max=MOST, help="How many to show.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
-Id = Annotated[str, typer.Argument(help="The id, or its beginning.", autocompletion=complete.questions)]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The id, or its beginning.", autocompletion=complete.questions)]
 
 
 @app.callback(invoke_without_command=True)
@@ -67,6 +67,7 @@ def show(id: Id) -> None:
             raise UsageError(f"no one question has the id {id!r}", hint="See `shammah log`.")
         parts = [f"{question.id}  {times.to_second(question.created)}"]
         parts += [f"[{message.role}] {message.content}" for message in question.context]
+        parts += [f"[the teacher failed: {question.failure}]"] if question.failure else []
         for answer in journal.answers(question):
             judgement = journal.judgements.of(answer)
             parts.append("\n".join([_heading(answer), *([_verdict(judgement)] if judgement else []), answer.text]))
@@ -92,7 +93,9 @@ def _verdict(judgement: "Judgement") -> str:
 
 @app.command()
 def search(
-    words: Annotated[list[str], typer.Argument(help="All of them must occur in the question or the answer.")],
+    words: Annotated[
+        list[str], typer.Argument(metavar="WORD...", help="All of them must occur in the question or the answer.")
+    ],
     number: Count = 20,
     as_json: AsJson = False,
 ) -> None:

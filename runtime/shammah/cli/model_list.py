@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from shammah.cli.screen import say, tell, write
 from shammah.settings import Settings
 
 if TYPE_CHECKING:
+    from shammah.cli.model_table import Row, Sight
     from shammah.fitting import Machine, Need
     from shammah.journal import Journal
 
@@ -41,18 +43,27 @@ def list_models(context: Context = None, as_json: AsJson = False) -> None:
     sight = model_table.Sight(here, found.all_models(), used(settings), awaited, proposed, tokens)
     official = [model_table.official(model, sight) for model in catalog.models()]
     others = [model_table.other(one, sight) for one in sight.kept if catalog.model_named(one.name) is None]
+    others += _unlisted(sight, is_served=bool(settings.model.server))
     if as_json:
         write(json.dumps(model_table.as_object(sight, [*official, *others])))
         return
     lines = [*model_table.of_machine(here), "", *model_table.table(official)]
-    if others:
-        lines += ["", "Also on this machine:", "", *model_table.table(others)]
-    if any(row.mark != " " for row in [*official, *others]):
-        lines += ["", "* answers   + is here"]
+    lines += ["", "Also on this machine:", "", *model_table.table(others), "", "* answers   + is here"]
     is_here = any(row.mark != " " for row in official if row.name == proposed)
     tell("\n".join([*lines, "", *model_table.of_proposal(proposal, sight, is_here)]))
     if settings.model.server:
         say(f"{settings.model.server} runs the model that answers: `shammah models show`.")
+
+
+def _unlisted(sight: "Sight", is_served: bool) -> "Iterator[Row]":
+    """The built-in model, and what answers where no tool keeps it."""
+    from shammah import bases
+    from shammah.cli import model_table
+
+    used, known = sight.used, {one.path.resolve() for one in sight.kept}
+    yield model_table.of_file("seedling", bases.SEEDLING, need_of_file(bases.SEEDLING, sight.context_tokens), sight)
+    if used is not None and not is_served and used not in known | {bases.SEEDLING.resolve()}:
+        yield model_table.of_file(str(used), used, need_of_file(used, sight.context_tokens), sight)
 
 
 def show(name: Name = "", context: Context = None) -> None:
@@ -153,9 +164,11 @@ def _of_base(journal: "Journal", path: Path) -> list[str]:
     base = journal.bases.at(path)
     if base is None:
         return ["sha256   not taken yet: it has not been used"]
-    count = sum(adapter.base == base.sha256 for adapter in journal.adapters.all())
+    adapters = sum(adapter.base == base.sha256 for adapter in journal.adapters.all())
+    asked, counted = journal.log.asked(base.sha256), journal.count(base.sha256)
     return [
         f"name     {base.name} ({base.architecture})",
         f"sha256   {base.sha256}",
-        f"asked    {journal.count(base.sha256)} questions, {count} adapters",
+        f"asked    {asked} question{'s' * (asked != 1)}, {adapters} adapter{'s' * (adapters != 1)}",
+        f"counted  {counted} of them: a teacher was at hand, and no side forced",
     ]

@@ -71,6 +71,12 @@ def other(one: Found, sight: Sight) -> Row:
     return Row(mark, one.name, one.size_bytes, need, fitting.verdict(need, sight.machine))
 
 
+def of_file(name: str, path: Path, need: Need, sight: Sight) -> Row:
+    """The row of a file that is in no list."""
+    mark = "*" if path.resolve() == sight.used else "+"
+    return Row(mark, name, need.file_bytes, need, fitting.verdict(need, sight.machine))
+
+
 def table(rows: Sequence[Row]) -> list[str]:
     """Name, file, RAM, verdict; a name that is too long stands on a line of its own."""
     lines = [f"  {'NAME':<13} {'FILE':>7} {'RAM':>7}  FITS"]

@@ -9,12 +9,15 @@ import typer
 from shammah import config
 from shammah.cli import complete, model_list, pull
 from shammah.cli.screen import say
-from shammah.errors import ModelMissing, ModelTooLarge, ShammahError, UsageError
+from shammah.errors import ModelMissing, ModelServerError, ModelTooLarge, ShammahError, UsageError
 from shammah.proxies import is_url
 from shammah.settings import Settings
 
 if TYPE_CHECKING:
     from shammah.journal import Journal
+
+UNSET = ModelServerError.hint
+"""Means nothing where the server has not been chosen yet."""
 
 app = typer.Typer(help="Find, fetch, choose and make model files.", no_args_is_help=True)
 app.command("list")(model_list.list_models)
@@ -81,6 +84,8 @@ def remove(name: Fetched) -> None:
     from shammah_convert.split import parts_of
 
     settings = config.load()
+    if name in model_names.SEEDLING_NAMES:
+        raise UsageError(f"{name} is built in, and stays", hint="To let another answer: shammah models use NAME")
     if name.startswith(model_names.TOOLS):
         raise UsageError(f"{name} belongs to another program", hint="Remove it there; Shammah only reads it.")
     wanted, path = model_names.wanted(name), model_names.locate(name)
@@ -105,6 +110,7 @@ def remove(name: Fetched) -> None:
 def convert(folder: Folder, out: Out, kind: Kind = "Q4_K_M", force: Overwrite = False) -> None:
     """Convert a Hugging Face Qwen (safetensors) to a GGUF, and quantize it."""
     from shammah import conversion
+    from shammah_convert.files import in_words
 
     folder, out, file_type = folder.expanduser(), out.expanduser(), conversion.check_type(kind)
     if not folder.is_dir():
@@ -116,7 +122,9 @@ def convert(folder: Folder, out: Out, kind: Kind = "Q4_K_M", force: Overwrite = 
     try:
         conversion.convert(folder, out, file_type, say)
     except OSError as error:
-        raise ShammahError(f"{out} cannot be written: {error}", hint="Check the rights and the free space.") from error
+        raise ShammahError(
+            f"{out} cannot be written: {in_words(error)}", hint="Check the rights and the free space."
+        ) from error
     say(f"{out} is ready: shammah ask --model {out} QUESTION")
 
 
@@ -126,7 +134,13 @@ def _use_server(settings: Settings, url: str) -> None:
     from shammah.compatible import cards, looking
     from shammah.journal import Journal
 
-    found = looking.look(cards.endpoint(url, settings.offline, os.environ))
+    try:
+        found = looking.look(cards.endpoint(url, settings.offline, os.environ))
+    except ModelServerError as error:
+        hint = (
+            "See that it runs, and that its URL is right. Nothing was changed." if error.hint == UNSET else error.hint
+        )
+        raise ModelServerError(str(error), hint=hint) from error
     pulling.use(settings.home, None, url)
     with Journal(settings.home) as journal:
         _forget_wish(journal)

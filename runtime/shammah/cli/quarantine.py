@@ -39,6 +39,9 @@ def accept(ids: Ids = None, source: Door = None) -> None:
         raise UsageError("what is to be accepted?", hint=f"Give ids, or --source with one of {DOORS}.")
     with Journal(config.load().home) as journal:
         count = journal.quarantine.accept(door_of(source), None) if source else _accept(journal, ids or ())
+        if source and not count:
+            say(f"Nothing that came by {source} waits.")
+            return
         more = "; `shammah train` learns them now." if count else "."
         say(f"{count} example{'s are' if count != 1 else ' is'} accepted{more}")
         for line in alike([kept for kept in journal.examples.all() if kept.state == "live"]):
@@ -79,10 +82,11 @@ def purge(source: Door = None, yes: Yes = False) -> None:
         if not found.examples:
             say(f"Nothing came by {source}; nothing was purged.")
             return
-        say(f"To be purged: {len(found.examples)} examples and test questions that came by {source}.")
+        count = len(found.examples)
+        say(f"To be purged: {count} example{'s' * (count != 1)}, test questions among them, that came by {source}.")
         for line in _taught(found):
             say(line)
-        confirm(yes)
+        confirm(yes, "purge")
         say(f"Purged: {purging.carry_out(settings.home, journal, found)}. They are not learnt any more.")
         unload(settings, journal)
 

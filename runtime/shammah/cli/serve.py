@@ -1,6 +1,7 @@
 """`shammah serve`: the model stays warm, for commands and for programs."""
 
 import json
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shammah import config, locks, times
+from shammah import bases, config, locks, times
 from shammah.cli import complete
 from shammah.cli.screen import say, write
-from shammah.errors import ServeError, ServeMissing
+from shammah.errors import BadModel, ServeError, ServeMissing
 from shammah.serve import client, place
+from shammah.serve.place import UNUSABLE
 from shammah.serving import LIBRARIES
 from shammah.settings import Settings
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Keep the model warm: `ask` and `chat` use it by themselves, and programs at a loopback port.")
 
+_TIME = re.compile(r"[\d-]+ [\d:,]+ [A-Z]+ ")
+"""What a line of the log begins with."""
 LOOK_SECONDS = 0.1
 # A large model comes from a slow disk; whoever waits sees what it is doing.
 LOADING_SECONDS, DRAINING_SECONDS = 300.0, 30.0
@@ -62,6 +66,11 @@ def serve(
     settings = config.load(**flags)
     if not all(map(find_spec, LIBRARIES)):
         raise ServeMissing("what the daemon stands on is not installed")
+    if settings.model.path:
+        bases.wanted(settings)
+    if (found := _status(settings.home)) is not None:
+        where = f"a daemon serves this home already, at {found['url']}"
+        raise ServeError(where, hint="`shammah serve status` tells of it, `shammah serve stop` ends it.")
     if detach:
         _detach(settings, flags)
     else:
@@ -101,10 +110,10 @@ def _run(settings: Settings, flags: dict[str, Any]) -> None:
     from shammah.serve.daemon import Daemon
     from shammah.serve.engines import open_engine
 
-    def started(house: "House") -> None:
+    def opened(house: "House") -> None:
         say(f"Serving at {house.url}; {_key(settings)}. Ctrl-C ends it.")
 
-    Daemon(settings, open_engine, lambda: config.load(**flags)).run(started)
+    Daemon(settings, open_engine, lambda: config.load(**flags)).run(opened=opened)
 
 
 def _detach(settings: Settings, flags: dict[str, Any]) -> None:
@@ -116,8 +125,6 @@ def _detach(settings: Settings, flags: dict[str, Any]) -> None:
 
     given = {variable_of(name.replace("__", ".")): str(value) for name, value in flags.items() if value is not None}
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if (found := _status(settings.home)) is not None:
-        raise ServeError(f"one runs already at {found['url']}", hint="End it with `shammah serve stop`.")
     log = settings.home / place.LOG
     start = log.stat().st_size if log.exists() else 0
     child = detached.start("shammah.serve", settings.home, log, environ=os.environ | given)
@@ -128,7 +135,8 @@ def _detach(settings: Settings, flags: dict[str, Any]) -> None:
     is_done = _wait(is_settled, LOADING_SECONDS)
     found = _status(settings.home)
     if not is_done or child.returncode is not None or found is None:
-        raise ServeError(f"it does not serve: {_last_words(log, start)}", hint=f"All of it is in {log}.")
+        kind = BadModel if child.returncode == UNUSABLE else ServeError  # as in the foreground
+        raise kind(f"it does not serve: {_last_words(log, start)}", hint=f"All of it is in {log}.")
     say(f"Serving at {found['url']}, process {found['pid']}; {_key(settings)}. `shammah serve stop` ends it.")
 
 
@@ -169,4 +177,4 @@ def _last_words(log: Path, start: int) -> str:
     with log.open("rb") as stream:
         stream.seek(start)
         lines = stream.read().decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else "it says nothing"
+    return _TIME.sub("", lines[-1]) if lines else "it says nothing"

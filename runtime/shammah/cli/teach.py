@@ -1,6 +1,7 @@
 """`shammah teach`: the teacher finds out where the local model is weak, and teaches it."""
 
 import contextlib
+import math
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shammah import config
+from shammah.amounts import dollars
 from shammah.cli import complete
 from shammah.cli.screen import say, write
-from shammah.cli.teaching_view import Board, Lines, Shown, dollars
+from shammah.cli.teaching_view import Board, Lines, Shown
 from shammah.cli.typed import clean
-from shammah.errors import KeyMissing, TrainerMissing, UsageError
+from shammah.errors import KeyMissing, TrainerMissing, UsageError, fitting
 
 if TYPE_CHECKING:
     from shammah.settings import Settings
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from shammah.teaching.loop import Ended
 
 DEFAULT_BUDGET_USD = 0.50
+INSTEAD = "learn from your own corrections with `shammah train`"
 
 Focus = Annotated[str | None, typer.Argument(metavar="[FOCUS]", help='What to dwell on: "git", "our make targets".')]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, max=100, help="At most.")]
@@ -45,8 +48,10 @@ def teach(
     from shammah.hardware import BusyMeter
     from shammah.journal import Journal
 
+    if not math.isfinite(budget):
+        raise UsageError(f"--budget is {budget}", hint="It takes an amount of dollars, such as 0.50.")
     settings = config.load(model__path=model)
-    with Journal(settings.home) as journal, _shown(settings) as shown:
+    with fitting(INSTEAD), Journal(settings.home) as journal, _shown(settings) as shown:
         from shammah.assembly import Parts
         from shammah.teacher import called
         from shammah.teaching import classroom, loop

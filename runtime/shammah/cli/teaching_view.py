@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from shammah.amounts import dollars
 from shammah.cli.screen import harmless, write
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def in_words(line: Mapping[str, Any], who: str) -> str:
             return f"{who}: {_call(line['tool'], line['result'])}"
         case "generated":
             made = line["generated"]
-            return f"{line['category']}: {made.kept} new examples, {made.tests} test questions"
+            return f"{line['category']}: {_examples(made.kept, 'new ')}, {made.tests} test questions"
         case "training":
-            return f"Training on {line['examples']} new examples"
+            return f"Training on {_examples(line['examples'], 'new ')}"
         case "worse":
             return f"{line['before']} of {line['tests']} were right before, {line['after']} after: taken back"
         case "round":
@@ -58,7 +59,7 @@ def _call(tool: str, result: Mapping[str, Any]) -> str:
         return f"{tool} was refused: {result['error']}"
     match tool:
         case "generate_training_data":
-            return f"{tool}: {result['kept']} new examples, {result['tests']} test questions"
+            return f"{tool}: {_examples(result['kept'], 'new ')}, {result['tests']} test questions"
         case "query_local_model":
             return f"{tool}: {str(result['answer'])[:60]!r}"
         case "compare_responses":
@@ -70,14 +71,13 @@ def _round(one: "Round") -> str:
     how = one.training.state if one.training else "no training"
     reason = f" ({one.training.reason})" if one.training and one.training.reason else ""
     return (
-        f"Round {one.number}: {one.examples} examples, training {how}{reason};"
+        f"Round {one.number}: {_examples(one.examples)}, training {how}{reason};"
         f" {one.before} -> {one.after} of {one.tests} right, {EFFECTS[one.effect]}; {dollars(one.spent_usd)} so far"
     )
 
 
-def dollars(usd: float) -> str:
-    """An amount of money."""
-    return f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"
+def _examples(count: int, kind: str = "") -> str:
+    return f"{count} {kind}example{'s' * (count != 1)}"
 
 
 class Lines:

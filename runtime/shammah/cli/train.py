@@ -78,7 +78,7 @@ def train(
     model: Model = None,
 ) -> None:
     """Train an adapter on what you corrected; where it is better, it answers from the next question on."""
-    from shammah import schedule
+    from shammah import bases, schedule
     from shammah.journal import Journal
 
     wanted = (continue_active, easy_first, learning_rate, batch, epochs, rank)
@@ -87,6 +87,10 @@ def train(
     ways = [key for key in WAYS if f"trainer__{key}" in given]
     asked = Asked(force, settings.trainer.max_memory.bytes if max_memory else 0, bool(launch), ways)
     _check_ways(ways, background, resume)
+    if cancel and (ways or background or resume or force or launch or max_memory):
+        raise UsageError("--cancel stands alone", hint="Leave out the other flags.")
+    if model:
+        bases.wanted(settings)  # before all that a training needs beside it
     with Journal(settings.home) as journal:
         for notice in journal.notices.take():
             say(notice)

@@ -99,6 +99,8 @@ def _other_teacher(seen: Key) -> Finding:
     if seen.needs_key and not seen.key:
         what = f"no OPENAI_API_KEY: {seen.model} is never asked, and answers stay unverified"
         return Finding("key", "note", what, "export OPENAI_API_KEY=...")
+    if _is_malformed(seen.key):
+        return _malformed("OPENAI_API_KEY", "")
     if seen.url_error:
         return Finding("key", "broken", seen.url_error, seen.undo_url)
     return _priced(seen, f"{seen.model} is asked{', with OPENAI_API_KEY' if seen.key else ', without a key'}")
@@ -117,15 +119,23 @@ def _claude(seen: Key) -> Finding:
     if not seen.key:
         what = "no ANTHROPIC_API_KEY: Claude is never asked, and answers stay unverified"
         return Finding("key", "note", what, f"export ANTHROPIC_API_KEY={KEY_PREFIX}...")
-    if not seen.key.isascii() or not seen.key.isprintable() or any(sign in seen.key for sign in " \"'"):
-        what = "ANTHROPIC_API_KEY holds blanks, quotes or other signs that no key has"
-        return Finding("key", "broken", what, f"export ANTHROPIC_API_KEY={KEY_PREFIX}...")
+    if _is_malformed(seen.key):
+        return _malformed("ANTHROPIC_API_KEY", KEY_PREFIX)
     if seen.url_error:
         what = f"{seen.url_error}: it takes an https URL, or http on loopback"
         return Finding("key", "broken", what, seen.undo_url)
     if not seen.key.startswith(KEY_PREFIX):
         return Finding("key", "note", f"ANTHROPIC_API_KEY is set, but does not begin with {KEY_PREFIX}")
     return _priced(seen, f"ANTHROPIC_API_KEY is set; {seen.model} is asked")
+
+
+def _is_malformed(key: str) -> bool:
+    return not key.isascii() or not key.isprintable() or any(sign in key for sign in " \"'")
+
+
+def _malformed(variable: str, prefix: str) -> Finding:
+    what = f"{variable} holds blanks, quotes or other signs that no key has"
+    return Finding("key", "broken", what, f"export {variable}={prefix}...")
 
 
 def outage(seen: Outage) -> list[Finding]:
@@ -207,8 +217,8 @@ def engine(seen: Engine) -> Finding:
 def disk(seen: Disk) -> Finding:
     """Whether there is room in the home, and it is its owner's alone."""
     home, free = shlex.quote(seen.home), gigabytes(seen.free_bytes)
-    if not seen.is_writable:
-        return Finding("disk", "broken", f"{seen.home} cannot be written to", f"chmod u+rwx {home}")
+    if fault := _unusable(seen):
+        return Finding("disk", "broken", *fault)
     if seen.free_bytes < LEAST_DISK_BYTES:
         what = f"{free} are free: nothing more is surely kept"
         return Finding("disk", "broken", what, f"du -ah {home} | sort -h | tail")
@@ -218,6 +228,18 @@ def disk(seen: Disk) -> Finding:
         what = f"{free} are free: too little for a larger model or its training"
         return Finding("disk", "note", what, f"du -ah {home} | sort -h | tail")
     return Finding("disk", "ok", f"{free} are free in {seen.home}")
+
+
+def _unusable(seen: Disk) -> tuple[str, str] | None:
+    """Why nothing can be kept in the home, and the command that mends it."""
+    elsewhere = 'export SHAMMAH_HOME="$HOME/.shammah"'
+    if seen.is_no_folder:
+        return f"{seen.home} is no folder, or lies below what is none", elsewhere
+    if seen.is_read_only:
+        return f"{seen.home} lies on a file system that is read-only", elsewhere
+    if not seen.exists and not seen.is_writable:
+        return f"{seen.home} cannot be made", elsewhere
+    return None if seen.is_writable else (f"{seen.home} cannot be written to", f"chmod u+rwx {shlex.quote(seen.home)}")
 
 
 def journal(seen: Journal) -> Finding:

@@ -173,6 +173,8 @@ class Disk:
 
     Attributes:
         is_open: Whether others of this machine may look into it.
+        is_no_folder: Something else has its name, or that of a folder above it.
+        is_read_only: The file system below it is.
     """
 
     home: str
@@ -180,6 +182,8 @@ class Disk:
     is_writable: bool
     is_open: bool
     free_bytes: int
+    is_no_folder: bool = False
+    is_read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,9 +233,14 @@ def gpus(system: str = platform.system(), devices: Path = Path("/sys/class/drm")
 def disk(home: Path) -> facts.Disk:
     """The home folder, or the nearest folder above it that is there."""
     there = next(folder for folder in (home, *home.parents) if folder.exists())
-    is_open = home.is_dir() and bool(home.stat().st_mode & OTHERS)
     return facts.Disk(
-        str(home), home.is_dir(), os.access(there, os.W_OK | os.X_OK), is_open, shutil.disk_usage(there).free
+        home=str(home),
+        exists=home.is_dir(),
+        is_writable=os.access(there, os.W_OK | os.X_OK),
+        is_open=home.is_dir() and bool(home.stat().st_mode & OTHERS),
+        free_bytes=shutil.disk_usage(there).free,
+        is_no_folder=not there.is_dir(),
+        is_read_only=bool(os.statvfs(there).f_flag & os.ST_RDONLY),
     )
 
 

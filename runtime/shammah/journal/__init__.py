@@ -172,6 +172,11 @@ class Journal:
         with self._db.write() as db:
             db.execute("UPDATE questions SET is_counted = 0 WHERE number = ?", (question.number,))
 
+    def note_failure(self, question: Question, why: str) -> None:
+        """Record why the teacher gave no answer, redacted."""
+        with self._db.write() as db:
+            db.execute("UPDATE questions SET failure = ? WHERE number = ?", (why, question.number))
+
     def note_features(self, question: Question, hand: Vector) -> Question:
         """Record what the router would have seen of a question that it was not asked about; it does not count."""
         with self._db.write("feedback.features") as db:

@@ -59,6 +59,11 @@ class Log:
         )
         return [rows.to_question(row) for row in found]
 
+    def asked(self, lineage: str) -> int:
+        """How many questions of a base lineage there are."""
+        row = self._db.execute("SELECT count(*) FROM questions WHERE lineage = ?", (lineage,))
+        return int(row.fetchone()[0])
+
     def embedded(self, but: Question) -> list[Seen]:
         """All other questions of the same base that have an embedding, with how their local answers turned out last.
 

@@ -67,9 +67,9 @@ class Spending:
             db.execute("UPDATE spending SET usd = ?, is_settled = 1 WHERE id = ?", (usd, reservation))
 
     def _passed(self, usd: float, day_usd: float, month_usd: float) -> Bound | None:
-        if self.usd_this_month() + usd > month_usd:
+        if not self.usd_this_month() + usd <= month_usd:  # what is no number fits nowhere
             return "month"
-        return "day" if self.usd_today() + usd > day_usd else None
+        return None if self.usd_today() + usd <= day_usd else "day"
 
     def _usd(self, period: str) -> float:
         """What calls of a day or a month cost, with those of later ones from which the clock was set back to it."""

@@ -16,6 +16,7 @@ class Question:
         lineage: sha256 of the base model that it counts for.
         router_threshold: That applied; None where everything was forwarded, or no router was asked.
         learner: What kind of head gave the router's probability; None where none did, or a row is older than this.
+        failure: Why the teacher gave no answer, redacted; None where it gave one, or was not asked.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Question:
     router_threshold: float | None
     validator_threshold: float | None
     learner: str | None
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

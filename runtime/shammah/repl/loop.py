@@ -33,7 +33,7 @@ class Chat:
         self._reader = self._open_reader()
 
     def run(self) -> bool:
-        """Read and answer until the person ends it; whether all could be done."""
+        """Read and answer until the person ends it; whether all could be done, which a person at a prompt has seen."""
         all_done = True
         try:
             while (line := self._reader.read()) is not None:
@@ -43,7 +43,7 @@ class Chat:
                     break
         finally:
             self._close()
-        return all_done
+        return all_done or self._prompt is not None
 
     def _do(self, line: str) -> bool:
         """Answer a line; whether that could be done."""
@@ -130,7 +130,7 @@ class Chat:
 
 def _tell(error: ShammahError) -> None:
     """Say what went wrong, and what to do next."""
-    hint = error.hint
+    hint = error.hint_with("ask it again with /local")
     if isinstance(error, ContextTooLong):
         hint = "Begin a new conversation with /new, or ask more briefly."
     elif hint == ShammahError.hint:

@@ -5,9 +5,10 @@ import os
 import sys
 
 from shammah import config, crash
-from shammah.errors import ShammahError
+from shammah.errors import BadModel, ConfigError, ModelMissing, ShammahError
 from shammah.serve.daemon import Daemon
 from shammah.serve.engines import open_engine
+from shammah.serve.place import UNUSABLE
 
 
 def main() -> int:
@@ -19,7 +20,7 @@ def main() -> int:
         Daemon(config.load(), open_engine, config.load).run()
     except ShammahError as error:
         logging.getLogger(__name__).critical("%s. %s", error, error.hint)
-        return 1
+        return UNUSABLE if isinstance(error, ConfigError | ModelMissing | BadModel) else 1
     return 0
 
 

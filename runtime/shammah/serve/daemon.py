@@ -41,8 +41,12 @@ class Daemon:
         self._error: Exception | None = None
         self._is_over = threading.Event()
 
-    def run(self, started: Callable[[House], None] = lambda _: None) -> None:
-        """Serve until told to stop; `started` is called once requests are heard.
+    def run(
+        self,
+        started: Callable[[House], None] = lambda _: None,
+        opened: Callable[[House], None] = lambda _: None,
+    ) -> None:
+        """Serve until told to stop; `started` is called once requests are heard, `opened` once they are answered.
 
         Raises:
             ServeError: Another daemon serves this home, or the port is taken.
@@ -57,7 +61,7 @@ class Daemon:
             with private_socket(socket_of(home)) as private, doors.public_socket(self._settings) as public:
                 self.house.url = doors.url_of(public)
                 with _heeding(self.stop), contextlib.closing(self.house):
-                    opening = threading.Thread(target=self._open, name="opening")
+                    opening = threading.Thread(target=self._open, args=(opened,), name="opening")
                     opening.start()
                     asyncio.run(self._serve(private, public, started))
                     opening.join()
@@ -70,10 +74,11 @@ class Daemon:
         if self._server is not None:
             self._server.should_exit = True
 
-    def _open(self) -> None:
+    def _open(self, opened: Callable[[House], None]) -> None:
         """Open the model; without one there is nothing to serve."""
         try:
             self.house.open()
+            opened(self.house)
         except Exception as error:  # whoever runs the daemon gets it
             self._error = error
             self.stop()

@@ -105,4 +105,5 @@ def of_error(error: ShammahError) -> Failure:
 
 def _in_words(error: ShammahError) -> str:
     """The error with what to do next."""
-    return f"{error}. {error.hint}" if error.hint else str(error)
+    hint = error.hint_with("ask the model `shammah:local`")
+    return f"{error}. {hint}" if hint else str(error)

@@ -7,6 +7,8 @@ from pathlib import Path
 from shammah.errors import ServeError
 
 SOCKET, TOKEN, LOG = "serve.sock", "serve-token", "serve.log"
+UNUSABLE = 3
+"""With which a daemon's process ends whose model or settings cannot be used."""
 # sun_path holds 104 bytes on macOS and 108 on Linux, the last of them a zero.
 LONGEST_PATH_BYTES = 103
 RUNTIME_VARIABLE = "XDG_RUNTIME_DIR"

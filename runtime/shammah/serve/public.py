@@ -112,6 +112,8 @@ def _said(body: dict[str, str]) -> Feedback:
 
 def _rate(journal: Journal, settings: Settings, id: str, said: Feedback) -> Any:
     question = journal.question(id)
+    if not id:
+        raise UsageError("`id` is missing", hint="An answer's object has it.")
     if question is None:
         raise UsageError(f"no one question has the id {id!r}", hint="An answer's object has it.")
     needs_target = said.rating.is_rejection and not said.target

@@ -29,13 +29,15 @@ class Access:
         """Look for a key; None where there is none, and the teacher is not on this machine.
 
         Raises:
-            ConfigError: The base URL is neither https nor loopback, or the model is not the provider's.
+            ConfigError: The key is none, the base URL is neither https nor loopback, or the model is not the
+                provider's.
         """
         provider, url = settings.provider, url_of(settings, environ)
         key = environ.get(KEY_VARIABLES[provider], "").strip()
         needs_key = provider == "anthropic" or not is_here(url)
         if needs_key and not key:
             return None
+        check_key(key, KEY_VARIABLES[provider])
         check(url, "the teacher's base URL")
         if provider == "openai" and settings.model == TeacherSettings().model:
             raise ConfigError(
@@ -60,6 +62,16 @@ def called_all(models: Iterable[str], otherwise: str) -> str:
     """What those are called together who taught; by `otherwise`, the model that is set, where nobody did yet."""
     names = {called(model) for model in models} or {called(otherwise)}
     return names.pop() if len(names) == 1 else "the teacher"
+
+
+def check_key(key: str, variable: str) -> None:
+    """Refuse a key that no header can carry; what it holds is told to nobody.
+
+    Raises:
+        ConfigError: It has blanks, ends of lines or letters beyond ASCII.
+    """
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigError(f"{variable} holds blanks or other signs that no key has", hint=f"Set {variable} anew.")
 
 
 def check(url: str, what: str) -> None:

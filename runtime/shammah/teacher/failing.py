@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 
 from shammah.calls import Packed
-from shammah.errors import KeyMissing, TeacherError
+from shammah.errors import LOCALLY, KeyMissing, TeacherError
 from shammah.proxies import proxy_of
 
 # The local model waits to step in: a server that says "later" is asked four times, one that says nothing twice.
@@ -45,7 +45,7 @@ def of_status(
     """
     kind, text = said
     if status in (401, 403):
-        return KeyMissing(f"{who} refused the key: {text}", hint=f"Check {key}, or ask with --local.")
+        return KeyMissing(f"{who} refused the key: {text}", hint=f"Check {key}, or {LOCALLY}.")
     if special := _of_networks(status):
         return special
     words = "broke off" if status == 200 else f"answered with status {status}"
@@ -77,13 +77,13 @@ def unreachable(error: Exception, who: str, url: str, environ: Mapping[str, str]
     if proxy and any(type(one).__name__ == "ProxyError" for one in causes):
         return TeacherError(
             f"the proxy {proxy.address} does not let {who} be reached: {_last_words(causes)}",
-            hint=f"Mend or unset {proxy.variable}, or ask with --local.",
+            hint=f"Mend or unset {proxy.variable}, or {LOCALLY}.",
         )
     safely = next((one for one in causes if isinstance(one, ssl.SSLError)), None)
     if safely is not None:
         return TeacherError(f"{who} cannot be reached safely: {_last_words([safely])}", hint=BETWEEN)
     through = f" through the proxy {proxy.address} ({proxy.variable})" if proxy else ""
-    return TeacherError(f"{who} cannot be reached{through}", hint="Check the network, or ask with --local.")
+    return TeacherError(f"{who} cannot be reached{through}", hint=f"Check the network, or {LOCALLY}.")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

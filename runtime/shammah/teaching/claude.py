@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from shammah.amounts import dollars
 from shammah.errors import BudgetReached, KeyMissing, ShammahError, StaysHere
 from shammah.generation import Completion, Finish, Sampling, Stop, Toolbox, never
 from shammah.journal import Journal
@@ -72,11 +73,10 @@ class Claude:
             raise StaysHere("something in this matches `privacy.never_forward`", hint=HINT)
         messages = Redactor().redact_all(messages)
         worst = side.worst_cost_usd(sent(messages, schema, toolbox))
-        if self.spent_usd + worst > self.budget_usd:
-            raise BudgetReached(
-                f"a call may cost ${worst:.4f}, and of ${self.budget_usd:g} ${self.spent_usd:.4f} are spent",
-                hint="Give more with --budget, or go on tomorrow.",
-            )
+        if not self.spent_usd + worst <= self.budget_usd:  # what is no number buys nothing
+            left = f"of {dollars(self.budget_usd)} {dollars(self.spent_usd)} are spent"
+            hint = "Give more with --budget, or go on tomorrow."
+            raise BudgetReached(f"a call may cost {dollars(worst)}, and {left}", hint=hint)
         return self._paid(side, messages, schema, toolbox, worst)
 
     def _paid(

@@ -52,6 +52,7 @@ def run(room: Classroom, plan: Plan, hear: Hear = lambda _: None) -> Ended:
     """Teach until the rounds are over, the budget is used up, nothing improves, or a user's word is needed.
 
     Raises:
+        BudgetReached: It does not cover the first call.
         ShammahError: It cannot begin, or the local model cannot answer.
         KeyboardInterrupt: It was interrupted; what is active is what the last whole round left.
     """
@@ -61,6 +62,8 @@ def run(room: Classroom, plan: Plan, hear: Hear = lambda _: None) -> Ended:
             done.append(_round(room, plan, len(done) + 1, hear))
             hear({"event": "round", "round": done[-1]})
     except _Over as over:
+        if not (done or room.claude.spent_usd) and isinstance(over.__cause__, BudgetReached):
+            raise over.__cause__ from None  # not one call could be paid
         reason = str(over)
     return Ended(tuple(done), reason)
 
@@ -143,8 +146,9 @@ def _let_in(room: Classroom, plan: Plan, batches: Sequence[str]) -> None:
     waiting = room.journal.quarantine.waiting(room.door)
     if not waiting:
         raise _Over("no new example came of it")
+    wait = "1 example waits" if waiting == 1 else f"{waiting} examples wait"
     raise _Over(
-        f"{waiting} examples wait: look at them with `shammah examples list --source {room.door}`, let them in with"
+        f"{wait}: look at them with `shammah examples list --source {room.door}`, let them in with"
         f" `shammah examples accept --source {room.door}`, and teach again; or give --accept"
     )
 
