@@ -244,8 +244,8 @@ def test_the_loop_stops_at_its_budget(tmp_path: Path) -> None:
 
 def test_a_budget_that_covers_no_call_stops_before_the_first(tmp_path: Path) -> None:
     with AnthropicServer([Answer("x")]) as server, classroom(tmp_path, server.url, budget_usd=0.0001) as room:
-        ended = loop.run(room, Plan(3, accepts=True))
-        assert ended.reason.startswith("the budget is used up")
+        with pytest.raises(BudgetReached, match="a call may cost"):
+            loop.run(room, Plan(3, accepts=True))
         assert server.requests == []
 
 

@@ -190,7 +190,7 @@ def test_the_tree_and_json_tell_what_came_after_what(home: Home, sha256: str) ->
         (("list", "--tree", "--json"), "exclude each other"),
         (("use", "nobody"), "no adapter 'nobody'"),
         (("use", "mine", "nobody:0.5"), "no adapter 'nobody'"),
-        (("use", "mine", "none"), "no adapter 'none'"),
+        (("use", "mine", "none"), "`none` stands alone"),
         (("delete", "nobody"), "no adapter 'nobody'"),
         (("use", "mine:much"), "'mine:much' has no usable scale"),
         (("use", "mine:0"), "'mine:0' has no usable scale"),

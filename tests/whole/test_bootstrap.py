@@ -143,7 +143,9 @@ def test_who_talks_on_hears_that_the_model_has_come(home: Home, monkeypatch: pyt
     with home.journal() as journal:
         awaited = journal.pulls.want("qwen2.5-0.5b", "Qwen2.5 0.5B", 1)
     assert not bootstrap.has_come(settings, awaited)
-    pulling.use(home.path, Path("/somewhere.gguf"))
+    file = home.path / "somewhere.gguf"
+    file.touch()
+    pulling.use(home.path, file)
     assert bootstrap.has_come(settings, awaited)
     assert not bootstrap.has_come(settings, None)
 

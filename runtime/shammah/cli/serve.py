@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shammah import bases, config, locks, times
+from shammah import config, locks, times
 from shammah.cli import complete
 from shammah.cli.screen import say, write
 from shammah.errors import BadModel, ServeError, ServeMissing
@@ -67,6 +67,8 @@ def serve(
     if not all(map(find_spec, LIBRARIES)):
         raise ServeMissing("what the daemon stands on is not installed")
     if settings.model.path:
+        from shammah import bases
+
         bases.wanted(settings)
     if (found := _status(settings.home)) is not None:
         where = f"a daemon serves this home already, at {found['url']}"
