@@ -1,6 +1,5 @@
 """Native code dies in the middle of answers: of signals, and of a model that is cut off below it."""
 
-import contextlib
 import os
 import random
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from unittest import mock
 
 from shammah import bases
+from shammah.serve.link import Link
 from shammah.serve.remote import Engine
 from tests import asked
 from tests.anthropic_server import AnthropicServer
@@ -35,6 +35,8 @@ LONGEST_SECONDS = 30.0
 FILE = "model.gguf"
 QUESTION = "how do i undo the last commit but keep the changes"
 CHAT = "/v1/chat/completions"
+
+Die = Callable[[Link, Path], None]
 
 
 @dataclass
@@ -62,8 +64,9 @@ def crashes(trials: Trials) -> str:
             with _daemon(trials.folder / str(first), teacher) as (serving, file):
                 before = _load_seconds(serving)
                 for place in range(first, first + count):
-                    _crash(serving, file, _WAYS[place % len(_WAYS)], chance, seen)
-                    seconds, after = _next_answer_seconds(serving), _load_seconds(serving)
+                    way = _WAYS[place % len(_WAYS)]
+                    _crash(serving, file, way, chance, seen)
+                    seconds, after = _next_answer_seconds(serving, way), _load_seconds(serving)
                     seen.beyond.append(seconds - max(before, after))  # how busy others are changes meanwhile
                     before = after
     assert max(seen.beyond) <= MARGIN_SECONDS, f"the next answer came {max(seen.beyond):.1f} s after a load's time"
@@ -94,16 +97,18 @@ def _load_seconds(serving: Serving) -> float:
         return time.monotonic() - begun
 
 
-def _by_signal(kind: signal.Signals) -> "Callable[[int, Path], None]":
-    return lambda pid, _: os.kill(pid, kind)
+def _by_signal(kind: signal.Signals) -> Die:
+    return lambda link, _: link.process.send_signal(kind)
 
 
-def _by_truncation(pid: int, file: Path) -> None:
-    """Cut the file off below the engine, which has it mapped; what comes back is whole again, and another file."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    os.truncate(file, page)
-    os.kill(pid, signal.SIGCONT)
-    _wait_until(lambda: not Path(f"/proc/{pid}").exists())
+def _by_truncation(link: Link, file: Path) -> None:
+    """Cut the file off below the engine, which has it mapped; what comes back is whole again, and another file.
+
+    The engine dies of it, or the daemon sees it before it asks for an answer.
+    """
+    os.truncate(file, os.sysconf("SC_PAGE_SIZE"))
+    link.process.send_signal(signal.SIGCONT)
+    _wait_until(lambda: not link.is_alive or not link._asked)
     shutil.copyfile(bases.SEEDLING, file.with_suffix(".new"))
     file.with_suffix(".new").replace(file)
 
@@ -116,15 +121,14 @@ _WAYS = (
 )
 
 
-def _crash(serving: Serving, file: Path, die: Callable[[int, Path], None], chance: random.Random, seen: Seen) -> None:
+def _crash(serving: Serving, file: Path, die: Die, chance: random.Random, seen: Seen) -> None:
     """Let the engine die while it answers; whoever waits is told, or answered by the teacher."""
     engine = serving.house.opened.engine
-    pid, link = engine.pid, engine._link
-    assert pid is not None
+    link = engine._link
     assert link is not None
     is_held = chance.random() < 0.5 or die is _by_truncation  # else at any moment
     if is_held:
-        os.kill(pid, signal.SIGSTOP)
+        link.process.send_signal(signal.SIGSTOP)
     with ThreadPoolExecutor(3) as pool:
         waiting = [pool.submit(_end_of, serving, model, streams) for model, streams in _ASKED]
         if is_held:
@@ -132,12 +136,12 @@ def _crash(serving: Serving, file: Path, die: Callable[[int, Path], None], chanc
             _wait_until(lambda: len(link._asked) == len(_ASKED))
         else:
             time.sleep(chance.uniform(0, 0.2))
-        die(pid, file)
-        with contextlib.suppress(ProcessLookupError):  # it was not held
-            os.kill(pid, signal.SIGCONT)
+        die(link, file)
+        link.process.send_signal(signal.SIGCONT)  # where it was held
         for one in waiting:
             seen.count(one.result())
-    _wait_until(lambda: not link.is_alive)  # whoever asks a process that is dying is in flight, and not the next
+    if die is not _by_truncation:  # whoever asks a process that is dying is in flight, and not the next
+        _wait_until(lambda: not link.is_alive)
 
 
 _ASKED = (("shammah:local", False), ("shammah:local", True), ("shammah", False))
@@ -160,9 +164,11 @@ def _end_of(serving: Serving, model: str, streams: bool) -> str:
     return "whole"
 
 
-def _next_answer_seconds(serving: Serving) -> float:
+def _next_answer_seconds(serving: Serving, died: Die) -> float:
     begun = time.monotonic()
-    assert _end_of(serving, "shammah:local", streams=False) == "whole", "the next one is answered"
+    while _end_of(serving, "shammah:local", streams=False) != "whole":
+        assert died is _by_truncation, "the next one is answered"
+        time.sleep(0.05)  # the file that came back is being checked: ask again in a moment
     return time.monotonic() - begun
 
 

@@ -209,7 +209,7 @@ _RAISING: tuple[Raise, ...] = (
 def by_command(raising: Raise, text: str, _: Path) -> str:
     """What a command says at its end."""
     before, stream = commands.app_of, io.StringIO()
-    commands.app_of = lambda _: lambda **_: raising(text)  # type: ignore[assignment, misc]
+    commands.app_of = lambda _: lambda *_, **__: raising(text)  # type: ignore[assignment, misc]
     try:
         with contextlib.redirect_stderr(stream), contextlib.suppress(SystemExit):
             cli.main()

@@ -289,6 +289,23 @@ def test_a_model_that_is_written_over_is_served_no_more_until_it_was_checked(tmp
     assert lineages == [hash_of(SEEDLING), hash_of(copy)]
 
 
+def test_a_model_that_was_cut_off_and_came_back_is_opened_anew(tmp_path: Path) -> None:
+    """What the engine has mapped is the file that was cut off: the next answer would kill it."""
+    copy, whole = tmp_path / "copy.gguf", tmp_path / "whole.gguf"
+    for file in (copy, whole):
+        file.write_bytes(SEEDLING.read_bytes())
+    body = {"model": "shammah:local", "messages": [{"role": "user", "content": QUESTION}]}
+    with Serving(Home(tmp_path / "home", QUIET), model__path=str(copy)) as serving:
+        before = serving.house.opened.engine
+        assert serving.http("POST", "/v1/chat/completions", body)[0] == 200
+        os.truncate(copy, 4096)
+        assert serving.http("POST", "/v1/chat/completions", body)[0] == 503
+        whole.replace(copy)
+        wait_for(lambda: serving.http("POST", "/v1/chat/completions", body)[0] == 200)
+        assert serving.house.opened.engine is not before
+        assert before.starts == 1, "it did not die"
+
+
 def test_whoever_goes_offline_is_offline_at_once_whatever_becomes_of_the_model(tmp_path: Path) -> None:
     body = {"model": "shammah:teacher", "messages": [{"role": "user", "content": "hello"}]}
     with Serving(Home.used(tmp_path, QUIET)) as serving:

@@ -80,7 +80,7 @@ class Served:
             return
         with contextlib.suppress(ModelMissing):  # the engine has it open
             known = bases.known(journal, Path(opened.base.path))
-            if known is None or known.sha256 != opened.base.sha256:
+            if known is None or not _is_same(known, opened.base):
                 raise ModelChanged(f"{opened.base.path} was changed since the daemon opened it", hint=ANEW)
 
     def close(self) -> None:
@@ -231,10 +231,15 @@ def _stamp(opened: Opened | None) -> bases.Stamp | None:
 
 
 def _is_changed(settings: Settings, base: Base) -> bool:
-    """Whether a model's file holds other bytes by now.
+    """Whether a model's file holds other bytes by now, or is another file.
 
     Raises:
         ShammahError: It holds no model, or is still being written.
     """
     with Journal(settings.home) as journal:
-        return bases.identify(journal, Path(base.path), _log.info).sha256 != base.sha256
+        return not _is_same(bases.identify(journal, Path(base.path), _log.info), base)
+
+
+def _is_same(now: Base, opened: Base) -> bool:
+    """Whether a model is the one that was opened, in the very file that is mapped: another may be cut off by now."""
+    return (now.sha256, now.inode) == (opened.sha256, opened.inode)
