@@ -22,7 +22,17 @@ def check(settings: "Settings", flags: Collection[str] = ()) -> None:
         ConfigError: One of them is out of its bounds.
         UsageError: That one was given as an option.
     """
-    bounds = {
+    for name, (value, low, high) in _bounds(settings).items():
+        if not low <= value <= high:
+            hint = f"It takes a number from {low:,} to {high:,}."
+            if name in flags:
+                raise UsageError(f"{flag_of(name)} is {value}", hint=hint)
+            raise ConfigError(f"`{name}` is {value}", hint=hint)
+
+
+def _bounds(settings: "Settings") -> dict[str, tuple[float, float, float]]:
+    """Of each number its value, the least and the most."""
+    bounds: dict[str, tuple[float, float, float]] = {
         "model.context_tokens": (settings.model.context_tokens, 0, 1 << 24),
         "model.threads": (settings.model.threads, 0, 1024),
         "answer.max_tokens": (settings.answer.max_tokens, 1, 1 << 20),
@@ -49,12 +59,7 @@ def check(settings: "Settings", flags: Collection[str] = ()) -> None:
     bounds |= {f"sampling.{name}": (value, 0, _most(name)) for name, value in asdict(settings.sampling).items()}
     if not isinstance(settings.quality.max_bad_rate, str):
         bounds["quality.max_bad_rate"] = (settings.quality.max_bad_rate, 0, 1)
-    for name, (value, low, high) in bounds.items():
-        if not low <= value <= high:
-            hint = f"It takes a number from {low:,} to {high:,}."
-            if name in flags:
-                raise UsageError(f"{flag_of(name)} is {value}", hint=hint)
-            raise ConfigError(f"`{name}` is {value}", hint=hint)
+    return bounds
 
 
 def _most(name: str) -> float:
