@@ -73,7 +73,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.close_connection = True
-        content = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        content = self.rfile.read(length)
+        if len(content) < length:
+            raise ConnectionError("the client left before all was said")
         headers = {name.lower(): value for name, value in self.headers.items()}
         self._act(self.server.choose(Request(self.path.partition("?")[0], headers, json.loads(content))))
 

@@ -6,9 +6,7 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from shammah import config, given
@@ -17,34 +15,18 @@ from shammah.errors import BadModel, ModelChanged, ModelMissing
 from shammah.journal import Journal
 from shammah.records.bases import Base
 from shammah.settings import Settings
+from shammah.stamps import Stamp, missing, settled, stamp_of
 from shammah_convert.split import parts_of
 
 SEEDLING = Path(__file__).parent / "seedling" / "seedling.gguf"
 MAGIC = b"GGUF"
 PROBE_SECONDS = 300
 BLOCK_BYTES = 2**20
-TICK_NS = 15_000_000
-"""The kernel's clock for files moves every 1 to 10 ms: two changes within one tick have the same time."""
 _BLOB = re.compile(r"(?:sha256-)?([0-9a-f]{64})")
 """What the hub's cache and Ollama call a file: by its hash."""
 
 Opener = Callable[..., str]
 """Opens a model, and adapters on it, where that may end a process; what is said of it, as JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What tells without reading it that a file is the same; of a split model the sum, the newest, and digests."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-    ctime_ns: int
-
-    @classmethod
-    def of(cls, base: Base) -> "Stamp":
-        """As it was recorded."""
-        return cls(base.size, base.mtime_ns, base.inode, base.ctime_ns)
 
 
 def wanted(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
@@ -95,6 +77,16 @@ def resolve(path: str) -> Path:
     return parts[0]
 
 
+def _missing(part: Path, parts: int, given: str) -> ModelMissing:
+    """What is said of a part that is not there, with the names that are near where a name was given."""
+    error = missing(part, parts)
+    if parts == 1 and given and "/" not in given and not given.endswith(".gguf"):
+        from shammah import model_names
+
+        error.hint = model_names.near(given)
+    return error
+
+
 def is_seedling(file: Path) -> bool:
     """Whether a file is the built-in model."""
     return file == SEEDLING
@@ -130,7 +122,7 @@ def identify(
         check(file)
         _tell_reference(file, before, sha256, say)
     name, architecture = (twin.name, twin.architecture) if twin else _facts((opener or open_in_child)(file))
-    if _stamp(parts_of(file)) != stamp:
+    if stamp_of(file) != stamp:
         raise BadModel(f"{file} changed while it was checked", hint="Try again once nobody writes to it.")
     base = Base(sha256, str(file), stamp.size, stamp.mtime_ns, stamp.inode, name, architecture, stamp.ctime_ns)
     journal.bases.record(base)
@@ -139,7 +131,7 @@ def identify(
 
 def _of_card(journal: Journal, file: Path) -> Base:
     """The record of a model that a server runs."""
-    known, stamp = cards.read(file).identity, _stamp((file,))
+    known, stamp = cards.read(file).identity, stamp_of(file)
     base = Base(known.sha256, str(file), stamp.size, stamp.mtime_ns, stamp.inode, known.name, "served", stamp.ctime_ns)
     journal.bases.record(base)
     return base
@@ -172,54 +164,6 @@ def known(journal: Journal, file: Path) -> Base | None:
     return recorded if recorded is not None and Stamp.of(recorded) == stamp else None
 
 
-def size_of(file: Path) -> int:
-    """Bytes of a model, of a split one those of all its parts.
-
-    Raises:
-        ModelMissing: A part of it is missing.
-    """
-    return stamp_of(file).size
-
-
-def stamp_of(file: Path) -> Stamp:
-    """What tells without reading it that a model's file is the same.
-
-    Raises:
-        ModelMissing: A part of it is missing.
-    """
-    return _stamp(parts_of(file))
-
-
-def _stamp(parts: Sequence[Path]) -> Stamp:
-    """Of several files the inode is a digest that a change in any of them changes.
-
-    Raises:
-        ModelMissing: A part is missing.
-    """
-    stats = []
-    for part in parts:
-        try:
-            stats.append(part.stat())
-        except FileNotFoundError as error:
-            raise _missing(part, len(parts)) from error
-    inode, newest = stats[0].st_ino, max(stat.st_ctime_ns for stat in stats)
-    if len(stats) > 1:
-        seen = json.dumps([(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for stat in stats])
-        # SQLite's integers have 63 bits and a sign.
-        inode = int.from_bytes(hashlib.sha256(seen.encode()).digest()[:7])
-    return Stamp(sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats), inode, newest)
-
-
-def _missing(part: Path, parts: int, given: str = "") -> ModelMissing:
-    if parts == 1:
-        if not given or "/" in given or given.endswith(".gguf"):
-            return ModelMissing(f"there is no model at {part}")
-        from shammah import model_names
-
-        return ModelMissing(f"there is no model at {part}", hint=model_names.near(given))
-    return ModelMissing(f"{part} is missing", hint=f"The model has {parts} parts: put all of them into one folder.")
-
-
 def _hash(parts: Sequence[Path]) -> tuple[Stamp, str]:
     """sha256 of a model's bytes, the parts one after the other: what `cat PARTS | sha256sum` prints; and of what file.
 
@@ -227,9 +171,7 @@ def _hash(parts: Sequence[Path]) -> tuple[Stamp, str]:
         BadModel: A part is no GGUF, or not what its name says.
         ModelMissing: A part is missing.
     """
-    stamp = _stamp(parts)
-    if abs(time.time_ns() - stamp.ctime_ns) < TICK_NS:  # whoever writes now must not get the same time
-        time.sleep(TICK_NS / 1e9)
+    stamp = settled(parts)
     digest = hashlib.sha256()
     for part in parts:
         with part.open("rb") as stream:

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from shammah import bases, locks
+from shammah import bases, locks, stamps
 from shammah.errors import BadModel, EngineRefuses
 
 MOST_DEATHS = 2
@@ -99,7 +99,7 @@ def _marks(folder: Path, prefix: str) -> list[Path]:
 
 def _prefix(file: Path) -> str:
     """Of the marks of a file as it is now."""
-    return f"{_path_of(file)}-{_digest(repr(bases.stamp_of(file)))}-"
+    return f"{_path_of(file)}-{_digest(repr(stamps.stamp_of(file)))}-"
 
 
 def _path_of(file: Path) -> str:

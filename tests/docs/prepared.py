@@ -29,9 +29,9 @@ from tests.known import record_seedling
 from tests.qwens import Kind, tokenizer_json
 from tests.tiny import write_tiny
 from tests.whole.command import Home
+from tests.whole.corrected import shorten_general
 from tests.whole.test_adapters import write
 from tests.whole.test_exchange import random_adapter
-from tests.whole.test_train import shorten_general
 
 PULLED = "qwen2.5-0.5b"
 HUB_FILE = ("Qwen/Qwen2.5-0.5B-Instruct-GGUF", "qwen2.5-0.5b-instruct-q4_k_m.gguf")

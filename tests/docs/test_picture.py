@@ -13,7 +13,7 @@ from shammah.reports import read
 from shammah.reports.facts import HEADINGS, facts
 from tests.fake_trainer import FakeTrainer
 from tests.whole.command import Home
-from tests.whole.test_train import faked
+from tests.whole.corrected import faked
 
 SVG = PICTURE.read_text("utf-8")
 

@@ -14,7 +14,7 @@ from tests.fake_trainer import FakeTrainer
 from tests.faults import intact
 from tests.faults.promise import Promise, Trials
 from tests.whole.command import Home
-from tests.whole.test_train import shorten_general
+from tests.whole.corrected import shorten_general
 
 AHEAD = (0.0, clocks.HOUR, -clocks.HOUR, clocks.DAY, -clocks.DAY, 10 * clocks.YEAR, -10 * clocks.YEAR)
 COMMANDS = (

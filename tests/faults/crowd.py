@@ -21,8 +21,8 @@ from tests.faults import intact
 from tests.faults.promise import Promise, Trials
 from tests.whole import forked
 from tests.whole.command import Home
+from tests.whole.corrected import shorten_general
 from tests.whole.test_adapters import write
-from tests.whole.test_train import shorten_general
 
 ROOT = Path(__file__).parents[2]
 DRIVERS, SECONDS = 8, 60

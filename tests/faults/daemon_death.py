@@ -40,6 +40,7 @@ class Daemons:
         answer_seconds: Of the processor, that importing takes which answers.
         serve_seconds: That importing takes which serves.
         known_seconds: On the clock, from a daemon's beginning until it is ready.
+        lived_on_seconds: On the clock, that its engine outlived one at most.
     """
 
     ground: Ground
@@ -48,6 +49,7 @@ class Daemons:
     known_seconds: float = 1.0
     acknowledged: int = 0
     early: int = 0
+    lived_on_seconds: float = 0.0
     slowest_seconds: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
     def kill_early(self, share: float) -> None:
@@ -69,7 +71,7 @@ class Daemons:
 
     def look(self, heard: Heard) -> None:
         """See what a death left, and ask the next question."""
-        sound.check_nobody(self.ground)
+        self.lived_on_seconds = max(self.lived_on_seconds, sound.check_nobody(self.ground))
         sound.check(self.ground, MAY_BE_ACTIVE)
         with self.ground.home.journal() as journal:
             heard.check(journal)
@@ -120,8 +122,9 @@ def killed(trials: Trials) -> str:
                 raise
         answer, serve = daemons.slowest_seconds
         return (
-            f"{daemons.acknowledged} acknowledged, {daemons.early} killed as they began;"
-            f" the slowest restart took {answer:.2f} s to answer and {serve:.2f} s to serve"
+            f"{daemons.acknowledged} acknowledged, {daemons.early} killed as they began; an engine outlived its daemon"
+            f" by {daemons.lived_on_seconds:.1f} s at most; the slowest restart took {answer:.2f} s to answer and"
+            f" {serve:.2f} s to serve"
         )
 
 

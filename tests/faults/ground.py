@@ -27,7 +27,7 @@ from tests.faults.lives import Life, Moment, live
 from tests.known import record_seedling
 from tests.qwens import Kind, tokenizer_json
 from tests.whole.command import Home
-from tests.whole.test_train import shorten_general
+from tests.whole.corrected import shorten_general
 
 DOOMED = "xylophone"
 """A word of the question that is erased, which stands in no other."""

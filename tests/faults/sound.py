@@ -18,7 +18,7 @@ from tests.faults.lives import Life
 ORPHAN_SECONDS = 20.0
 """Of a slow, shared machine: the kernel ends a trainer with its parent in milliseconds."""
 
-LINGER_SECONDS = 300.0
+LINGER_SECONDS = 60.0
 """One that has just begun, and has to import all before it sees that nobody is there, on a machine that does more."""
 
 WAITED_SECONDS = 20.0
@@ -85,14 +85,16 @@ def check_no_orphan(ground: Ground) -> None:
         time.sleep(0.01)
 
 
-def check_nobody(ground: Ground) -> None:
-    """No process lives on that was started for this home, and nobody holds a lock of it."""
-    end = time.monotonic() + LINGER_SECONDS
+def check_nobody(ground: Ground) -> float:
+    """No process lives on that was started for this home, and nobody holds a lock of it; the seconds it lived on."""
+    begun = time.monotonic()
     while living := [process for process in psutil.process_iter() if _is_for(process, ground)]:
-        assert time.monotonic() < end, f"{[process.cmdline() for process in living]} live on"
+        assert time.monotonic() < begun + LINGER_SECONDS, f"{[process.cmdline() for process in living]} live on"
         time.sleep(0.01)
+    lived_on = time.monotonic() - begun
     held = [file.name for file in ground.home.path.glob("*.lock") if locks.is_held(file)]
     assert not held, f"{held} are held by nobody"
+    return lived_on
 
 
 def _is_for(process: psutil.Process, ground: Ground) -> bool:

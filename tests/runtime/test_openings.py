@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shammah import bases, config, openings
+from shammah import config, openings, stamps
 from shammah.errors import BadModel, EngineRefuses
 from shammah.journal import Journal
 from shammah.openings import careful, deaths, marked
@@ -96,4 +96,4 @@ def test_a_daemon_remembers_over_its_end_what_killed_its_engine(tmp_path: Path) 
     with pytest.raises(EngineRefuses):
         open_engine(settings, base)
     assert (settings.home / LOG).read_bytes() == said, "nobody opened it again"
-    assert bases.stamp_of(file).size == file.stat().st_size
+    assert stamps.stamp_of(file).size == file.stat().st_size

@@ -17,8 +17,8 @@ from tests.anthropic_server import AnthropicServer
 from tests.behaviours import Answer, Stall
 from tests.fake_trainer import FakeTrainer
 from tests.whole.command import Home
+from tests.whole.corrected import faked
 from tests.whole.test_terminal import trust_router_not_validator
-from tests.whole.test_train import faked
 
 KEY = {"ANTHROPIC_API_KEY": "sk-ant-" + "test" * 6, "SHAMMAH_WORKER_ENABLED": "false"}
 PATIENCE_SECONDS = 120.0

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.fake_trainer import FakeTrainer
 from tests.whole.command import Home
-from tests.whole.test_train import faked, lines
+from tests.whole.corrected import faked, lines
 
 TWO = "accelerate launch --multi_gpu --num_processes 2 --main_process_port 0"
 

@@ -12,9 +12,9 @@ from tests.anthropic_server import AnthropicServer
 from tests.behaviours import Answer
 from tests.fake_trainer import WORSE, FakeTrainer
 from tests.whole.command import Home
+from tests.whole.corrected import faked
 from tests.whole.test_adapters import write
 from tests.whole.test_terminal import end, on_terminal
-from tests.whole.test_train import faked
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text("utf-8"))
 

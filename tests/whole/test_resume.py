@@ -7,7 +7,7 @@ from pathlib import Path
 from shammah_convert.job import CHECKPOINTS
 from tests.fake_trainer import FakeTrainer
 from tests.whole.command import Home
-from tests.whole.test_train import OFFLINE, corrected, faked, lines, start
+from tests.whole.corrected import OFFLINE, corrected, faked, lines, start
 
 
 def test_a_training_that_is_killed_is_resumed_under_its_number_and_learns(tmp_path: Path) -> None:

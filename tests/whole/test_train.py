@@ -1,80 +1,27 @@
 """The loop as a user closes it: ask, correct, train, and the same question is answered right, offline."""
 
-import atexit
-import json
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import time
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bench.loop import corrections
 from models.seedling.evaluate import evaluate
 from models.seedling.phrasings import read_cases, training_intents
-from shammah import adapters, general
+from shammah import adapters
 from shammah.bases import SEEDLING
 from shammah.journal import Journal
 from shammah.local import LocalModel
 from shammah.locks import TRAINING, WORKER, is_held, only_one
-from shammah_convert.examples import write
-from shammah_convert.job import PROGRESS, Job
 from tests.fake_trainer import WORSE, FakeTrainer
 from tests.teachers import wait_until
-from tests.trainings import example
 from tests.whole.command import Home
+from tests.whole.corrected import OFFLINE, correct, corrected, faked, lines, start, wait_for
 
-OFFLINE = {"SHAMMAH_OFFLINE": "1", "SHAMMAH_WORKER_ENABLED": "0"}
 MOST_LOST = 0.02
-
-
-def correct(home: Home, question: str, answer: str) -> None:
-    home.ask(question)
-    done = home.run("feedback", "critical", "--answer", answer)
-    assert done.returncode == 0, done.stderr
-
-
-def faked(path: Path, fake: FakeTrainer, **variables: str) -> Home:
-    """A home with a stand-in for the trainer, and a correction to learn."""
-    shutil.copytree(corrected(), path, dirs_exist_ok=True)
-    return Home(path, {"SHAMMAH_OFFLINE": "1", "SHAMMAH_TRAINER_PYTHON": fake.write(path)} | variables)
-
-
-@cache
-def corrected() -> Path:
-    """A home with a correction and a short list of general questions, made once; tests take copies of it."""
-    path = Path(tempfile.mkdtemp(prefix="shammah-corrected-"))
-    atexit.register(shutil.rmtree, path)
-    correct(Home(path, OFFLINE), "how do i list files", "ls -la")
-    shorten_general(Home(path))
-    return path
-
-
-def shorten_general(home: Home) -> None:
-    """Let the base have been asked few general questions, where all of them play no part."""
-    with home.journal() as journal:
-        base = journal.bases.at(SEEDLING)
-    assert base is not None
-    file = general.cache_file(home.path, base.sha256)
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(write([example("general-0"), example("replay-0")]))
-
-
-def wait_for(home: Home, state: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    with home.journal() as journal:
-        while (last := journal.trainings.last()) is None or last.state != state:
-            assert time.monotonic() < deadline, (last, (home.path / "worker.log").read_text())
-            time.sleep(0.05)
-
-
-def lines(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines()]
 
 
 @pytest.mark.timeout(900)  # a training of its own length, at idle priority
@@ -207,65 +154,6 @@ def test_what_the_background_begins_while_somebody_asks_for_it_is_watched(tmp_pa
             assert watcher.wait(20) == 1
 
 
-def test_max_memory_reaches_the_trainer_also_through_the_queue(tmp_path: Path) -> None:
-    home = faked(tmp_path, FakeTrainer(steps=2000, pause=0.05))
-    nonsense = home.run("train", "--max-memory", "plenty")
-    assert nonsense.returncode == 2
-    assert "--max-memory is 'plenty'" in nonsense.stderr
-    assert "2500MB" in nonsense.stderr
-    assert home.run("train", "--background", "--max-memory", "3GiB").returncode == 0
-    wait_for(home, "running")
-    wait_for_file(tmp_path / "jobs" / "1" / PROGRESS)
-    assert Job.read(tmp_path / "jobs" / "1").plan.most_memory_bytes == 3 * 2**30
-    late = home.run("train", "--background", "--max-memory", "2GB")
-    assert late.returncode == 1
-    assert "without this --max-memory" in late.stderr
-    home.run("train", "--cancel")
-    wait_for(home, "cancelled")
-
-
-def test_how_to_learn_is_said_by_flags_while_one_waits(tmp_path: Path) -> None:
-    home = faked(tmp_path, FakeTrainer(), SHAMMAH_WORKER_ENABLED="0", SHAMMAH_TRAINER_EASY_FIRST="1")
-    for other, why in (("--background", "trainer.continue_active"), ("--resume", "as it was planned")):
-        refused = home.run("train", other, "--continue")
-        assert refused.returncode == 2
-        assert other in refused.stderr
-        assert why in refused.stderr
-    assert home.run("train", "--continue", "--rank", "2", "--epochs", "5").returncode == 0
-    plan = Job.read(tmp_path / "jobs" / "1").plan
-    assert (plan.continues, plan.is_easy_first, plan.rank, plan.most_epochs) == (True, True, 2, 5)
-
-
-def test_a_training_under_way_does_not_change_how_it_learns(tmp_path: Path) -> None:
-    home = faked(tmp_path, FakeTrainer(steps=2000, pause=0.05))
-    assert home.run("train", "--background").returncode == 0
-    wait_for(home, "running")
-    late = home.run("train", "--continue")
-    assert late.returncode == 1
-    assert "under way without this --continue" in late.stderr
-    home.run("train", "--cancel")
-    wait_for(home, "cancelled")
-
-
-def test_a_queued_training_takes_the_bound_of_whoever_asks_next(tmp_path: Path) -> None:
-    home = faked(tmp_path, FakeTrainer(), SHAMMAH_WORKER_ENABLED="0")
-    with home.journal() as journal:
-        base = journal.bases.at(SEEDLING)
-        assert base is not None
-        journal.trainings.queue(base.sha256, is_automatic=True, is_forced=False, most_memory_bytes=4 * 10**9)
-        assert home.run("train", "--background", "--max-memory", "3GB").returncode == 0
-        assert journal.trainings.at(1).most_memory_bytes == 3 * 10**9
-    assert home.run("train").returncode == 0
-    assert Job.read(tmp_path / "jobs" / "1").plan.most_memory_bytes == 3 * 10**9
-
-
-def wait_for_file(file: Path, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not file.exists():
-        assert time.monotonic() < deadline, f"{file} does not come"
-        time.sleep(0.05)
-
-
 def test_ctrl_c_on_an_attached_train_detaches_and_cancel_stops(tmp_path: Path) -> None:
     home = faked(tmp_path, FakeTrainer(steps=2000, pause=0.05))
     home.run("train", "--background")
@@ -327,14 +215,3 @@ def is_alive(pid: int) -> bool:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
-
-
-def start(home: Home, *arguments: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "shammah", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=home.environment() | {"PYTHONUNBUFFERED": "1"},
-        start_new_session=True,
-    )

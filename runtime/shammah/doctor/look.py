@@ -25,6 +25,7 @@ from shammah import (
     model_names,
     openings,
     schedule,
+    stamps,
     teacher,
 )
 from shammah.compatible import cards, looking, matching
@@ -110,7 +111,7 @@ def model(wanted: Settings, journal: Journal | None, limit_tokens: int, environ:
         openings.check(marks, file)
         if openings.deaths(marks, file) or (base is None and not bases.is_seedling(file)):
             bases.probe(file)
-        base = base or Base("", str(file), bases.size_of(file), 0, 0, "", "")
+        base = base or Base("", str(file), stamps.size_of(file), 0, 0, "", "")
         needed, path = memory.model_bytes(base, limit_tokens), str(file)
     except (ShammahError, OSError) as wrong:
         error = str(wrong)

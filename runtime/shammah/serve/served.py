@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shammah import bases, config, embedding, hardware, memory
+from shammah import bases, config, embedding, hardware, memory, stamps
 from shammah.admission import Go, Wish
 from shammah.assembly import DEFAULT_CONTEXT_TOKENS
 from shammah.compatible import cards, opening
@@ -67,7 +67,7 @@ class Served:
             ShammahError: It cannot be.
         """
         self._opened = self._open(self.settings)
-        self._stamp = (*self._stamp[:2], bases.Stamp.of(self._opened.base))  # what else has changed is still news
+        self._stamp = (*self._stamp[:2], stamps.Stamp.of(self._opened.base))  # what else has changed is still news
 
     def check(self, journal: Journal) -> None:
         """See that the file of what is open holds what it held then; else it is being opened anew.
@@ -214,7 +214,7 @@ class Served:
                 raise ServeError("the model does not fit into memory beside the training that runs")
         return Opened(base, self._open_engine(settings, base))
 
-    def _now(self) -> tuple[int, bool, bases.Stamp | None]:
+    def _now(self) -> tuple[int, bool, stamps.Stamp | None]:
         """What changes where another model may be wanted."""
         try:
             written = config.file_of(self.settings.home).stat().st_mtime_ns
@@ -223,10 +223,10 @@ class Served:
         return written, embedding.ready(self.settings.home) is not None, _stamp(self._opened)
 
 
-def _stamp(opened: Opened | None) -> bases.Stamp | None:
+def _stamp(opened: Opened | None) -> stamps.Stamp | None:
     """What tells that a model's file is as it was; None where there is none."""
     with contextlib.suppress(ModelMissing):
-        return None if opened is None else bases.stamp_of(Path(opened.base.path))
+        return None if opened is None else stamps.stamp_of(Path(opened.base.path))
     return None
 
 
