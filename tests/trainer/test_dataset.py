@@ -16,7 +16,7 @@ from shammah_convert.examples import Example
 from shammah_convert.names import hf_names
 from shammah_convert.shape import BaseConfig
 from shammah_convert.vocabulary import Vocabulary
-from shammah_trainer.dataset import IGNORED, Encoder, Row, UnknownControl, collate, draw
+from shammah_trainer.dataset import IGNORED, Encoder, Row, UnknownControl, collate, draw, of_like_length
 
 CONVERSATION = (
     Message("system", "You are a helpful assistant."),
@@ -112,3 +112,10 @@ def _random_gguf(path: Path, tokenizer: Tokenizer) -> Path:
         weights[name] = torch.randn(shapes.get(name.removeprefix("model."), square)).numpy()
     write_base(path, config, weights, Vocabulary.from_tokenizer_json(tokenizer.to_str()), About("tiny", "apache-2.0"))
     return path
+
+
+def test_batches_of_like_length_hold_every_row_and_stay_within_their_bounds() -> None:
+    rows = [Row(tuple(range(length)), 1) for length in (40, 3, 9, 8, 41, 10, 3, 90)]
+    batches = list(of_like_length(rows, most_tokens=85, most_padding=4))
+    assert [[len(row.tokens) for row in batch] for batch in batches] == [[3, 3], [8, 9, 10], [40, 41], [90]]
+    assert Counter(row for batch in batches for row in batch) == Counter(rows)

@@ -177,3 +177,25 @@ def in_batches(rows: Sequence[Row], most_tokens: int = BATCH_TOKENS) -> Iterator
         batch.append(row)
     if batch:
         yield batch
+
+
+def of_like_length(rows: Iterable[Row], most_tokens: int, most_padding: int) -> Iterator[list[Row]]:
+    """Rows by their length, as many at a time as stay within so many tokens, and within so many of padding.
+
+    Args:
+        rows: In any order.
+        most_tokens: Of a batch, padding counted; one row at least.
+        most_padding: Of a batch: what another batch costs, in tokens.
+    """
+    batch: list[Row] = []
+    tokens = 0
+    for row in sorted(rows, key=lambda row: len(row.tokens)):
+        longest = len(row.tokens)
+        whole = longest * (len(batch) + 1)
+        if batch and (whole > most_tokens or whole - tokens - longest > most_padding):
+            yield batch
+            batch, tokens = [], 0
+        batch.append(row)
+        tokens += longest
+    if batch:
+        yield batch

@@ -10,10 +10,13 @@ from peft import PeftModel
 
 from shammah_convert.job import Plan
 from shammah_trainer.data import Data
-from shammah_trainer.dataset import Row, collate, in_batches
+from shammah_trainer.dataset import Row, collate, of_like_length
 from shammah_trainer.losses import drift, tell
 from shammah_trainer.preference import Pair, log_probabilities, pulls
 from shammah_trainer.spread import Spread
+
+PADDING_TOKENS = 64
+"""What another batch costs a processor, about, in tokens; a GPU takes as many tokens as fit in nearly the same time."""
 
 
 class Breath(Protocol):
@@ -90,14 +93,17 @@ class Descent:
 
     def _keep(self, replayed: Sequence[Row]) -> None:
         """The mean drift of all their tokens."""
+        weight = self.plan.replay_weight / max(1, _tokens(replayed))
         for part in self._in_batches(replayed):
             own, weighs = self.spread.own(part)
-            share = self.plan.replay_weight * len(part) / len(replayed) * (weighs * _tokens(own) / _tokens(part))
+            share = weight * weighs * _tokens(own)
             torch.autograd.backward(share * drift(self.model, collate(own, self.data.padding)))
 
     def _in_batches(self, rows: Sequence[Row]) -> Iterator[list[Row]]:
         """As many rows at a time as fit; the watch may let it all stand still before each."""
-        for part in in_batches(rows, self.data.batch_tokens):
+        is_on_cpu = self.model.device.type == "cpu"
+        most_padding = PADDING_TOKENS if is_on_cpu else self.data.batch_tokens
+        for part in of_like_length(rows, self.data.batch_tokens, most_padding):
             self.watch.breathe()
             yield part
 
