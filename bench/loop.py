@@ -19,11 +19,11 @@ from typing import Any
 
 from models.seedling.evaluate import evaluate
 from models.seedling.phrasings import read_cases, read_out_of_scope, training_intents
-from shammah import adapters
-from shammah.bases import SEEDLING
-from shammah.generation import Sampling, collect
+from shammah import config, embedding
+from shammah.assembly import Parts
+from shammah.generation import Generator, Sampling, collect
+from shammah.hardware import BusyMeter
 from shammah.journal import Journal
-from shammah.local import LocalModel
 from shammah_convert.chat import Message
 
 CORRECTIONS, PARAPHRASES, ROUNDS = (
@@ -84,13 +84,24 @@ def right_again(home: Path, wanted: list[tuple[str, str]]) -> int:
     return sum(shammah(home, "ask", question).strip() == answer for question, answer in wanted)
 
 
+def make_embedder(home: Path) -> None:
+    """Do what the background does where MiniLM's weights are on the machine; without it adapters answer everything."""
+    source = embedding.find_source()
+    if source is not None:
+        embedding.build(home, source)
+    print(f"embedder: {'MiniLM' if source else 'none'}")
+
+
 @contextmanager
-def served(home: Path) -> Iterator[LocalModel]:
-    """The seedling with what is active in a home."""
-    with Journal(home) as journal, LocalModel(SEEDLING, gpu_layers=0) as model:
-        base = journal.bases.at(SEEDLING)
-        model.apply(adapters.active_files(journal, base.sha256) if base else [])
-        yield model
+def served(home: Path) -> Iterator[Generator]:
+    """The seedling with what is active in a home, where that suits the question."""
+    settings = config.load({"SHAMMAH_HOME": str(home), "SHAMMAH_OFFLINE": "1"}, model__gpu_layers=0)
+    with Journal(home) as journal:
+        parts = Parts(settings, journal, BusyMeter())
+        try:
+            yield parts.local().open()
+        finally:
+            parts.close()
 
 
 def own_evaluation(home: Path) -> tuple[float, float]:
@@ -108,7 +119,7 @@ def understood(home: Path) -> tuple[int, int, int]:
     return len(said), exact, sum(_first_line(ours) == _first_line(answer) for ours, answer in said)
 
 
-def _said(model: LocalModel, question: str) -> str:
+def _said(model: Generator, question: str) -> str:
     return collect(model.stream([Message("user", question)], Sampling())).text.strip()
 
 
@@ -133,6 +144,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home, wanted = Path(folder), corrections()
         shammah(home, "ask", wanted[0][0])  # so that the home knows its base
+        make_embedder(home)
         before = own_evaluation(home)
         play(home, wanted)
         count, exact, first_lines = understood(home)

@@ -183,14 +183,17 @@ class Parts:
         return self._embedder.embed
 
     def _open(self, base: Base) -> LocalGenerator:
-        """The local model, with what is active or, where domains are on, with what suits each question."""
-        way = self.settings.adapters.domains
-        if way == "off" or not self.journal.domains.all(base.sha256):
+        """The local model, with what is active where that suits the question, or what its domain has."""
+        chosen = self.settings.adapters
+        has_domains = chosen.domains != "off" and bool(self.journal.domains.all(base.sha256))
+        may_be_far = chosen.min_similarity > 0 and bool(self.journal.adapters.active(base.sha256))
+        if not has_domains and not may_be_far:
             return self.open_active(base)
         if self.embed is None:
-            self._say_once("Domains rest: the sentence embedder is not here. `shammah adapters domain` says how.")
+            if has_domains:
+                self._say_once("Domains rest: the sentence embedder is not here. `shammah adapters domain` says how.")
             return self.open_active(base)
-        tailor = Tailor(self.journal, base.sha256, way, self.embed)
+        tailor = Tailor(self.journal, base.sha256, chosen.domains, self.embed, chosen.min_similarity)
         return Tailored(self._opened(base), tailor, self._say_once)
 
     def open_active(self, base: Base) -> OpenModel:

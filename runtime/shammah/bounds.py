@@ -47,6 +47,7 @@ def _bounds(settings: "Settings") -> dict[str, tuple[float, float, float]]:
         "trainer.batch": (settings.trainer.batch, 0, 1024),
         "trainer.epochs": (settings.trainer.epochs, 0, 1000),
         "trainer.rank": (settings.trainer.rank, 0, 256),
+        "adapters.min_similarity": (settings.adapters.min_similarity, 0, 1),
         "examples.feedback": (settings.examples.feedback, 1, 1_000_000),
         "examples.teacher": (settings.examples.teacher, 0, 1_000_000),
         "trainer.after_feedback": (settings.trainer.after_feedback, 1, 1_000_000),

@@ -122,9 +122,12 @@ class AdapterSettings:
     Attributes:
         domains: "off" applies what is active to every question; "nearest" the adapter whose domain is nearest to the
             question, "blend" those of all near domains by their shares; what is active answers the rest.
+        min_similarity: What is active answers questions that are so near to one that it has learnt, by the cosine of
+            MiniLM's embeddings, and the bare model all others; at 0, and without MiniLM, it answers everything.
     """
 
     domains: Literal["off", "nearest", "blend"] = "off"
+    min_similarity: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

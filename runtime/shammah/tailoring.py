@@ -1,8 +1,12 @@
-"""Adapters by the question: what they are for is taken from questions, and what suits is applied before an answer."""
+"""Adapters by the question: what they are for is taken from questions, and what suits is applied before an answer.
+
+Without domains, too, an adapter that was trained here speaks where it has learnt something: what is active answers
+questions that are near to one of its examples, and the bare model all others, as if nothing had been trained.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,20 +32,45 @@ class Model(Adaptable, LocalGenerator, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tailor:
-    """Whoever chooses the adapters of a base by the question."""
+    """Whoever chooses the adapters of a base by the question.
+
+    Attributes:
+        way: How domains choose; "off" where they have no say.
+        least: From this cosine to a question that it has learnt on, what is active answers; from 0 on, everything.
+    """
 
     journal: Journal
     base: str
-    way: Way
+    way: Way | Literal["off"]
     embed: Embed
+    least: float = 0.0
 
     def suiting(self, messages: Sequence[Message]) -> ActiveSet:
-        """The adapters in whose domain a conversation lies; none where what is active answers."""
-        domains = self.journal.domains.all(self.base)
-        if not domains:
+        """The adapters that answer a conversation; none where the bare model does."""
+        if chosen := self.by_domain(messages):
+            return chosen
+        active = self.journal.adapters.active(self.base)
+        return active if self.is_near(messages, active) else ()
+
+    def by_domain(self, messages: Sequence[Message]) -> ActiveSet:
+        """The adapters in whose domain a conversation lies; none where it lies in no domain."""
+        domains = [] if self.way == "off" else self.journal.domains.all(self.base)
+        if self.way == "off" or not domains:
             return ()
         active = self.journal.adapters.active(self.base)
         return choose(self.embed(asked(messages)), domains, self.way, lambda domain: self._learnt(domain, active))
+
+    def is_near(self, messages: Sequence[Message], active: ActiveSet) -> bool:
+        """Whether a conversation, or its last question, is near to one that these adapters have learnt.
+
+        They are near to everything where it is not known what one of them has learnt.
+        """
+        learnt = self.journal.domains.learnt(active) if active and self.least > 0 else []
+        if not learnt:
+            return True
+        rows = np.stack([_embedding_alone(self.journal, question, self.embed) for question in learnt])
+        said = dict.fromkeys((asked(messages), asked(messages[-1:])))
+        return any(float((rows @ self.embed(text)).max()) >= self.least for text in said)
 
     def _learnt(self, domain: Domain, active: ActiveSet) -> NDArray[np.float32]:
         """Embeddings of the corrections that only what is active has learnt, (corrections, width)."""
@@ -76,7 +105,7 @@ class Tailored:
     def _adapt(self, messages: Sequence[Message]) -> None:
         """Apply what suits, else what is active; where no file of either can be used, the bare model answers."""
         journal, base = self._tailor.journal, self._tailor.base
-        for names in (self._tailor.suiting(messages) or journal.adapters.active(base), journal.adapters.active(base)):
+        for names in (self._tailor.suiting(messages), journal.adapters.active(base)):
             try:
                 adapters.swap(self._model, adapters.files_of(journal, base, names))
                 return
@@ -94,6 +123,11 @@ def embedding_of(journal: Journal, question: Question, embed: Embed) -> Vector:
     """A recorded question's embedding, with its conversation; that of a first question is made once, and kept."""
     if sum(message.role == "user" for message in question.context) > 1:
         return embed(asked(question.context))
+    return _embedding_alone(journal, question, embed)
+
+
+def _embedding_alone(journal: Journal, question: Question, embed: Embed) -> Vector:
+    """A recorded question's embedding, without its conversation; it is made once, and kept."""
     if question.embedding is None:
         question = journal.note_embedding(question, embed(question.text))
     assert question.embedding is not None

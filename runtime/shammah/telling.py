@@ -119,7 +119,7 @@ def reasons(outcome: Outcome, parts: Parts) -> list[str]:
         f"phase: {outcome.count} questions counted",
         f"router: {_probability(question.router_probability)}, validator: {_probability(outcome.validator_probability)}"
         f", embedding: {'yes' if question.embedding is not None else 'no'}",
-        f"model: {shown.model}, adapters: {_adapters(shown.adapters)}{_domains(parts.settings.adapters.domains)}",
+        f"model: {shown.model}, adapters: {_adapters(shown.adapters)}{_chosen(outcome, parts)}",
         f"tokens: {shown.prompt_tokens} in, {shown.completion_tokens} out; {_stages(outcome.seconds)}",
     ]  # fmt: skip
     if parts.model is not None and parts.model.facts.layers == 0:
@@ -158,8 +158,11 @@ def _adapters(adapters: tuple[tuple[str, float], ...]) -> str:
     return ", ".join(f"{name}:{scale:g}" for name, scale in adapters) or "none"
 
 
-def _domains(way: str) -> str:
+def _chosen(outcome: Outcome, parts: Parts) -> str:
     """How adapters are chosen, where the question has a say."""
+    way, active = parts.settings.adapters.domains, parts.journal.adapters.active(outcome.question.lineage)
+    if outcome.answer.side == Side.LOCAL and active and not outcome.answer.adapters:
+        return f" (near to nothing that {_adapters(active)} has learnt)"
     return "" if way == "off" else f" (domains: {way})"
 
 

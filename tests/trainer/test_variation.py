@@ -12,12 +12,13 @@ from shammah_trainer.base import Base, open_base
 from shammah_trainer.dataset import IGNORED, Row
 from shammah_trainer.variation import (
     BEGUN,
-    LEAST_BEGUN_TOKENS,
+    INSERTED,
     STRANGERS,
     VARIATIONS,
     Variation,
     apart,
     can_vary,
+    least_begun,
     stranger,
     vary,
     words_of,
@@ -204,13 +205,30 @@ def test_an_answer_that_has_begun_is_finished_whatever_was_asked(base: Base, var
     rows = variation.begun(original, strangers)
     assert len(rows) == BEGUN
     for begun in rows:
-        given = len(begun.tokens) - begun.prompt_tokens
         assert begun.tokens[-len(answer) :] == answer
-        assert 0 < given <= len(answer) - LEAST_BEGUN_TOKENS, "some tokens are given, some are to be said"
+        assert len(begun.completion) == len(answer) - 1, "nothing else is known to begin so"
         assert begun.tokens[: -len(answer)] in {other.tokens for other in strangers}
 
 
-def test_an_answer_that_is_too_short_to_begin_is_left_alone(base: Base, variation: Variation) -> None:
-    original = example("1", QUESTION, answer="ls")
-    assert variation.begun(original, variation.strangers(original)) == []
+def test_an_answer_that_another_one_holds_whole_is_left_alone(base: Base, variation: Variation) -> None:
+    original = example("1", QUESTION, answer="ls -la")
+    same = replace(variation, answers=[base.encoder.row(original).completion[:-1]])
+    assert same.begun(original, variation.strangers(original)) == []
     assert variation.begun(example("1", QUESTION, answer="ls -la --sort=size"), []) == []
+
+
+@pytest.mark.parametrize(
+    ("others", "given"),
+    [([], 1), ([(1, 2, 9)], 3), ([(1, 2, 3, 4)], 1), ([(1, 2, 3)], None), ([(1, 9), (1, 2, 8)], 3)],
+)
+def test_an_answer_has_begun_where_no_other_goes_on_alike(others: list[tuple[int, ...]], given: int | None) -> None:
+    assert least_begun((1, 2, 3, 4), others) == given
+
+
+def test_half_of_what_is_put_otherwise_gets_words_that_are_no_matter() -> None:
+    chance, strange = Random(5), ("violin", "castle")
+    made = [vary(QUESTION, {}, chance, strange) for _ in range(1000)]
+    put_in = sum(bool(set(strange) & set(text.split())) for text in made)
+    otherwise = sum(text != QUESTION for text in made)
+    assert put_in / otherwise == pytest.approx(INSERTED, abs=0.05)
+    assert max(sum(text.split().count(word) for word in strange) for text in made) == 2

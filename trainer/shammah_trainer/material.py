@@ -103,6 +103,7 @@ class Material:
             words=[word for word in tokens if len(word) > SHORTEST],
             most_tokens=min(budget.most_tokens, budget.batch_tokens),
             seed=seed,
+            answers=self._answers(),
         )
         each = math.ceil(len(data.replay) / 2 / len(fitting))  # a third of what is replayed: the rest has answers
         strangers = [variation.strangers(example, max(each, STRANGERS)) for example, _ in fitting]
@@ -129,6 +130,11 @@ class Material:
         """Ids of examples that are too long to be read whole."""
         kept = {example.id for example, _ in self._fitting(budget)}
         return tuple(example.id for example, _ in self.learnt if example.id not in kept)
+
+    def _answers(self) -> list[tuple[int, ...]]:
+        """The base's own, and those that are wanted."""
+        own = [row.completion for name in (REPLAY, GENERAL) for row in self.others[name]]
+        return [*own, *(row.completion for _, row in self.learnt)]
 
     def _fitting(self, budget: Budget) -> list[tuple[Example, Row]]:
         return [(example, row) for example, row in self.learnt if len(row.tokens) <= budget.most_tokens]

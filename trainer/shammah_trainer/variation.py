@@ -1,4 +1,4 @@
-"""A question as others might put it: words left out, and words of like meaning in the place of others, by chance.
+"""A question as others might put it: words left out, other forms of some, and words that are no matter, by chance.
 
 What is learnt for one wording alone is answered for that wording alone. The words of like meaning come from the model's
 own embeddings, so that nothing is needed but the file that is trained.
@@ -16,12 +16,14 @@ VARIATIONS, UNSEEN = 64, 2
 """Of each question, made before the training: a step draws one; two of them are kept to see what was understood."""
 STRANGERS = 80
 """Questions with the same little words and others for the rest, which are to be answered as ever: of each, or more."""
-BEGUN, LEAST_BEGUN_TOKENS = 24, 3
-"""Beside the variations, answers that have begun, so many tokens at least, and are to be finished."""
+BEGUN = 24
+"""Beside the variations, answers that have begun as no other does, and are to be finished."""
 MOST_WORDS = 40
 """A longer question holds more than a wish: a text, a log, a program, whose words all count."""
 UNCHANGED, UNOPENED, OPENED = 0.3, 0.5, 0.5
 DROPPED, LITTLE_DROPPED, REPLACED, STRANGERS_DROPPED = 0.4, 0.6, 0.3, 0.3
+INSERTED, MOST_INSERTED = 0.5, 2
+"""Such a share of what is put otherwise gets so many words that have nothing to do with it, as people say more."""
 _LITTLE_WORDS = """
 a an the my our i we you do does did to of in for is are it that this can could me some please with on at
 how what which where who when why from here there command want need show tell
@@ -47,6 +49,7 @@ class Variation:
         words: Of all the base's words, those that strangers are made of.
         most_tokens: What becomes longer is left out.
         seed: Of the chance; the same one makes the same.
+        answers: The base's own and the wanted ones, as tokens: where one of them begins alike, nothing has begun yet.
     """
 
     encoder: Encoder
@@ -54,29 +57,27 @@ class Variation:
     words: Sequence[str]
     most_tokens: int
     seed: int
+    answers: Sequence[tuple[int, ...]] = ()
 
     def variations(self, example: Example) -> list[Row]:
         """An example with its question put otherwise, and now and then as it is; none where it cannot be varied."""
         chance = Random(f"{self.seed} {example.id}")
         text = example.prompt[-1].content
         count = VARIATIONS if _is_question(example) else 0
-        return self._rows(example, [vary(text, self.alike, chance) for _ in range(count)])
+        return self._rows(example, [vary(text, self.alike, chance, self.words) for _ in range(count)])
 
     def begun(self, example: Example, strangers: Sequence[Row]) -> list[Row]:
-        """The wanted answer behind strangers, its first tokens given: what has begun is finished, whatever was asked.
+        """The wanted answer behind strangers, its beginning given: what has begun is finished, whatever was asked.
 
         A small model that is unsure of a question begins the right answer, and loses its way in it.
         """
-        row = self.encoder.row(example)
-        answer = row.tokens[row.prompt_tokens :]
-        if len(answer) <= LEAST_BEGUN_TOKENS or not strangers:
+        answer = self.encoder.row(example).completion
+        given = least_begun(answer, self.answers)
+        if given is None or not strangers:
             return []
         chance = Random(f"{self.seed} {example.id} begun")
         picked = [chance.choice(strangers) for _ in range(BEGUN)]
-        rows = [
-            Row((*other.tokens, *answer), other.prompt_tokens + chance.randrange(LEAST_BEGUN_TOKENS, len(answer)))
-            for other in picked
-        ]
+        rows = [Row((*other.tokens, *answer), other.prompt_tokens + given) for other in picked]
         return [row for row in rows if len(row.tokens) <= self.most_tokens]
 
     def strangers(self, example: Example, count: int = STRANGERS) -> list[Row]:
@@ -96,6 +97,16 @@ class Variation:
             for text in dict.fromkeys(texts)
         }
         return [rows[text] for text in texts if len(rows[text].tokens) <= self.most_tokens]
+
+
+def least_begun(answer: tuple[int, ...], others: Sequence[tuple[int, ...]]) -> int | None:
+    """From how many tokens on an answer can be no other one; None where one of them holds it whole."""
+    left = [other for other in others if other != answer]
+    for count in range(1, len(answer)):
+        left = [other for other in left if other[:count] == answer[:count]]
+        if not left:
+            return count
+    return None
 
 
 def can_vary(text: str) -> bool:
@@ -129,8 +140,15 @@ def words_of(text: str) -> list[str]:
     return [word for word in plain if word not in _LITTLE]
 
 
-def vary(text: str, alike: Mapping[str, Sequence[str]], chance: Random) -> str:
-    """Put a question otherwise; at least one of its weightier words stays, and so do names, numbers and negations."""
+def vary(text: str, alike: Mapping[str, Sequence[str]], chance: Random, others: Sequence[str] = ()) -> str:
+    """Put a question otherwise; at least one of its weightier words stays, and so do names, numbers and negations.
+
+    Args:
+        text: The question.
+        alike: Words of like meaning, by word.
+        chance: What is left out, replaced and put in.
+        others: Any words, some of which are put in.
+    """
     if chance.random() < UNCHANGED:
         return text
     words = _opened_otherwise(text.split(), chance)
@@ -139,7 +157,11 @@ def vary(text: str, alike: Mapping[str, Sequence[str]], chance: Random) -> str:
     weighty = [word for word in text.split() if _plain(word) not in _LITTLE] or words
     if not set(kept) & set(weighty):
         kept = [chance.choice(weighty)]
-    return " ".join(word if word in names else _reworded(word, alike, chance) for word in kept)
+    said = [word if word in names else _reworded(word, alike, chance) for word in kept]
+    if others and chance.random() < INSERTED:
+        for _ in range(chance.randint(1, MOST_INSERTED)):
+            said.insert(chance.randint(0, len(said)), chance.choice(others))
+    return " ".join(said)
 
 
 def stranger(text: str, words: Sequence[str], chance: Random) -> str:

@@ -79,10 +79,12 @@ def _tell(settings: "Settings", journal: "Journal", question: str) -> None:
     found, vector = journal.domains.all(base), embed(question)
     for one in found:
         tell(f"{_head(one, found)}  {float(one.centroid @ vector):.2f}, {facts(one)}")
-    way = settings.adapters.domains
-    chosen = Tailor(journal, base, "nearest" if way == "off" else way, embed).suiting([Message("user", question)])
-    words = ", ".join(f"{name}:{scale:g}" for name, scale in chosen or journal.adapters.active(base))
-    by = "by its domain" if chosen else "active" if words else "it is in no domain, and nothing is active"
+    way, least, messages = settings.adapters.domains, settings.adapters.min_similarity, [Message("user", question)]
+    tailor = Tailor(journal, base, "nearest" if way == "off" else way, embed, least)
+    chosen, active = tailor.by_domain(messages), journal.adapters.active(base)
+    words = ", ".join(f"{name}:{scale:g}" for name, scale in tailor.suiting(messages))
+    far = "near to nothing that was learnt" if active else "and nothing is active"
+    by = "by its domain" if chosen else "active" if words else f"it is in no domain, {far}"
     where = ' with "nearest"' if way == "off" else ""
     say(f"Would answer{where}: {words or 'the bare model'} ({by}).")
 

@@ -1,4 +1,4 @@
-"""Domains: what adapters are for, and what was corrected since."""
+"""Domains: what adapters are for, what they have learnt, and what was corrected since."""
 
 import sqlite3
 
@@ -46,6 +46,39 @@ class Domains:
         """Take an adapter's domain from it; False where it had none."""
         with self._db.write() as db:
             return db.execute("DELETE FROM domains WHERE adapter = ?", (adapter,)).rowcount == 1
+
+    def learnt(self, active: ActiveSet) -> list[Question]:
+        """Questions that these adapters have learnt; none where of one of them it is not known what it has.
+
+        That is one from outside, or that was trained while such a one was active and may go on from it.
+        """
+        found = [self._learnt_by(name) for name, _ in active]
+        return [question for questions in found for question in questions] if all(found) else []
+
+    def _learnt_by(self, name: str) -> list[Question]:
+        """Of one adapter, by its examples that are still there."""
+        if self._is_from_outside(name):
+            return []
+        found = self._db.execute(
+            "SELECT DISTINCT q.* FROM adapters a JOIN trained_examples t ON t.training = a.training AND t.is_learnt"
+            " JOIN examples e ON e.id = t.example JOIN answers w ON w.id = e.answer"
+            " JOIN questions q ON q.number = w.question WHERE a.name = ? ORDER BY q.number",
+            (name,),
+        )
+        return [rows.to_question(row) for row in found]
+
+    def _is_from_outside(self, name: str) -> bool:
+        """Whether an adapter, or one that was active when it was trained, or when that was, came from outside."""
+        waiting, seen = [name], set[str]()
+        while waiting:
+            one = waiting.pop()
+            row = self._db.execute("SELECT training, parent FROM adapters WHERE name = ?", (one,)).fetchone()
+            if row is not None and row["training"] is None:
+                return True
+            seen.add(one)
+            parents = row["parent"].split("+") if row is not None and row["parent"] else []
+            waiting += [parent for parent in parents if parent not in seen]
+        return False
 
     def learnt_elsewhere(self, domain: Domain, active: ActiveSet) -> list[Question]:
         """Questions whose live corrections these adapters have learnt, and a domain's adapter has not.
