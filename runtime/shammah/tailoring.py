@@ -65,12 +65,12 @@ class Tailor:
 
         They are near to everything where it is not known what one of them has learnt.
         """
-        learnt = self.journal.domains.learnt(active) if active and self.least > 0 else []
-        if not learnt:
+        learnt = self.journal.domains.learnt(active) if active and self.least > 0 else None
+        if learnt is None:
             return True
-        rows = np.stack([_embedding_alone(self.journal, question, self.embed) for question in learnt])
+        rows = [_embedding_alone(self.journal, question, self.embed) for question in learnt]
         said = dict.fromkeys((asked(messages), asked(messages[-1:])))
-        return any(float((rows @ self.embed(text)).max()) >= self.least for text in said)
+        return any(float(row @ self.embed(text)) >= self.least for text in said for row in rows)
 
     def _learnt(self, domain: Domain, active: ActiveSet) -> NDArray[np.float32]:
         """Embeddings of the corrections that only what is active has learnt, (corrections, width)."""

@@ -47,23 +47,21 @@ class Domains:
         with self._db.write() as db:
             return db.execute("DELETE FROM domains WHERE adapter = ?", (adapter,)).rowcount == 1
 
-    def learnt(self, active: ActiveSet) -> list[Question]:
-        """Questions that these adapters have learnt; none where of one of them it is not known what it has.
+    def learnt(self, active: ActiveSet) -> list[Question] | None:
+        """Questions that these adapters have learnt, and whose examples are live still.
 
-        That is one from outside, or that was trained while such a one was active and may go on from it.
+        None where of one of them it is not known what it has learnt: it came from outside, or was trained while such
+        a one was active and may go on from it.
         """
-        found = [self._learnt_by(name) for name, _ in active]
-        return [question for questions in found for question in questions] if all(found) else []
-
-    def _learnt_by(self, name: str) -> list[Question]:
-        """Of one adapter, by its examples that are still there."""
-        if self._is_from_outside(name):
-            return []
+        names = [name for name, _ in active]
+        if any(self._is_from_outside(name) for name in names):
+            return None
         found = self._db.execute(
             "SELECT DISTINCT q.* FROM adapters a JOIN trained_examples t ON t.training = a.training AND t.is_learnt"
-            " JOIN examples e ON e.id = t.example JOIN answers w ON w.id = e.answer"
-            " JOIN questions q ON q.number = w.question WHERE a.name = ? ORDER BY q.number",
-            (name,),
+            " JOIN examples e ON e.id = t.example AND e.state = 'live' JOIN answers w ON w.id = e.answer"
+            f" JOIN questions q ON q.number = w.question WHERE a.name IN ({', '.join('?' * len(names))})"
+            " ORDER BY q.number",
+            tuple(names),
         )
         return [rows.to_question(row) for row in found]
 
