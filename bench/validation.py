@@ -1,10 +1,11 @@
 """The validator on real answers: ours beside the reference, `python -m bench.validation --data DIR`.
 
 A half of a file's questions teaches, the other half tests. Where a file holds a teacher's answers too (its last
-model, when there are two), the local model's are tried first and the least trusted are forwarded: the cascade.
+model, when there are two), the local model's are tried first and the least trusted are forwarded: the cascade. With
+two heads those are forwarded whose teacher is expected to add most, as `bench.routing` does it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,7 +27,8 @@ REFERENCE_WIDTH = 44
 ARITHMETIC = ("failing_sums", "has_failing_sum", "holding_sums", "chained_sums", "final_is_whole")
 AIMS = {"gsm8k_validate": 0.745, "gsm8k_validate_third": 0.75}
 APGR_AIM, CPT50_AIM = 0.73, 18.0
-WAYS = ("theirs", "ours", "ours without arithmetic")
+TWO_HEADS = "ours, two heads"
+WAYS = ("theirs", "ours", TWO_HEADS, "ours without arithmetic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,15 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Groups of answers to the same question: to learn from, in order, and to test on."""
+    """Groups of answers to the same question: to learn from, in order, and to test on.
+
+    Attributes:
+        teacher_is_right: By question, of the lessons; empty where the file holds no teacher's answers.
+    """
 
     lessons: Sequence[Judged]
     tests: Sequence[tuple[Judged, ...]]
+    teacher_is_right: Mapping[str, bool]
 
 
 def split(file: Path, seed: int) -> Split:
@@ -53,13 +60,15 @@ def split(file: Path, seed: int) -> Split:
     half = len(groups) // 2
     lessons = [one for n in order[:half] for one in groups[n] if not _is_teacher(one)]
     shuffled = [lessons[n] for n in chance.permutation(len(lessons))]
-    return Split(shuffled, [groups[n] for n in order[half:]])
+    teacher = {one.question: one.is_right for n in order[:half] for one in groups[n] if _is_teacher(one)}
+    return Split(shuffled, [groups[n] for n in order[half:]], teacher)
 
 
 def measure(file: Path, seed: int) -> dict[str, Scored]:
-    """All ways on one split."""
+    """All ways on one split; two heads where there is a teacher."""
     halves = split(file, seed)
-    return {way: _scored(halves, _judged(way, halves)) for way in WAYS}
+    ways = [way for way in WAYS if way != TWO_HEADS or halves.teacher_is_right]
+    return {way: _scored(halves, _judged(way, halves)) for way in ways}
 
 
 def _judged(way: str, halves: Split) -> dict[Judged, float]:
@@ -70,11 +79,20 @@ def _judged(way: str, halves: Split) -> dict[Judged, float]:
         for one in halves.lessons:
             peer.learn(_reference_input(one), one.is_right)
         return {one: peer.probability(_reference_input(one)) for one in tests}
-    has_arithmetic = way == "ours"
+    has_arithmetic = way in ("ours", TWO_HEADS)
     head = Head.fresh("bayes", HAND, VALIDATOR)
     for one in halves.lessons:
         head.learn(_seen(one, has_arithmetic), one.is_right, 1.0, 0)
-    return {one: head.probability(_seen(one, has_arithmetic)) for one in tests}
+    added = _added(halves, tests) if way == TWO_HEADS else dict.fromkeys(tests, 0.0)
+    return {one: head.probability(_seen(one, has_arithmetic)) - added[one] for one in tests}
+
+
+def _added(halves: Split, tests: Sequence[Judged]) -> dict[Judged, float]:
+    """P(the teacher is right) of the tests, by a head that sees questions alone."""
+    head = Head.fresh("bayes", len(QUESTION_FEATURES))
+    for one in halves.lessons:
+        head.learn(_asked(one), halves.teacher_is_right[one.question], 1.0, 0)
+    return {one: head.probability(_asked(one)) for one in tests}
 
 
 def _scored(halves: Split, p: dict[Judged, float]) -> Scored:
@@ -102,12 +120,14 @@ def figures(folder: Path, first_seed: int = 0, splits: int = 20, seeds: int = 5)
     """Every row of the table; `seeds` is of no use here."""
     for file in sorted(folder.glob("*_validate*.jsonl")):
         runs = [measure(file, seed) for seed in range(first_seed, first_seed + splits)]
-        for way in WAYS[1:]:
+        for way in list(runs[0])[1:]:
             yield from _rows(file.stem, way, [run["theirs"] for run in runs], [run[way] for run in runs])
 
 
 def _rows(name: str, way: str, theirs: Sequence[Scored], ours: Sequence[Scored]) -> Iterator[Figure]:
-    yield figure(f"AUROC, {name}, {way}", [one.auroc for one in theirs], [one.auroc for one in ours], AIMS.get(name))
+    if way != TWO_HEADS:  # what the teacher adds is no question of the answer alone
+        peer, own = ([one.auroc for one in side] for side in (theirs, ours))
+        yield figure(f"AUROC, {name}, {way}", peer, own, AIMS.get(name))
     sides = [[one.apgr for one in side if one.apgr is not None] for side in (theirs, ours)]
     if sides[0]:
         yield figure(f"cascade APGR, {name}, {way}", sides[0], sides[1], APGR_AIM)
@@ -127,6 +147,10 @@ def _seen(one: Judged, has_arithmetic: bool) -> Features:
         hand = hand.copy()
         hand[[len(QUESTION_FEATURES) + ANSWER_FEATURES.index(name) for name in ARITHMETIC]] = 0
     return Features(hand, one.embedding)
+
+
+def _asked(one: Judged) -> Features:
+    return Features(features.of_question(one.question), one.embedding)
 
 
 @cache

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import contract, outcomes, pupils, routing, scores
+from bench import contract, outcomes, pupils, routing, scores, validation
+from bench.outcomes import Judged
 from bench.pair import Pair
 from bench.scored import figure, main
 from shammah.features import QUESTION_FEATURES, Features
@@ -142,6 +143,18 @@ def test_the_teacher_gains_where_it_is_right_and_the_local_model_is_not() -> Non
         pair.teacher.learn(x, True, 1.0, 0)
     gains = {high: np.mean([pair.gain(x) for x in seen if (x.hand[0] > 0) == high]) for high in (True, False)}
     assert gains[False] > gains[True] + 0.2
+
+
+def test_with_two_heads_a_teacher_that_fails_is_asked_last() -> None:
+    """The local model is right on half of either kind of question, the teacher on all of one kind alone."""
+    embedding = np.eye(1, 384, dtype=np.float32)[0]
+    asked = [f"How many are {n} eggs?" if n % 4 < 2 else f"Why do {n} hens sleep?\nProve it." for n in range(200)]
+    ones = [Judged(text, embedding, "It is 4.", "small", n % 2 == 0) for n, text in enumerate(asked)]
+    teacher_is_right = {text: "eggs" in text for text in asked[:100]}
+    halves = validation.Split(ones[:100], [(one,) for one in ones[100:]], teacher_is_right)
+    said = validation._judged(validation.TWO_HEADS, halves)
+    need = {kind: np.mean([-said[one] for one in ones[100:] if kind in one.question]) for kind in ("eggs", "hens")}
+    assert need["eggs"] > need["hens"] + 0.5
 
 
 @needs_data
