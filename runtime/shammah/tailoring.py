@@ -69,8 +69,9 @@ class Tailor:
         if learnt is None:
             return True
         rows = [_embedding_alone(self.journal, question, self.embed) for question in learnt]
-        said = dict.fromkeys((asked(messages), asked(messages[-1:])))
-        return any(float(row @ self.embed(text)) >= self.least for text in said for row in rows)
+        last = [message for message in messages if message.role == "user"][-1:]
+        said = [self.embed(text) for text in dict.fromkeys((asked(messages), asked(last)))]
+        return any(float(row @ vector) >= self.least for vector in said for row in rows)
 
     def _learnt(self, domain: Domain, active: ActiveSet) -> NDArray[np.float32]:
         """Embeddings of the corrections that only what is active has learnt, (corrections, width)."""

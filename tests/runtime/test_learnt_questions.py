@@ -42,7 +42,10 @@ def test_a_follow_up_belongs_to_its_conversation_and_may_ask_for_something_learn
     active = ((train(home, "b"), 1.0),)
     assert ask(home, "and now?") == ()
     assert ask(home, "borrow a crate", "and now?") == active
-    assert ask(home, "invoice of a customer, and its billing", "borrow a crate") == active
+    shop = "invoice of a customer, and its billing"
+    assert ask(home, shop, "borrow a crate") == active
+    begun = [Message("user", shop), Message("user", "borrow a crate"), Message("assistant", "the answer begins")]
+    assert Tailor(home.journal, BASE_SHA256, "off", embed, 0.5).suiting(begun) == active
 
 
 def test_what_came_from_outside_speaks_everywhere(home: Home) -> None:
