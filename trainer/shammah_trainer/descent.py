@@ -15,7 +15,7 @@ from shammah_trainer.losses import drift, tell
 from shammah_trainer.preference import Pair, log_probabilities, pulls
 from shammah_trainer.spread import Spread
 
-PADDING_TOKENS = 64
+PADDING_TOKENS = 128
 """What another batch costs a processor, about, in tokens; a GPU takes as many tokens as fit in nearly the same time."""
 
 
