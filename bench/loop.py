@@ -85,7 +85,7 @@ def right_again(home: Path, wanted: list[tuple[str, str]]) -> int:
 
 
 def make_embedder(home: Path) -> None:
-    """Do what the background does where MiniLM's weights are on the machine; without it adapters answer everything."""
+    """Make what the background makes with its first comparison; in a home without it adapters answer everything."""
     source = embedding.find_source()
     if source is not None:
         embedding.build(home, source)
