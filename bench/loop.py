@@ -19,7 +19,7 @@ from typing import Any
 
 from models.seedling.evaluate import evaluate
 from models.seedling.phrasings import read_cases, read_out_of_scope, training_intents
-from shammah import config, embedding
+from shammah import config
 from shammah.assembly import Parts
 from shammah.generation import Generator, Sampling, collect
 from shammah.hardware import BusyMeter
@@ -84,14 +84,6 @@ def right_again(home: Path, wanted: list[tuple[str, str]]) -> int:
     return sum(shammah(home, "ask", question).strip() == answer for question, answer in wanted)
 
 
-def make_embedder(home: Path) -> None:
-    """Make what the background makes with its first comparison; in a home without it adapters answer everything."""
-    source = embedding.find_source()
-    if source is not None:
-        embedding.build(home, source)
-    print(f"embedder: {'MiniLM' if source else 'none'}")
-
-
 @contextmanager
 def served(home: Path) -> Iterator[Generator]:
     """The seedling with what is active in a home, where that suits the question."""
@@ -144,7 +136,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home, wanted = Path(folder), corrections()
         shammah(home, "ask", wanted[0][0])  # so that the home knows its base
-        make_embedder(home)
         before = own_evaluation(home)
         play(home, wanted)
         count, exact, first_lines = understood(home)

@@ -45,6 +45,18 @@ def ready(home: Path) -> Path | None:
     return file if file.is_file() else None
 
 
+def prepare(home: Path) -> Path | None:
+    """The home's embedder, made where its weights are on this machine; None where they are not.
+
+    Raises:
+        BadModel: What is there is not MiniLM.
+    """
+    if (file := ready(home)) is not None:
+        return file
+    source = find_source()
+    return build(home, source) if source is not None else None
+
+
 def find_source() -> tuple[Path, Path] | None:
     """Weights and vocabulary on this machine: in the hub's cache, or in an installed package."""
     source = catalog.embedder()

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shammah import adapters, child, continuing, general, hardware, locks, planning, resuming, room
+from shammah import adapters, child, continuing, embedding, general, hardware, locks, planning, resuming, room
 from shammah.child import Hear
 from shammah.errors import Interrupted, ShammahError, TrainerKilled, TrainingError, TrainingRuns
 from shammah.following import folder_of
@@ -33,6 +34,8 @@ from shammah_convert.job import CANCEL, EXAMPLES, GENERAL, HELD_OUT, PARAPHRASES
 
 if TYPE_CHECKING:
     from shammah.local import LocalModel
+
+_log = logging.getLogger(__name__)
 
 Paraphrase = Callable[[Sequence[Example], Stop], list[Example]]
 """Says the corrections' questions in other words; nothing where nobody can."""
@@ -125,12 +128,20 @@ class Trainer:
         child.run(trainer.python or sys.executable, folder, lock, self.hear, trainer.launch)
         reach("training.after_child")
         self.journal.trainings.note(training, "evaluated")
+        self._prepare_embedder()
         try:
             Promotion(self.settings, self.journal, self.open_model).decide(training, work, folder)
         except TrainingError:  # it would end so again
             resuming.drop_checkpoints(folder.parent)
             raise
         resuming.drop_checkpoints(folder.parent)  # after the row that needs them no more
+
+    def _prepare_embedder(self) -> None:
+        """See to it that what will be active is heard near to what it has learnt only, where that can be."""
+        try:
+            embedding.prepare(self.settings.home)
+        except (ShammahError, OSError) as error:  # without it, adapters answer everything
+            _log.warning("no embedder: %s", error)
 
     def _left(self, training: Training, folder: Path) -> Work | None:
         """Go on with what an attempt that was killed left; None where it has to be begun again."""

@@ -119,9 +119,10 @@ class Workbench:
             return
         may_fetch = question.may_go_online and not self.settings.offline and not _failed_lately(home)
         try:
-            source = embedding.find_source() or (embedding.fetch_source() if may_fetch else None)
-            if source is not None:
-                embedding.build(home, source)
+            file = embedding.prepare(home)
+            if file is None and may_fetch:
+                file = embedding.build(home, embedding.fetch_source())
+            if file is not None:
                 self._use(self.parts.settings)
         except (ShammahError, OSError) as error:
             _log.warning("no embedder: %s", error)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shammah import room
+from shammah import embedding, room
 from shammah.following import folder_of, outcome
 from shammah.journal import Journal
 from shammah.records.bases import Base
@@ -79,6 +79,7 @@ def test_the_job_is_whole_before_its_trainer_starts_and_the_adapter_before_its_r
     settings: Settings, journal: Journal, base: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     correct(journal, "one")
+    embedding.prepare(settings.home)
     events: list[Event] = recorded(monkeypatch)
 
     def trace(statement: str) -> None:

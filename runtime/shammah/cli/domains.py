@@ -118,8 +118,7 @@ def _embedder(settings: "Settings", journal: "Journal") -> "Embed":
     from shammah.errors import ModelMissing
     from shammah.hardware import BusyMeter
 
-    if embedding.ready(settings.home) is None and (weights := embedding.find_source()) is not None:
-        embedding.build(settings.home, weights)
+    embedding.prepare(settings.home)
     embed = Parts(settings, journal, BusyMeter(), say).embed
     if embed is None:
         source = catalog.embedder()
