@@ -122,8 +122,8 @@ class Judged:
         """Learn one half in a random order, at the weight of a comparison by similarity; judge the other."""
         order = np.random.default_rng(seed).permutation(len(found))
         head = Head.fresh("bayes", HAND, VALIDATOR)
-        for place in order[: len(order) // 2]:
-            head.learn(Features(found[place].whole), found[place].is_good, weight, 0)
+        learnt = [found[place] for place in order[: len(order) // 2]]
+        head.grow([head.learn(Features(draft.whole), draft.is_good, weight, 0) for draft in learnt])
         rest = [found[place] for place in order[len(order) // 2 :]]
         return cls(
             np.array([head.probability(Features(draft.beginning)) for draft in rest]),

@@ -13,8 +13,11 @@ from bench import outcomes
 from bench.outcomes import Drafted
 from shammah import features
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES, Features, Vector
+from shammah.forest import Forest, pooled
 from shammah.generation import Completion, End, Finish
+from shammah.growing import grow
 from shammah.heads import ROUTER, VALIDATOR, Head
+from shammah.journal.heads import REFIT_LESSONS
 from shammah.learners import BayesianLogistic
 
 
@@ -26,17 +29,19 @@ class Stream:
         is_bad: Whether the local answer is worse than the teacher's, (n,).
         router: Inputs, (n, width).
         validator: Inputs, (n, width); None where no answers are recorded.
+        answers: The answers' own features, which the validator's trees see, (n, width); None likewise.
     """
 
     is_bad: NDArray[np.bool_]
     router: Vector
     validator: Vector | None
+    answers: Vector | None
 
     def shuffled(self, seed: int) -> "Stream":
         """As many as a stream takes, in the order of a seed."""
         order = np.random.default_rng(1000 + seed).permutation(len(self.is_bad))[: outcomes.MIXED_QUESTIONS]
-        validator = None if self.validator is None else self.validator[order]
-        return Stream(self.is_bad[order], self.router[order], validator)
+        validator, answers = (None if part is None else part[order] for part in (self.validator, self.answers))
+        return Stream(self.is_bad[order], self.router[order], validator, answers)
 
 
 class Pupils:
@@ -46,13 +51,18 @@ class Pupils:
         self._stream = stream
         self._router = BayesianLogistic(stream.router.shape[1])
         self._validator = None if stream.validator is None else BayesianLogistic(stream.validator.shape[1])
+        self._lessons: list[int] = []
+        self._forest: Forest | None = None
 
     def scores(self, n: int) -> tuple[float, float | None]:
         """P(a local answer will do), P(this one is good)."""
         router = self._router.probability(self._stream.router[n])
         if self._validator is None or self._stream.validator is None:
             return router, None
-        return router, self._validator.probability(self._stream.validator[n])
+        p = self._validator.probability(self._stream.validator[n])
+        if self._forest is None or self._stream.answers is None:
+            return router, p
+        return router, pooled(p, self._forest.probability(self._stream.answers[n]))
 
     def learn(self, n: int) -> None:
         """Take in how the local answer compares."""
@@ -60,11 +70,22 @@ class Pupils:
         self._router.learn(self._stream.router[n], is_good, 1.0)
         if self._validator is not None and self._stream.validator is not None:
             self._validator.learn(self._stream.validator[n], is_good, 1.0)
+            self._lessons.append(n)
+            if len(self._lessons) % REFIT_LESSONS == 0:
+                self._grow()
+
+    def _grow(self) -> None:
+        """Grow the validator's trees anew, as the runtime does when it re-fits."""
+        assert self._stream.answers is not None, "there are answers where there is a validator"
+        is_good = ~self._stream.is_bad[self._lessons]
+        weight = np.ones(len(is_good), dtype=np.float32)
+        self._forest = grow(self._stream.answers[self._lessons], is_good, weight, VALIDATOR.trees)
 
     def copied(self) -> "Pupils":
         """The same, to go on apart."""
         other = copy.copy(self)
         other._router, other._validator = copy.deepcopy(self._router), copy.deepcopy(self._validator)
+        other._lessons = list(self._lessons)
         return other
 
 
@@ -80,10 +101,12 @@ def seen(folder: Path, name: str, axes: int | None = None) -> Stream:
     """
     drafted = outcomes.drafted(folder, name)
     bad = np.array([not one.outcome.is_not_worse for one in drafted])
-    validator = _validator_inputs(drafted) if drafted[0].answer is not None else None
+    has_answers = drafted[0].answer is not None
+    validator = _validator_inputs(drafted) if has_answers else None
+    answers = np.array([by_validator(one).hand[VALIDATOR.trees_from :] for one in drafted]) if has_answers else None
     parts = [None if part is None else _along(part, axes) for part in (_router_inputs(drafted), validator)]
     assert parts[0] is not None, "every question has a router's inputs"
-    return Stream(bad, parts[0], parts[1])
+    return Stream(bad, parts[0], parts[1], answers)
 
 
 def _router_inputs(drafted: Sequence[Drafted]) -> Vector:

@@ -26,7 +26,8 @@ from shammah import categories, contract, policy
 from shammah.catalog import price_of
 from shammah.contract import Evidence
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
-from shammah.heads import ROUTER, VALIDATOR, Head
+from shammah.heads import ROUTER, VALIDATOR, Head, Taught
+from shammah.journal.heads import REFIT_LESSONS
 from shammah.policy import FIXED, Limits, Local, Route, Thresholds
 from shammah.rates import DEFAULT_RATES
 from shammah.sampling import propensity
@@ -67,6 +68,7 @@ class Player:
         self._max_bad_rate = max_bad_rate
         self._router = Head.fresh("bayes", len(QUESTION_FEATURES), ROUTER)
         self._validator = Head.fresh("bayes", len(QUESTION_FEATURES) + len(ANSWER_FEATURES), VALIDATOR)
+        self._taught: list[Taught] = []
         self._evidence: list[Evidence] = []
         self._settled = FIXED if max_bad_rate is None else Thresholds(None)
         self._next_look = 0
@@ -89,10 +91,13 @@ class Player:
         return _is_local(chosen), is_compared or not _is_local(chosen)
 
     def _learn(self, one: Drafted, applied: int) -> None:
-        """Both heads take the comparison in; after a promotion they forget, as in the runtime."""
+        """Both heads take the comparison in, after a promotion they forget, and trees grow anew, as in the runtime."""
         for head, seen in ((self._router, by_router(one)), (self._validator, by_validator(one))):
             head.note_applied(applied)
-            head.learn(seen, one.outcome.is_not_worse, 1.0, 0)
+            taught = head.learn(seen, one.outcome.is_not_worse, 1.0, 0)
+        self._taught.append(taught)
+        if len(self._taught) % REFIT_LESSONS == 0:
+            self._validator.grow(self._taught)
 
     def _look(self, number: int) -> None:
         """Decide the contract anew, now and then; the runtime does so after each lesson."""

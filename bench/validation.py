@@ -81,8 +81,7 @@ def _judged(way: str, halves: Split) -> dict[Judged, float]:
         return {one: peer.probability(_reference_input(one)) for one in tests}
     has_arithmetic = way in ("ours", TWO_HEADS)
     head = Head.fresh("bayes", HAND, VALIDATOR)
-    for one in halves.lessons:
-        head.learn(_seen(one, has_arithmetic), one.is_right, 1.0, 0)
+    head.grow([head.learn(_seen(one, has_arithmetic), one.is_right, 1.0, 0) for one in halves.lessons])
     added = _added(halves, tests) if way == TWO_HEADS else dict.fromkeys(tests, 0.0)
     return {one: head.probability(_seen(one, has_arithmetic)) - added[one] for one in tests}
 

@@ -1,4 +1,4 @@
-"""A head as an ONNX graph: normalise, affine, sigmoid, over named float32 arrays.
+"""A head as an ONNX graph: normalise, affine, sigmoid, over named float32 arrays, and its trees beside that.
 
 The inputs are `hand`, float32 (n, hand features), and, for a head that has seen embeddings, `embedding`, float32
 (n, 384), zeros where there is none. The output is `probability`, float32 (n,).
@@ -6,6 +6,7 @@ The inputs are `hand`, float32 (n, hand features), and, for a head that has seen
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,13 @@ from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_help
 
 from shammah import __version__, features
 from shammah.features import EMBEDDING_WIDTH
+from shammah.forest import SUREST, Forest
 from shammah.heads import BIAS, Head
 from shammah.learners import FLATTEST
 from shammah.sight import HeadName, names_of
 
-OPSET, FORMAT = 17, 8
-"""Of the operators, and of the file: what onnxruntime 1.14 and later read."""
+OPSET, TREES_OPSET, TREES_DOMAIN, FORMAT = 17, 3, "ai.onnx.ml", 8
+"""Of the operators, of those for trees, and of the file: what onnxruntime 1.14 and later read."""
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -40,8 +42,12 @@ def graph(head: Head, name: HeadName) -> ModelProto:
         inputs.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", EMBEDDING_WIDTH]))
     output = helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["n"])
     constants = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
-    body = helper.make_graph([*_normalise(head), *_affine(arrays), *_squash()], name, inputs, [output], constants)
-    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=FORMAT)
+    nodes = [*_normalise(head), *_affine(arrays), *_pool(head.forest), *_squash()]
+    body = helper.make_graph(nodes, name, inputs, [output], constants)
+    operators = [helper.make_opsetid("", OPSET)]
+    if head.forest is not None:
+        operators.append(helper.make_opsetid(TREES_DOMAIN, TREES_OPSET))
+    model = helper.make_model(body, opset_imports=operators, ir_version=FORMAT)
     model.producer_name, model.producer_version, model.model_version = "shammah", __version__, features.VERSION
     helper.set_model_props(model, _properties(head, name))
     checker.check_model(model, full_check=True)
@@ -80,7 +86,17 @@ def _arrays(head: Head) -> Arrays:
     }
     if "covariance" in learnt:
         values |= {"covariance": learnt["covariance"], "eighth_pi": np.array(math.pi / 8)}
-    whole = ("last_axis", "first", "next")
+    if head.forest is not None:
+        count = len(head.forest.roots)
+        values |= {
+            "own_from": np.array([head.prior.trees_from]),
+            "own_to": np.array([head.hand_width]),
+            "trees": np.array(count),
+            "fewest": np.array(SUREST * count),
+            "most": np.array((1 - SUREST) * count),
+            "half": np.array(0.5),
+        }
+    whole = ("last_axis", "first", "next", "own_from", "own_to")
     return {key: value.astype(np.int64 if key in whole else np.float32) for key, value in values.items()}
 
 
@@ -130,10 +146,64 @@ def _affine(arrays: Arrays) -> list[NodeProto]:
     ]
 
 
+def _pool(forest: Forest | None) -> list[NodeProto]:
+    """The mean of the line's log-odds and the trees', (n, 1)."""
+    make = helper.make_node
+    clipped = make("Clip", ["averaged", "steepest", "flattest"], ["line"])
+    if forest is None:
+        return [clipped, make("Identity", ["line"], ["pooled"])]
+    return [
+        clipped,
+        make("Slice", ["hand", "own_from", "own_to", "last_axis"], ["own"]),
+        make("TreeEnsembleRegressor", ["own"], ["votes"], domain=TREES_DOMAIN, **_trees(forest)),
+        make("Clip", ["votes", "fewest", "most"], ["good"]),
+        make("Sub", ["trees", "good"], ["bad"]),
+        make("Div", ["good", "bad"], ["odds"]),
+        make("Log", ["odds"], ["vote"]),
+        make("Add", ["line", "vote"], ["both"]),
+        make("Mul", ["both", "half"], ["pooled"]),
+    ]
+
+
+def _trees(forest: Forest) -> dict[str, Any]:
+    """The attributes of the operator that sums the leaves' shares over all trees."""
+    of_tree = _tree_of(forest)
+    order = np.argsort(of_tree, kind="stable")  # the operator wants tree after tree, the root first
+    number = np.empty(len(order), dtype=np.int64)  # of a node within its tree
+    number[order] = np.arange(len(order)) - np.searchsorted(of_tree[order], of_tree[order])
+    is_leaf = forest.child == np.arange(len(order))
+    left, right = number[forest.child], number[np.where(is_leaf, 0, forest.child + 1)]
+    leaves = order[is_leaf[order]]
+    return {
+        "aggregate_function": "SUM",
+        "n_targets": 1,
+        "nodes_treeids": of_tree[order].tolist(),
+        "nodes_nodeids": number[order].tolist(),
+        "nodes_featureids": forest.feature[order].tolist(),
+        "nodes_modes": ["LEAF" if leaf else "BRANCH_LEQ" for leaf in is_leaf[order]],
+        "nodes_values": np.where(is_leaf, 0, forest.bar)[order].tolist(),
+        "nodes_truenodeids": np.where(is_leaf, 0, left)[order].tolist(),
+        "nodes_falsenodeids": np.where(is_leaf, 0, right)[order].tolist(),
+        "target_treeids": of_tree[leaves].tolist(),
+        "target_nodeids": number[leaves].tolist(),
+        "target_ids": [0] * len(leaves),
+        "target_weights": forest.value[leaves].tolist(),
+    }
+
+
+def _tree_of(forest: Forest) -> NDArray[np.int64]:
+    """The tree of each node, (nodes,): a node comes before its children."""
+    found = np.zeros(len(forest.value), dtype=np.int64)
+    found[forest.roots] = np.arange(len(forest.roots))
+    for place, child in enumerate(forest.child):
+        if child != place:
+            found[child : child + 2] = found[place]
+    return found
+
+
 def _squash() -> list[NodeProto]:
     make = helper.make_node
     return [
-        make("Clip", ["averaged", "steepest", "flattest"], ["clipped"]),
-        make("Sigmoid", ["clipped"], ["probabilities"]),
+        make("Sigmoid", ["pooled"], ["probabilities"]),
         make("Squeeze", ["probabilities", "last_axis"], ["probability"]),
     ]

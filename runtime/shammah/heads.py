@@ -3,6 +3,8 @@
 A head's input is a row of blocks: hand features, a bias, random waves over the hand features, then the embedding
 where there is one. The embedding's
 block starts at its prior whenever it arrives, so a head may learn without an embedder and with one later.
+
+A validator has trees beside that, grown on all lessons when it is re-fitted: what it says is the mean of both log-odds.
 """
 
 import contextlib
@@ -10,6 +12,7 @@ import io
 import math
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,9 @@ import numpy as np
 
 from shammah import features
 from shammah.errors import ShammahError
-from shammah.features import Features, Vector
+from shammah.features import QUESTION_FEATURES, Features, Vector
+from shammah.forest import Forest, pooled
+from shammah.growing import grow
 from shammah.learners import Array, Kind, Learner, learner
 
 BIAS = 0.5
@@ -42,18 +47,23 @@ class Prior:
         embedding: Of the question's embedding.
         waves: Number of random waves over the hand features, even; 0 for none.
         wavelength: Distance of hand features, per feature, within which waves agree.
+        trees: Number of trees over the hand features from the `trees_from`th on; 0 for none.
     """
 
     hand: float
     embedding: float
     waves: int = 0
     wavelength: float = 0.6
+    trees: int = 0
+    trees_from: int = 0
 
 
 ROUTER = Prior(hand=0.1, embedding=math.sqrt(0.3), waves=256)
-VALIDATOR = Prior(hand=0.5, embedding=0.33)
+VALIDATOR = Prior(hand=0.5, embedding=0.33, trees=100, trees_from=len(QUESTION_FEATURES))
 # Of the mission's reference learner, which has no prior.
 PLAIN = Prior(hand=math.sqrt(0.1), embedding=1.0)
+TREES = "trees_"
+"""Before the names of their arrays in a head's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,20 @@ class Contributions:
     embedding: float
 
 
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """A lesson as a head took it in.
+
+    Attributes:
+        since_swap: Lessons since the local model last changed, with this one; negative where it never did.
+    """
+
+    hand: Vector
+    is_good: bool
+    weight: float
+    since_swap: int
+
+
 @dataclass(slots=True)
 class Head:
     """A learner with its place in the journal.
@@ -79,6 +103,7 @@ class Head:
     Attributes:
         hand_width: Number of hand features.
         projection: Directions of the random waves, float32 (hand, waves / 2).
+        forest: The trees beside the learner; None before they were grown.
         lessons: Lessons taken in.
         cursor: Id of the last lesson taken in; lessons after it are still to come.
         with_embedding: Lessons that had an embedding.
@@ -91,6 +116,7 @@ class Head:
     prior: Prior
     hand_width: int
     projection: Vector
+    forest: Forest | None = None
     lessons: int = 0
     cursor: int = 0
     with_embedding: int = 0
@@ -112,24 +138,47 @@ class Head:
 
     def probability(self, seen: Features) -> float:
         """P(good) for what is seen; 0.5 or less of confidence before the first lesson."""
-        return self.learner.probability(self.input(seen))
+        p = self.learner.probability(self.input(seen))
+        if self.forest is None:
+            return p
+        return pooled(p, self.forest.probability(self._judged(seen.hand)))
 
     def contributions(self, seen: Features) -> Contributions:
-        """What each input adds to the logit: its weight times its value."""
+        """What each input adds to the logit: its weight times its value, and what the trees make of it."""
         added = self.input(seen) * self.learner.weights
-        hand, waves = self.hand_width, self.hand_width + 1 + self.prior.waves
+        offset, width = self.learner.offset, self.hand_width
+        if self.forest is not None:
+            first, moved = self.forest.contributions(self._judged(seen.hand))
+            added, offset = added / 2, (offset + first) / 2
+            added[self.prior.trees_from : width] += moved / 2
+        waves = width + 1 + self.prior.waves
         embedding = float(added[waves:].sum()) if seen.embedding is not None else 0.0
-        bias = float(added[hand]) + self.learner.offset
-        return Contributions(tuple(added[:hand].tolist()), bias, float(added[hand + 1 : waves].sum()), embedding)
+        bias = float(added[width]) + offset
+        return Contributions(tuple(added[:width].tolist()), bias, float(added[width + 1 : waves].sum()), embedding)
 
-    def learn(self, seen: Features, is_good: bool, weight: float, cursor: int) -> None:
-        """Take in one lesson of the journal."""
+    def learn(self, seen: Features, is_good: bool, weight: float, cursor: int) -> Taught:
+        """Take in one lesson of the journal; the trees wait until they are grown anew."""
         self.learner.learn(self.input(seen), float(is_good), weight)
         self.lessons += 1
         self.cursor = cursor
         self.with_embedding += seen.embedding is not None
         if self.since_swap >= 0:
             self._forget()
+        return Taught(seen.hand, is_good, weight, self.since_swap)
+
+    def grow(self, lessons: Sequence[Taught]) -> None:
+        """Grow the trees anew, on all lessons so far; those before a swap count for less here, too."""
+        counted = [(lesson, kept) for lesson, kept in zip(lessons, _kept(lessons), strict=True) if lesson.weight > 0]
+        if not self.prior.trees or not counted:
+            return
+        hand = self._judged(np.stack([lesson.hand for lesson, _ in counted]))
+        is_good = np.array([lesson.is_good for lesson, _ in counted])
+        weight = np.array([lesson.weight * kept for lesson, kept in counted], dtype=np.float32)
+        self.forest = grow(hand, is_good, weight, self.prior.trees)
+
+    def _judged(self, hand: Vector) -> Vector:
+        """What the trees see of hand features, float32 (..., hand - trees_from)."""
+        return hand[..., self.prior.trees_from :]
 
     def note_applied(self, applied: int) -> None:
         """Hear which swap the next lesson comes after; another one than before lets older lessons count for less."""
@@ -170,7 +219,8 @@ class Head:
         counts = [self.lessons, self.cursor, self.with_embedding, self.since_swap, self.applied, self.history]
         numbers = np.array([self.version, self.hand_width, *counts])
         state: dict[str, Any] = {"kind": np.array(self.learner.kind), "numbers": numbers}
-        np.savez(buffer, **state | {"projection": self.projection} | dict(self.learner.arrays()))
+        trees = {} if self.forest is None else {TREES + name: array for name, array in self.forest.arrays().items()}
+        np.savez(buffer, **state | {"projection": self.projection} | dict(self.learner.arrays()) | trees)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, buffer.getvalue())
 
@@ -192,9 +242,18 @@ class Head:
             projection = state.pop("projection")
             if projection.shape != (hand_width, prior.waves // 2):
                 raise WrongState(f"{file} has waves of shape {projection.shape}")
-            return cls(learner(kind, hand_width + 1, state), prior, hand_width, projection, *counts)
+            trees = {name.removeprefix(TREES): state.pop(name) for name in list(state) if name.startswith(TREES)}
+            forest = Forest.read(trees, hand_width - prior.trees_from) if trees else None
+            return cls(learner(kind, hand_width + 1, state), prior, hand_width, projection, forest, *counts)
         except (KeyError, ValueError, TypeError) as error:
             raise WrongState(f"{file} is no head: {error}") from error
+
+
+def _kept(lessons: Sequence[Taught]) -> Array:
+    """How much of each lesson the swaps after it leave, (lessons,)."""
+    forgets = np.array([0 < lesson.since_swap <= SWAP_LESSONS for lesson in lessons])
+    later: Array = (forgets[::-1].cumsum()[::-1] - forgets).astype(np.float64)
+    return SWAP_KEPT**later
 
 
 def _read(file: Path) -> dict[str, Any]:

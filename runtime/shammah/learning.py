@@ -11,14 +11,14 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
 from shammah import aside, metrics
 from shammah.divergence import Embed
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
-from shammah.heads import ROUTER, VALIDATOR, Head, WrongState
+from shammah.heads import ROUTER, VALIDATOR, Head, Taught, WrongState
 from shammah.journal import Journal
 from shammah.learners import Kind
 from shammah.records.heads import Fit, Lesson, View
@@ -47,6 +47,14 @@ class Kept:
     view: View
 
 
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """All that a head learns from nothing: what each lesson cost it before, in nats, and what its trees grow on."""
+
+    losses: list[float] = field(default_factory=list)
+    taught: list[Taught] = field(default_factory=list)
+
+
 class Heads:
     """Router and validator of one base lineage."""
 
@@ -69,7 +77,7 @@ class Heads:
         try:
             head = self._read(name)
         except (FileNotFoundError, WrongState):
-            head = self._fresh(name)
+            return self._learnt(name, _Course())
         self._study(head, name)
         return head
 
@@ -77,9 +85,11 @@ class Heads:
         """Take in the lessons that are new, one writer at a time, and save."""
         with self._locked():
             known = self._load(name)
-            head = known or self._fresh(name)
-            before = (known.cursor, known.lessons) if known else (0, 0)
-            self._study(head, name)
+            head, before = known, (known.cursor, known.lessons) if known else (0, 0)
+            if head is None:
+                head = self._learnt(name, _Course())
+            else:
+                self._study(head, name)
             if (head.cursor, head.lessons) != before:
                 head.save(self.file(name))
             if name == "router" and head.lessons > before[1]:
@@ -102,15 +112,16 @@ class Heads:
         if embed is not None:
             for question in self._journal.lessons.without_embedding():
                 self._journal.note_embedding(question, embed(question.text))
-        head, losses = self._fresh(name), list[float]()
-        self._study(head, name, losses)
+        course = _Course()
+        head = self._learnt(name, course)
         with self._locked():
             if head.history != self._view(name).number:  # it was reset meanwhile
-                head, losses = self._fresh(name), []
-            self._study(head, name, losses)
+                course = _Course()
+                head = self._learnt(name, course)
+            self._study(head, name, course)
             if head.cursor or head.lessons:
                 head.save(self.file(name))
-        fit = Fit(head.lessons, head.cursor, *_early_and_late(losses))
+        fit = Fit(head.lessons, head.cursor, *_early_and_late(course.losses))
         self._journal.heads.note_refit(self._lineage, name, fit)
         return fit
 
@@ -164,7 +175,14 @@ class Heads:
     def _view(self, name: HeadName) -> View:
         return self._journal.heads.view(self._lineage, name)
 
-    def _fresh(self, name: HeadName) -> Head:
+    def _learnt(self, name: HeadName, course: _Course) -> Head:
+        """A head that has learnt all lessons so far from nothing, with its trees."""
+        head = self._fresh(name, course)
+        self._study(head, name, course)
+        head.grow(course.taught)
+        return head
+
+    def _fresh(self, name: HeadName, course: _Course) -> Head:
         """A head that knows nothing but what earlier bases left."""
         view = self._view(name)
         head = Head.fresh(self._kind, _WIDTH[name], _PRIOR[name])
@@ -172,17 +190,17 @@ class Heads:
         for lesson in self._journal.lessons.inherited(name, self._lineage) if view.inherits else ():
             seen = seen_in(name, lesson)
             if seen is not None:
-                head.learn(seen, lesson.is_good, INHERITED * lesson.weight, cursor=0)
+                course.taught.append(head.learn(seen, lesson.is_good, INHERITED * lesson.weight, cursor=0))
         return head
 
-    def _study(self, head: Head, name: HeadName, losses: list[float] | None = None) -> None:
-        """Take in the lessons that are new to a head, and note what each cost it."""
+    def _study(self, head: Head, name: HeadName, course: _Course | None = None) -> None:
+        """Take in the lessons that are new to a head."""
         view = self._view(name)
         for after, until in view.spans:
             for lesson in self._journal.lessons.of(name, self._lineage, max(after, head.cursor), until):
                 if lesson.answer is not None:
                     self._note_swap(head, lesson.answer)
-                _take_in(head, name, lesson, losses)
+                _take_in(head, name, lesson, course)
         head.cursor = max(head.cursor, view.start)
 
     def _note_swap(self, head: Head, answer: Answer) -> None:
@@ -231,16 +249,18 @@ class Heads:
             yield
 
 
-def _take_in(head: Head, name: HeadName, lesson: Lesson, losses: list[float] | None = None) -> None:
+def _take_in(head: Head, name: HeadName, lesson: Lesson, course: _Course | None) -> None:
     """Learn from a lesson; one that nothing was seen of is passed over."""
     seen = seen_in(name, lesson)
     if seen is None:
         head.cursor = lesson.id
         return
-    if losses is not None:
+    if course is not None:
         p_good = head.probability(seen)
-        losses.append(-math.log(max(1e-9, p_good if lesson.is_good else 1 - p_good)))
-    head.learn(seen, lesson.is_good, lesson.weight, lesson.id)
+        course.losses.append(-math.log(max(1e-9, p_good if lesson.is_good else 1 - p_good)))
+    taught = head.learn(seen, lesson.is_good, lesson.weight, lesson.id)
+    if course is not None:
+        course.taught.append(taught)
 
 
 def _early_and_late(losses: Sequence[float]) -> tuple[float | None, float | None]:

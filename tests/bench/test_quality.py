@@ -117,7 +117,8 @@ def synthetic(count: int, has_validator: bool = False) -> pupils.Stream:
     chance = np.random.default_rng(5)
     inputs = chance.standard_normal((count, 6)).astype(np.float32)
     bad = chance.random(count) < 1 / (1 + np.exp(2 + 2 * inputs[:, 0]))
-    return pupils.Stream(bad, inputs, inputs.copy() if has_validator else None)
+    validator = inputs.copy() if has_validator else None
+    return pupils.Stream(bad, inputs, validator, validator)
 
 
 def test_each_contract_learns_from_its_own_comparisons_as_if_it_were_alone() -> None:

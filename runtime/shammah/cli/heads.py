@@ -112,6 +112,7 @@ def _facts(parts: "Parts", name: HeadWord) -> dict[str, Any]:
     return {
         "head": name,
         "kind": head.learner.kind,
+        "trees": 0 if head.forest is None else len(head.forest.roots),
         "feature_version": head.version,
         "lessons": head.lessons,
         "with_embedding": head.with_embedding,
@@ -141,8 +142,9 @@ def _paragraph(facts: dict[str, Any]) -> str:
     left_out = " Some lessons are left out: `shammah heads refit --all` takes them in." * (
         facts["spans"] != [[0, None]]
     )
+    trees = f" and {facts['trees']} trees" if facts["trees"] else ""
     lines = [
-        f"{facts['head']}  {facts['kind']}, feature version {facts['feature_version']}",
+        f"{facts['head']}  {facts['kind']}{trees}, feature version {facts['feature_version']}",
         f"  {_lessons(facts['lessons'])}, {facts['with_embedding']} with an embedding.{left_out}",
         f"  last re-fit: {_in_words(facts['last_refit'])}",
         f"  heaviest: {', '.join(f'{name} {weight:+.3f}' for name, weight in heaviest) or 'nothing yet'}",
