@@ -12,11 +12,12 @@ import pytest
 from shammah import explaining, metrics
 from shammah.divergence import Divergence, Method
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
+from shammah.forest import log_odds, pooled
 from shammah.journal import Journal
 from shammah.learners import sigmoid
 from shammah.policy import Reason, Thresholds
 from shammah.records.questions import Question
-from shammah.sight import seen_by_router
+from shammah.sight import seen_by_router, seen_by_validator
 from shammah_convert.chat import Message
 from tests.learnt import LINEAGE, heads, local_answer, teach, teach_base
 
@@ -58,6 +59,26 @@ def test_what_spoke_adds_up_to_the_logit(journal: Journal, has_embedding: bool) 
     variance = float(x @ head.learner.arrays()["covariance"] @ x)
     assert sigmoid(logit / math.sqrt(1 + math.pi * variance / 8)) == pytest.approx(head.probability(seen), abs=1e-5)
     assert (parts.embedding != 0) is has_embedding
+
+
+def test_what_spoke_for_an_answer_adds_up_with_the_trees(journal: Journal) -> None:
+    teach(journal, 60)
+    head = heads(journal).open("validator")
+    assert head.forest is not None
+    question = journal.question_at(5)
+    (answer,) = journal.answers(question)
+    assert answer.features is not None
+    seen = seen_by_validator(question, answer.features)
+    assert seen
+    parts = head.contributions(seen)
+    x = head.input(seen)
+    variance = float(x @ head.learner.arrays()["covariance"] @ x)
+    line = float(x @ head.learner.weights)
+    assert sum(parts.hand) + parts.bias + parts.embedding == pytest.approx(
+        (line + log_odds(head.forest.probability(answer.features))) / 2, abs=1e-5
+    )
+    certain = pooled(sigmoid(line / math.sqrt(1 + math.pi * variance / 8)), head.forest.probability(answer.features))
+    assert head.probability(seen) == pytest.approx(certain, abs=1e-5)
 
 
 def test_an_explanation_names_side_reason_thresholds_and_what_spoke_loudest(journal: Journal) -> None:

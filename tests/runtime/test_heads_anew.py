@@ -16,7 +16,7 @@ from shammah.journal.heads import MOST_QUESTIONS_TAKEN_OVER, REFIT_LESSONS
 from shammah.learning import INHERITED, Heads
 from shammah.records.heads import View
 from shammah.sight import seen_by_router
-from tests.learnt import LINEAGE, assert_same, file, heads, teach
+from tests.learnt import LINEAGE, assert_same, file, heads, relearnt, teach
 from tests.tiny import write_tiny
 
 OTHER = "f" * 32
@@ -69,6 +69,40 @@ def test_a_refit_gives_what_learning_in_steps_gave_with_its_losses(journal: Jour
     assert fit.early_loss
     assert fit.late_loss
     assert journal.heads.last_fit(LINEAGE, "router") == fit
+
+
+def test_a_refit_grows_the_validators_trees_and_lessons_after_it_leave_them_as_they_are(journal: Journal) -> None:
+    for seed in range(2):
+        teach(journal, 20, seed=seed)
+        heads(journal).catch_up("validator")
+    assert heads(journal).open("validator").forest is None, "no question waits until trees are grown"
+    heads(journal).refit("validator")
+    grown = heads(journal).open("validator").forest
+    assert grown is not None
+    teach(journal, 1, seed=2)
+    later = heads(journal).open("validator")
+    assert later.lessons == 41
+    assert later.forest is not None
+    np.testing.assert_array_equal(later.forest.value, grown.value)
+    heads(journal).refit("router")
+    assert heads(journal).open("router").forest is None
+
+
+def test_trees_are_the_same_whoever_grows_them(journal: Journal, tmp_path: Path) -> None:
+    teach(journal, 40)
+    heads(journal).refit("validator")
+    one, other = heads(journal).open("validator").forest, relearnt(journal, "validator", tmp_path / "fresh").forest
+    assert one is not None
+    assert other is not None
+    for name, array in one.arrays().items():
+        np.testing.assert_array_equal(array, other.arrays()[name])
+
+
+def test_a_reset_lets_the_trees_go(journal: Journal) -> None:
+    teach(journal, 40)
+    heads(journal).refit("validator")
+    heads(journal).reset("validator")
+    assert heads(journal).open("validator").forest is None
 
 
 def test_a_refit_embeds_what_came_before_the_embedder(journal: Journal) -> None:
