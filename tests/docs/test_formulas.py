@@ -10,6 +10,9 @@ import torch
 
 from shammah import contract, gate, watching
 from shammah.contract import Evidence
+from shammah.features import Features
+from shammah.forest import Forest
+from shammah.heads import Head, Prior
 from shammah.learners import BayesianLogistic
 from shammah.records.adapters import Counts, Judged
 from shammah_convert import intervals
@@ -48,6 +51,29 @@ def test_a_lesson_moves_the_weights_by_one_laplace_step() -> None:
         head.learn(x.astype(np.float32), y, c)
     np.testing.assert_allclose(head.mean, m, atol=1e-5)
     np.testing.assert_allclose(head.covariance, s_matrix, atol=1e-5)
+
+
+def test_a_validator_says_the_mean_of_its_lines_and_its_trees_log_odds() -> None:
+    chance = np.random.default_rng(4)
+    head = Head.fresh("bayes", 6, Prior(hand=0.5, embedding=0.33, trees=20, trees_from=2))
+    rows = [Features(chance.normal(size=6).astype(np.float32)) for _ in range(100)]
+    lessons = [head.learn(row, bool(row.hand[3] > 0), 1.0, 0) for row in rows]
+    line = [head.probability(row) for row in rows]
+    head.grow(lessons)
+    forest = head.forest
+    assert forest is not None
+    for row, p in zip(rows[:10], line, strict=False):
+        shares = [forest.value[_leaf(forest, root, row.hand[2:])] for root in forest.roots]
+        q = float(np.mean(shares))
+        expected = sigmoid((math.log(p / (1 - p)) + math.log(q / (1 - q))) / 2)
+        assert head.probability(row) == pytest.approx(expected, abs=1e-6)
+
+
+def _leaf(forest: Forest, place: int, x: np.ndarray) -> int:
+    """Where an input ends in the tree that begins at a place."""
+    while forest.child[place] != place:
+        place = forest.child[place] + (x[forest.feature[place]] > forest.bar[place])
+    return place
 
 
 def test_the_contracts_bound_is_the_estimate_and_two_deviations_of_curve_and_luck() -> None:
