@@ -27,6 +27,8 @@ from shammah.growing import grow
 from shammah.learners import Array, Kind, Learner, learner
 
 BIAS = 0.5
+TREES, IN_FILE = 100, "trees_"
+"""Of a validator, and what the names of their arrays begin with in its file."""
 # Lessons after a swap of adapters count for more than those before it: a lesson's weight falls by a factor of
 # 0.995 a lesson, for 500 lessons. Mixing the precision takes an inversion, so it is done once in 50.
 SWAP_LESSONS, SWAP_KEPT, FORGET_EVERY = 500, 0.995, 50
@@ -59,11 +61,9 @@ class Prior:
 
 
 ROUTER = Prior(hand=0.1, embedding=math.sqrt(0.3), waves=256)
-VALIDATOR = Prior(hand=0.5, embedding=0.33, trees=100, trees_from=len(QUESTION_FEATURES))
+VALIDATOR = Prior(hand=0.5, embedding=0.33, trees=TREES, trees_from=len(QUESTION_FEATURES))
 # Of the mission's reference learner, which has no prior.
 PLAIN = Prior(hand=math.sqrt(0.1), embedding=1.0)
-TREES = "trees_"
-"""Before the names of their arrays in a head's file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ class Head:
         counts = [self.lessons, self.cursor, self.with_embedding, self.since_swap, self.applied, self.history]
         numbers = np.array([self.version, self.hand_width, *counts])
         state: dict[str, Any] = {"kind": np.array(self.learner.kind), "numbers": numbers}
-        trees = {} if self.forest is None else {TREES + name: array for name, array in self.forest.arrays().items()}
+        trees = {} if self.forest is None else {IN_FILE + name: array for name, array in self.forest.arrays().items()}
         np.savez(buffer, **state | {"projection": self.projection} | dict(self.learner.arrays()) | trees)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, buffer.getvalue())
@@ -242,7 +242,7 @@ class Head:
             projection = state.pop("projection")
             if projection.shape != (hand_width, prior.waves // 2):
                 raise WrongState(f"{file} has waves of shape {projection.shape}")
-            trees = {name.removeprefix(TREES): state.pop(name) for name in list(state) if name.startswith(TREES)}
+            trees = {name.removeprefix(IN_FILE): state.pop(name) for name in list(state) if name.startswith(IN_FILE)}
             forest = Forest.read(trees, hand_width - prior.trees_from) if trees else None
             return cls(learner(kind, hand_width + 1, state), prior, hand_width, projection, forest, *counts)
         except (KeyError, ValueError, TypeError) as error:
