@@ -126,7 +126,7 @@ class Judged:
         head.grow([head.learn(Features(draft.whole), draft.is_good, weight, 0) for draft in learnt])
         rest = [found[place] for place in order[len(order) // 2 :]]
         return cls(
-            np.array([head.probability(Features(draft.beginning)) for draft in rest]),
+            np.array([head.by_line(Features(draft.beginning)) for draft in rest]),
             np.array([head.probability(Features(draft.whole)) for draft in rest]),
             np.array([draft.is_good for draft in rest]),
             np.array([draft.agrees for draft in rest]),

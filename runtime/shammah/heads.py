@@ -138,10 +138,14 @@ class Head:
 
     def probability(self, seen: Features) -> float:
         """P(good) for what is seen; 0.5 or less of confidence before the first lesson."""
-        p = self.learner.probability(self.input(seen))
+        p = self.by_line(seen)
         if self.forest is None:
             return p
         return pooled(p, self.forest.probability(self._judged(seen.hand)))
+
+    def by_line(self, seen: Features) -> float:
+        """P(good) by the regression alone: for the beginning of an answer, as trees know whole ones only."""
+        return self.learner.probability(self.input(seen))
 
     def contributions(self, seen: Features) -> Contributions:
         """What each input adds to the logit: its weight times its value, and what the trees make of it."""

@@ -256,7 +256,7 @@ def _take_in(head: Head, name: HeadName, lesson: Lesson, course: _Course | None)
         head.cursor = lesson.id
         return
     if course is not None:
-        p_good = head.probability(seen)
+        p_good = head.by_line(seen)
         course.losses.append(-math.log(max(1e-9, p_good if lesson.is_good else 1 - p_good)))
     taught = head.learn(seen, lesson.is_good, lesson.weight, lesson.id)
     if course is not None:

@@ -48,7 +48,7 @@ class Scorer:
 
         def is_hopeless(beginning: Completion) -> bool:
             seen = self._see_answer(turn, head, features.of_answer(turn.request.text, beginning))
-            return bool(head.lessons) and policy.is_hopeless(head.probability(seen), turn.count, turn.settled)
+            return bool(head.lessons) and policy.is_hopeless(head.by_line(seen), turn.count, turn.settled)
 
         return is_hopeless
 

@@ -134,6 +134,14 @@ def test_a_head_says_the_mean_of_both_log_odds() -> None:
     assert log_odds(head.probability(seen)) == pytest.approx((log_odds(line) + log_odds(trees)) / 2, abs=1e-9)
 
 
+def test_of_a_beginning_only_the_line_is_asked() -> None:
+    head, lessons = taught()
+    seen = Features(lessons[0].hand)
+    line = head.probability(seen)
+    head.grow(lessons)
+    assert head.by_line(seen) == line != head.probability(seen)
+
+
 def test_what_was_learnt_before_a_swap_counts_for_less_in_the_trees() -> None:
     head = Head.fresh("bayes", 7, PRIOR)
     course, chance = list[Taught](), np.random.default_rng(3)
