@@ -15,7 +15,7 @@ from shammah import features
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES, Features, Vector
 from shammah.forest import Forest, pooled
 from shammah.generation import Completion, End, Finish
-from shammah.growing import grow
+from shammah.growing import Taught, grow, rows
 from shammah.heads import ROUTER, VALIDATOR, Head
 from shammah.journal.heads import REFIT_LESSONS
 from shammah.learners import BayesianLogistic
@@ -77,9 +77,8 @@ class Pupils:
     def _grow(self) -> None:
         """Grow the validator's trees anew, as the runtime does when it re-fits."""
         assert self._stream.answers is not None, "there are answers where there is a validator"
-        is_good = ~self._stream.is_bad[self._lessons]
-        weight = np.ones(len(is_good), dtype=np.float32)
-        self._forest = grow(self._stream.answers[self._lessons], is_good, weight, VALIDATOR.trees)
+        seen, is_bad = self._stream.answers, self._stream.is_bad
+        self._forest = grow(rows([Taught(seen[n], not is_bad[n]) for n in self._lessons]), VALIDATOR.trees)
 
     def copied(self) -> "Pupils":
         """The same, to go on apart."""

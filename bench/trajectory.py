@@ -26,7 +26,8 @@ from shammah import categories, contract, policy
 from shammah.catalog import price_of
 from shammah.contract import Evidence
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
-from shammah.heads import ROUTER, VALIDATOR, Head, Taught
+from shammah.growing import Taught
+from shammah.heads import ROUTER, VALIDATOR, Head
 from shammah.journal.heads import REFIT_LESSONS
 from shammah.policy import FIXED, Limits, Local, Route, Thresholds
 from shammah.rates import DEFAULT_RATES
@@ -92,10 +93,10 @@ class Player:
 
     def _learn(self, one: Drafted, applied: int) -> None:
         """Both heads take the comparison in, after a promotion they forget, and trees grow anew, as in the runtime."""
-        for head, seen in ((self._router, by_router(one)), (self._validator, by_validator(one))):
+        for head in (self._router, self._validator):
             head.note_applied(applied)
-            taught = head.learn(seen, one.outcome.is_not_worse, 1.0, 0)
-        self._taught.append(taught)
+        self._router.learn(by_router(one), one.outcome.is_not_worse, 1.0, 0)
+        self._taught.append(self._validator.learn(by_validator(one), one.outcome.is_not_worse, 1.0, 0))
         if len(self._taught) % REFIT_LESSONS == 0:
             self._validator.grow(self._taught)
 

@@ -16,7 +16,7 @@ from tests.tiny import write_tiny
 @pytest.fixture
 def settings(journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
-    monkeypatch.setattr("shammah.embedding.find_source", lambda: None)
+    monkeypatch.setattr("shammah.embedding.find_source", lambda python="": None)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     loaded = config.load({"SHAMMAH_HOME": str(journal.path.parent)}, answer__max_tokens=8)
     return config.with_model(loaded, str(write_tiny(tmp_path / "tiny.gguf")))

@@ -182,6 +182,12 @@ class Parts:
         self._embedder = embedding.Lazy(file)
         return self._embedder.embed
 
+    def meet_embedder(self) -> Embed | None:
+        """The embedder, also one whose file was made since somebody asked for it."""
+        if self.embed is None:
+            del self.embed  # what was found is kept, and nothing is found anew
+        return self.embed
+
     def _open(self, base: Base) -> LocalGenerator:
         """The local model, with what is active where that suits the question, or what its domain has."""
         chosen = self.settings.adapters

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -45,26 +46,30 @@ def ready(home: Path) -> Path | None:
     return file if file.is_file() else None
 
 
-def prepare(home: Path) -> Path | None:
+def prepare(home: Path, python: str = "") -> Path | None:
     """The home's embedder, made where its weights are on this machine; None where they are not.
+
+    Args:
+        home: Of Shammah.
+        python: The interpreter of another virtual environment, in whose packages they may be, too.
 
     Raises:
         BadModel: What is there is not MiniLM.
     """
     if (file := ready(home)) is not None:
         return file
-    source = find_source()
+    source = find_source(python)
     return build(home, source) if source is not None else None
 
 
-def find_source() -> tuple[Path, Path] | None:
-    """Weights and vocabulary on this machine: in the hub's cache, or in an installed package."""
+def find_source(python: str = "") -> tuple[Path, Path] | None:
+    """Weights and vocabulary on this machine: in the hub's cache, or in a package, perhaps another interpreter's."""
     source = catalog.embedder()
     weights = download.cached(source.repository, source.weights, source.revision)
     vocabulary = download.cached(source.repository, source.vocabulary, source.revision)
     if weights and vocabulary:
         return weights, vocabulary
-    return _in_package(source)
+    return _in_package(source, sys.path) or (_in_package(source, _packages_of(python)) if python else None)
 
 
 def fetch_source() -> tuple[Path, Path]:
@@ -111,15 +116,18 @@ def _file(home: Path) -> Path:
     return home / "cache" / FILE_NAME
 
 
-def _in_package(source: catalog.EmbedderSource) -> tuple[Path, Path] | None:
+def _packages_of(python: str) -> list[str]:
+    """Where the packages of a virtual environment are, by its interpreter."""
+    return [str(folder) for folder in Path(python).expanduser().parent.parent.glob("lib/python*/site-packages")]
+
+
+def _in_package(source: catalog.EmbedderSource, folders: list[str]) -> tuple[Path, Path] | None:
     """Both files of the installed package, found in its list of files: importing it would load torch."""
     # 20 ms of imports that `ready` does without.
     from importlib import metadata
 
-    try:
-        files = metadata.files(source.package) or []
-    except metadata.PackageNotFoundError:
-        return None
+    found = next(iter(metadata.distributions(name=source.package, path=folders)), None)
+    files = (found and found.files) or []
     paths = {file.name: Path(str(file.locate())) for file in files}
     weights, vocabulary = paths.get(source.weights), paths.get(source.vocabulary)
     if weights and vocabulary and weights.is_file() and vocabulary.is_file():

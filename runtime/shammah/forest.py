@@ -5,7 +5,7 @@ Geurts, Ernst & Wehenkel 2006, "Extremely randomized trees": see `growing`.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +17,11 @@ SUREST = 1e-3
 """No mean over trees is nearer to 0 or 1: a few lessons prove no more."""
 GRAIN = 4096
 """Shares are multiples of 1 / 4096, so that a sum over trees is exact in float32, in whatever order."""
+
+FLAT = 1e-9
+"""A change of shares that is none."""
+KINDS = {"roots": np.int32, "feature": np.int16, "bar": np.float32, "child": np.int32, "value": np.float32}
+"""Of a forest's arrays, by name."""
 
 Column = NDArray[np.float32]
 Places = NDArray[np.signedinteger[Any]]
@@ -58,7 +63,8 @@ class Forest:
             before = after
         first = log_odds(_bounded(float(self.value[self.roots].mean(dtype=np.float64))))
         total = float(moved.sum())
-        slope = (log_odds(self.probability(x)) - first) / total if total else 0.0
+        last = self.probability(x)
+        slope = (log_odds(last) - first) / total if abs(total) > FLAT else 1 / (last * (1 - last))
         return first, moved * slope
 
     def _paths(self, x: Column) -> Iterator[Places]:
@@ -73,37 +79,46 @@ class Forest:
 
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
         """The whole state, by name."""
-        return {name: getattr(self, name) for name in names()}
+        return {name: getattr(self, name) for name in KINDS}
 
     @classmethod
-    def read(cls, arrays: Mapping[str, NDArray[np.generic]], width: int) -> Self:
+    def read(cls, arrays: Mapping[str, NDArray[Any]], width: int) -> Self:
         """Trees over so many inputs from saved arrays.
 
         Raises:
             KeyError: An array is missing.
             ValueError: They are no trees: a walk would leave them, or not end.
         """
-        kinds = {"roots": np.int32, "feature": np.int16, "bar": np.float32, "child": np.int32, "value": np.float32}
-        known = cls(**{name: np.asarray(arrays[name], kind) for name, kind in kinds.items()})
+        if any(arrays[name].dtype != kind or arrays[name].ndim != 1 for name, kind in KINDS.items()):
+            raise ValueError("trees of other kinds of numbers")
+        known = cls(**{name: arrays[name] for name in KINDS})
         count = len(known.value)
         if {len(known.feature), len(known.bar), len(known.child)} != {count} or not len(known.roots):
             raise ValueError("trees of unlike lengths")
-        is_leaf, places = known.child == np.arange(count), np.arange(count)
-        if (
-            not (is_leaf | ((known.child > places) & (known.child < count - 1))).all()
-            or (known.bar[is_leaf] < np.inf).any()
-        ):
-            raise ValueError("trees whose children are no nodes")
-        if ((known.roots < 0) | (known.roots >= count)).any() or ((known.feature < 0) | (known.feature >= width)).any():
+        places = np.arange(count)
+        is_inner = known.child != places
+        children = known.child[is_inner]
+        if (children <= places[is_inner]).any() or not np.isfinite(known.bar[is_inner]).all():
+            raise ValueError("trees whose walk does not go down")
+        everyone = np.sort(np.concatenate([known.roots, children, children + 1]))
+        if len(everyone) != count or (everyone != places).any():
+            raise ValueError("trees that share nodes, or lack some")
+        if not (known.bar[~is_inner] == np.inf).all() or not ((known.value >= 0) & (known.value <= 1)).all():
+            raise ValueError("trees without leaves, or whose shares are none")
+        if ((known.feature < 0) | (known.feature >= width)).any():
             raise ValueError("trees over other inputs")
-        if not ((known.value >= 0) & (known.value <= 1)).all():
-            raise ValueError("trees whose shares are none")
         return known
 
 
-def names() -> tuple[str, ...]:
-    """Of a forest's arrays."""
-    return tuple(field.name for field in fields(Forest))
+def planted(parts: list[Forest]) -> Forest:
+    """Several forests as one."""
+    offsets = np.cumsum([0, *(len(part.value) for part in parts[:-1])])
+    moved = {
+        name: [(getattr(part, name) + offset).astype(np.int32) for part, offset in zip(parts, offsets, strict=True)]
+        for name in ("roots", "child")
+    }
+    same = {name: [getattr(part, name) for part in parts] for name in ("feature", "bar", "value")}
+    return Forest(**{name: np.concatenate(arrays) for name, arrays in (moved | same).items()})
 
 
 def pooled(p: float, other: float) -> float:

@@ -1,4 +1,4 @@
-"""Router and validator: logistic heads in numpy that learn from one lesson at a time.
+"""Router and validator: heads in numpy that learn from one lesson at a time by logistic regression.
 
 A head's input is a row of blocks: hand features, a bias, random waves over the hand features, then the embedding
 where there is one. The embedding's
@@ -7,11 +7,8 @@ block starts at its prior whenever it arrives, so a head may learn without an em
 A validator has trees beside that, grown on all lessons when it is re-fitted: what it says is the mean of both log-odds.
 """
 
-import contextlib
 import io
 import math
-import os
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +20,15 @@ from shammah import features
 from shammah.errors import ShammahError
 from shammah.features import QUESTION_FEATURES, Features, Vector
 from shammah.forest import Forest, pooled
-from shammah.growing import grow
+from shammah.growing import Taught, grow, rows
 from shammah.learners import Array, Kind, Learner, learner
+from shammah.replacing import write_atomically
 
 BIAS = 0.5
-TREES, IN_FILE = 100, "trees_"
-"""Of a validator, and what the names of their arrays begin with in its file."""
+TREES = 100
+"""Of a validator."""
+TREES_PREFIX = "trees_"
+"""What the names of their arrays begin with in a head's file."""
 # Lessons after a swap of adapters count for more than those before it: a lesson's weight falls by a factor of
 # 0.995 a lesson, for 500 lessons. Mixing the precision takes an inversion, so it is done once in 50.
 SWAP_LESSONS, SWAP_KEPT, FORGET_EVERY = 500, 0.995, 50
@@ -42,7 +42,7 @@ class WrongState(ShammahError):
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """How far the weights of each block may go: prior standard deviations, as scales of the inputs.
+    """How far the weights of each block may go: prior standard deviations, as scales of the inputs; and what is beside.
 
     Attributes:
         hand: Of the hand features.
@@ -80,20 +80,6 @@ class Contributions:
     bias: float
     waves: float
     embedding: float
-
-
-@dataclass(frozen=True, slots=True)
-class Taught:
-    """A lesson as a head took it in.
-
-    Attributes:
-        since_swap: Lessons since the local model last changed, with this one; negative where it never did.
-    """
-
-    hand: Vector
-    is_good: bool
-    weight: float
-    since_swap: int
 
 
 @dataclass(slots=True)
@@ -141,7 +127,7 @@ class Head:
         p = self.by_line(seen)
         if self.forest is None:
             return p
-        return pooled(p, self.forest.probability(self._judged(seen.hand)))
+        return pooled(p, self.forest.probability(self._by_trees(seen)))
 
     def by_line(self, seen: Features) -> float:
         """P(good) by the regression alone: for the beginning of an answer, as trees know whole ones only."""
@@ -152,7 +138,7 @@ class Head:
         added = self.input(seen) * self.learner.weights
         offset, width = self.learner.offset, self.hand_width
         if self.forest is not None:
-            first, moved = self.forest.contributions(self._judged(seen.hand))
+            first, moved = self.forest.contributions(self._by_trees(seen))
             added, offset = added / 2, (offset + first) / 2
             added[self.prior.trees_from : width] += moved / 2
         waves = width + 1 + self.prior.waves
@@ -166,23 +152,13 @@ class Head:
         self.lessons += 1
         self.cursor = cursor
         self.with_embedding += seen.embedding is not None
-        if self.since_swap >= 0:
-            self._forget()
-        return Taught(seen.hand, is_good, weight, self.since_swap)
+        kept = self._forget() if self.since_swap >= 0 else 1.0
+        return Taught(self._by_trees(seen), is_good, weight, kept)
 
     def grow(self, lessons: Sequence[Taught]) -> None:
-        """Grow the trees anew, on all lessons so far; those before a swap count for less here, too."""
-        counted = [(lesson, kept) for lesson, kept in zip(lessons, _kept(lessons), strict=True) if lesson.weight > 0]
-        if not self.prior.trees or not counted:
-            return
-        hand = self._judged(np.stack([lesson.hand for lesson, _ in counted]))
-        is_good = np.array([lesson.is_good for lesson, _ in counted])
-        weight = np.array([lesson.weight * kept for lesson, kept in counted], dtype=np.float32)
-        self.forest = grow(hand, is_good, weight, self.prior.trees)
-
-    def _judged(self, hand: Vector) -> Vector:
-        """What the trees see of hand features, float32 (..., hand - trees_from)."""
-        return hand[..., self.prior.trees_from :]
+        """Grow the trees anew, on all lessons so far."""
+        if self.prior.trees:
+            self.forest = grow(rows(lessons), self.prior.trees)
 
     def note_applied(self, applied: int) -> None:
         """Hear which swap the next lesson comes after; another one than before lets older lessons count for less."""
@@ -190,10 +166,18 @@ class Head:
             self.since_swap = 0
         self.applied = applied
 
-    def _forget(self) -> None:
+    def _forget(self) -> float:
+        """After a swap, now and then, let all lessons so far count for less; what is left of them."""
         self.since_swap += 1
-        if self.since_swap <= SWAP_LESSONS and self.since_swap % FORGET_EVERY == 0:
-            self.learner.forget(SWAP_KEPT**FORGET_EVERY)
+        if self.since_swap > SWAP_LESSONS or self.since_swap % FORGET_EVERY:
+            return 1.0
+        kept = SWAP_KEPT**FORGET_EVERY
+        self.learner.forget(kept)
+        return kept
+
+    def _by_trees(self, seen: Features) -> Vector:
+        """What the trees see, float32 (hand - trees_from,)."""
+        return seen.hand[self.prior.trees_from :]
 
     def input(self, seen: Features) -> Array:
         """Hand features, bias, waves, embedding: (hand + 1 + waves [+ 384],), as wide as the learner."""
@@ -223,7 +207,9 @@ class Head:
         counts = [self.lessons, self.cursor, self.with_embedding, self.since_swap, self.applied, self.history]
         numbers = np.array([self.version, self.hand_width, *counts])
         state: dict[str, Any] = {"kind": np.array(self.learner.kind), "numbers": numbers}
-        trees = {} if self.forest is None else {IN_FILE + name: array for name, array in self.forest.arrays().items()}
+        trees = (
+            {} if self.forest is None else {TREES_PREFIX + name: array for name, array in self.forest.arrays().items()}
+        )
         np.savez(buffer, **state | {"projection": self.projection} | dict(self.learner.arrays()) | trees)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, buffer.getvalue())
@@ -246,18 +232,17 @@ class Head:
             projection = state.pop("projection")
             if projection.shape != (hand_width, prior.waves // 2):
                 raise WrongState(f"{file} has waves of shape {projection.shape}")
-            trees = {name.removeprefix(IN_FILE): state.pop(name) for name in list(state) if name.startswith(IN_FILE)}
+            trees = {
+                name.removeprefix(TREES_PREFIX): state.pop(name)
+                for name in list(state)
+                if name.startswith(TREES_PREFIX)
+            }
+            if trees and not prior.trees:
+                raise WrongState(f"{file} has trees, and is no validator")
             forest = Forest.read(trees, hand_width - prior.trees_from) if trees else None
             return cls(learner(kind, hand_width + 1, state), prior, hand_width, projection, forest, *counts)
         except (KeyError, ValueError, TypeError) as error:
             raise WrongState(f"{file} is no head: {error}") from error
-
-
-def _kept(lessons: Sequence[Taught]) -> Array:
-    """How much of each lesson the swaps after it leave, (lessons,)."""
-    forgets = np.array([0 < lesson.since_swap <= SWAP_LESSONS for lesson in lessons])
-    later: Array = (forgets[::-1].cumsum()[::-1] - forgets).astype(np.float64)
-    return SWAP_KEPT**later
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -275,23 +260,3 @@ def _projection(prior: Prior, hand_width: int) -> Vector:
         return np.zeros((hand_width, 0), dtype=np.float32)  # numpy.random takes 9 ms to import
     drawn = np.random.default_rng(0).standard_normal((hand_width, prior.waves // 2))
     return (drawn / (prior.wavelength * math.sqrt(hand_width))).astype(np.float32)
-
-
-def write_atomically(file: Path, data: bytes) -> None:
-    """Replace a file so that a reader, or a crash, sees the old content or the new."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(file)
-    except BaseException:
-        with contextlib.suppress(OSError):  # half a file would keep a full disk full
-            temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -18,7 +18,8 @@ from statistics import fmean
 from shammah import aside, metrics
 from shammah.divergence import Embed
 from shammah.features import ANSWER_FEATURES, QUESTION_FEATURES
-from shammah.heads import ROUTER, VALIDATOR, Head, Taught, WrongState
+from shammah.growing import Taught
+from shammah.heads import ROUTER, VALIDATOR, Head, WrongState
 from shammah.journal import Journal
 from shammah.learners import Kind
 from shammah.records.heads import Fit, Lesson, View
@@ -47,9 +48,14 @@ class Kept:
     view: View
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Course:
-    """All that a head learns from nothing: what each lesson cost it before, in nats, and what its trees grow on."""
+    """What is noted while a head learns from nothing.
+
+    Attributes:
+        losses: What each lesson cost its regression before it was learnt, in nats.
+        taught: Each lesson as trees take it.
+    """
 
     losses: list[float] = field(default_factory=list)
     taught: list[Taught] = field(default_factory=list)

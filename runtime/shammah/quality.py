@@ -13,10 +13,10 @@ from typing import Literal
 
 from shammah import contract
 from shammah.contract import Standing
-from shammah.heads import write_atomically
 from shammah.journal import Journal
 from shammah.learners import DEFAULT_KIND, Kind
 from shammah.policy import CAUTIOUS_QUESTIONS, FIXED, Thresholds, in_force
+from shammah.replacing import write_atomically
 from shammah.settings import Settings
 
 VERSION = 2

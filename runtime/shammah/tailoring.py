@@ -20,6 +20,7 @@ from shammah.features import Vector
 from shammah.generation import ActiveSet, Chunk, Sampling, Stop, never
 from shammah.journal import Journal
 from shammah.records.adapters import Adapter, Domain
+from shammah.records.examples import Learnt
 from shammah.records.questions import Question
 from shammah.rows import now
 from shammah.sides import LocalGenerator
@@ -68,7 +69,7 @@ class Tailor:
         learnt = self.journal.domains.learnt(active) if active and self.least > 0 else None
         if learnt is None:
             return True
-        rows = [_embedding_alone(self.journal, question, self.embed) for question in learnt]
+        rows = embeddings(self.journal, learnt, self.embed)
         last = [message for message in messages if message.role == "user"][-1:]
         said = [self.embed(text) for text in dict.fromkeys((asked(messages), asked(last)))]
         return any(float(row @ vector) >= self.least for vector in said for row in rows)
@@ -120,15 +121,18 @@ def asked(messages: Sequence[Message]) -> str:
     return "\n".join(message.content for message in messages if message.role == "user")
 
 
+def embeddings(journal: Journal, learnt: Sequence[Learnt], embed: Embed) -> list[Vector]:
+    """Of questions that were learnt, without their conversations; each is made once, and kept."""
+    made = {one.example: embed(one.text) for one in learnt if one.embedding is None}
+    if made:
+        journal.domains.note_embeddings(made)
+    return [made[one.example] if one.embedding is None else one.embedding for one in learnt]
+
+
 def embedding_of(journal: Journal, question: Question, embed: Embed) -> Vector:
     """A recorded question's embedding, with its conversation; that of a first question is made once, and kept."""
     if sum(message.role == "user" for message in question.context) > 1:
         return embed(asked(question.context))
-    return _embedding_alone(journal, question, embed)
-
-
-def _embedding_alone(journal: Journal, question: Question, embed: Embed) -> Vector:
-    """A recorded question's embedding, without its conversation; it is made once, and kept."""
     if question.embedding is None:
         question = journal.note_embedding(question, embed(question.text))
     assert question.embedding is not None
@@ -160,7 +164,5 @@ def tie(journal: Journal, adapter: Adapter, embed: Embed, texts: Sequence[str] =
 
 
 def _learnt_by(journal: Journal, adapter: Adapter, embed: Embed) -> list[Vector]:
-    """Embeddings of the different questions that an adapter has learnt, as far as they are still known."""
-    found = (journal.examples.question(id) for id in journal.adapters.examples(adapter))
-    questions = {asked(question.context): question for question in found if question is not None}
-    return [embedding_of(journal, question, embed) for question in questions.values()]
+    """Embeddings of the different conversations that an adapter has learnt, as far as they are still known."""
+    return [embed(text) for text in dict.fromkeys(map(asked, journal.domains.prompts(adapter.name)))]

@@ -10,7 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shammah import adapters, child, continuing, embedding, general, hardware, locks, planning, resuming, room
+from shammah import (
+    adapters,
+    child,
+    continuing,
+    embedding,
+    general,
+    hardware,
+    locks,
+    planning,
+    resuming,
+    room,
+    tailoring,
+)
 from shammah.child import Hear
 from shammah.errors import Interrupted, ShammahError, TrainerKilled, TrainingError, TrainingRuns
 from shammah.following import folder_of
@@ -128,7 +140,7 @@ class Trainer:
         child.run(trainer.python or sys.executable, folder, lock, self.hear, trainer.launch)
         reach("training.after_child")
         self.journal.trainings.note(training, "evaluated")
-        self._prepare_embedder()
+        self._prepare_embedder(training)
         try:
             Promotion(self.settings, self.journal, self.open_model).decide(training, work, folder)
         except TrainingError:  # it would end so again
@@ -136,10 +148,12 @@ class Trainer:
             raise
         resuming.drop_checkpoints(folder.parent)  # after the row that needs them no more
 
-    def _prepare_embedder(self) -> None:
+    def _prepare_embedder(self, training: Training) -> None:
         """See to it that what will be active is heard near to what it has learnt only, where that can be."""
         try:
-            embedding.prepare(self.settings.home)
+            if (file := embedding.prepare(self.settings.home, self.settings.trainer.python)) is not None:
+                with contextlib.closing(embedding.Lazy(file)) as embedder:  # no question waits for what is made here
+                    tailoring.embeddings(self.journal, self.journal.domains.learnt_in(training.number), embedder.embed)
         except (ShammahError, OSError) as error:  # without it, adapters answer everything
             _log.warning("no embedder: %s", error)
 

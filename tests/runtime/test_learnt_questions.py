@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from shammah.generation import ActiveSet, Sampling, collect
+from shammah.quarantine import Origin, Pair
 from shammah.records.adapters import Adapter
-from shammah.tailoring import Tailor, Tailored
+from shammah.tailoring import Tailor, Tailored, tie
 from shammah_convert.chat import Message
 from tests.lora_files import BASE_SHA256, TOKENS
 from tests.runtime.test_tailoring import RUST, Home, correct, embed, home, train
@@ -80,13 +81,38 @@ def test_what_was_learnt_and_is_dropped_is_spoken_of_no_more(home: Home) -> None
     assert ask(home, "borrow a crate") == ()
 
 
-def test_an_embedding_is_made_once_and_kept_with_its_question(home: Home) -> None:
+def test_an_embedding_is_made_once_and_kept_with_its_example(home: Home) -> None:
     correct(home, "borrow crate")
-    train(home, "b")
+    name = train(home, "b")
     ask(home, "list files")
-    kept = home.journal.question_at(1).embedding
-    assert kept is not None
-    np.testing.assert_array_equal(kept, embed("borrow crate"))
+    [kept] = home.journal.domains.learnt(((name, 1.0),)) or []
+    assert kept.embedding is not None
+    np.testing.assert_array_equal(kept.embedding, embed("borrow crate"))
+
+
+def test_an_embedding_that_a_question_was_routed_by_is_taken(home: Home) -> None:
+    correct(home, "borrow crate")
+    home.journal.note_embedding(home.journal.question_at(1), embed("invoice"))
+    [known] = home.journal.domains.learnt(((train(home, "b"), 1.0),)) or []
+    assert known.embedding is not None
+    np.testing.assert_array_equal(known.embedding, embed("invoice"))
+
+
+def test_what_was_taught_and_never_asked_is_learnt_as_well(home: Home) -> None:
+    home.journal.quarantine.receive([Pair("borrow crate", "let it go")], Origin("teach", "tester", "batch", "code"))
+    home.journal.quarantine.accept("teach")
+    active = ((train(home, "b"), 1.0),)
+    assert ask(home, "a crate to borrow") == active
+    assert ask(home, "invoice") == ()
+
+
+def test_what_was_taught_makes_a_domain(home: Home) -> None:
+    pairs = [Pair(text, "so it is") for text in RUST]
+    home.journal.quarantine.receive(pairs, Origin("teach", "tester", "batch", "code"))
+    home.journal.quarantine.accept("teach")
+    adapter = home.journal.adapters.find(train(home, "b"))
+    assert adapter
+    assert tie(home.journal, adapter, embed).questions == len(RUST)
 
 
 def test_a_domain_goes_before_what_is_near(home: Home) -> None:

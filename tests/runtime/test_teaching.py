@@ -194,6 +194,12 @@ def test_claude_looks_and_hands_in(tmp_path: Path) -> None:
 # --- the loop ---
 
 
+@pytest.fixture
+def no_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is trained is heard everywhere, and questions that are alike are not told."""
+    monkeypatch.setattr("shammah.embedding.find_source", lambda python="": None)
+
+
 def test_what_came_waits_for_its_user_and_the_loop_says_so(tmp_path: Path) -> None:
     steps = [
         Answer("", calls=(("generate_training_data", {"category": "code", "pairs": to_learn(2)}),)),
@@ -207,6 +213,7 @@ def test_what_came_waits_for_its_user_and_the_loop_says_so(tmp_path: Path) -> No
         assert room.journal.trainings.last() is None
 
 
+@pytest.mark.usefixtures("no_embedder")
 def test_the_loop_stops_when_nothing_improves(tmp_path: Path) -> None:
     with AnthropicServer(answer_with=Pupil()) as server, classroom(tmp_path, server.url) as room:
         ask_known(room)
@@ -217,6 +224,7 @@ def test_the_loop_stops_when_nothing_improves(tmp_path: Path) -> None:
         assert room.claude.spent_usd == pytest.approx(room.journal.spending.usd_today())
 
 
+@pytest.mark.usefixtures("no_embedder")
 def test_a_round_that_makes_things_worse_is_taken_back(tmp_path: Path) -> None:
     spoiler = FakeTrainer(value=3.0)
     with AnthropicServer(answer_with=Pupil()) as server, classroom(tmp_path, server.url, fake=spoiler) as room:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shammah import config, hardware
+from shammah import config, embedding, hardware
 from shammah.journal import Journal
 from shammah.journal.checkpoints import CHECKPOINT_JOB, CHECKPOINT_QUESTIONS
 from shammah.journal.heads import REFIT_LESSONS
@@ -37,6 +37,17 @@ def test_a_forwarded_question_is_answered_locally_and_teaches_both_heads(journal
         (lesson,) = journal.lessons.of(head, question.lineage, 0)
         assert (lesson.is_good, lesson.weight) == (False, 0.1)
         assert (journal.path.parent / "heads" / question.lineage[:16] / f"{head}.npz").is_file()
+
+
+def test_an_embedder_that_somebody_else_made_meanwhile_is_taken_up(
+    journal: Journal, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, question = Workbench(settings, journal), forwarded(journal, settings)
+    assert bench.parts.embed is None
+    monkeypatch.undo()
+    assert embedding.prepare(settings.home) is not None, "as a training does"
+    bench.prepare_embedder(question)
+    assert bench.parts.embed is not None
 
 
 def test_a_label_is_learnt_once(journal: Journal, settings: Settings) -> None:

@@ -127,12 +127,13 @@ def _facts(parts: "Parts", name: HeadWord) -> dict[str, Any]:
 
 
 def _weights(head: "Head", name: HeadWord) -> dict[str, float]:
-    """By how many nats a unit of each hand feature moves the logit, the heaviest first; nothing before a lesson."""
+    """By how many nats a unit of each hand feature moves the logit, trees apart, the heaviest first."""
     from shammah.sight import names_of
 
     if not head.lessons:
         return {}
-    weights = (head.prior.hand * head.learner.weights[: head.hand_width]).tolist()
+    part = 1.0 if head.forest is None else 0.5  # the other half is the trees'
+    weights = (part * head.prior.hand * head.learner.weights[: head.hand_width]).tolist()
     named = zip(names_of(name), weights, strict=True)
     return dict(sorted(named, key=lambda pair: -abs(pair[1])))
 

@@ -1,13 +1,16 @@
 """Domains: what adapters are for, what they have learnt, and what was corrected since."""
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 
 from shammah import rows
 from shammah.database import Database
+from shammah.features import Vector
 from shammah.generation import ActiveSet
 from shammah.records.adapters import Domain
-from shammah.records.examples import Rating
+from shammah.records.examples import Learnt, Rating
 from shammah.records.questions import Question
+from shammah_convert.chat import Message
 
 
 class Domains:
@@ -47,8 +50,8 @@ class Domains:
         with self._db.write() as db:
             return db.execute("DELETE FROM domains WHERE adapter = ?", (adapter,)).rowcount == 1
 
-    def learnt(self, active: ActiveSet) -> list[Question] | None:
-        """Questions that these adapters have learnt, and whose examples are live still.
+    def learnt(self, active: ActiveSet) -> list[Learnt] | None:
+        """The questions that these adapters have learnt, of examples that are live still.
 
         None where of one of them it is not known what it has learnt: it came from outside, or was trained while such
         a one was active and may go on from it.
@@ -56,14 +59,40 @@ class Domains:
         names = [name for name, _ in active]
         if any(self._is_from_outside(name) for name in names):
             return None
+        trainings = f"SELECT training FROM adapters WHERE name IN ({', '.join('?' * len(names))})"
+        return self._learnt(f"t.training IN ({trainings})", names)
+
+    def learnt_in(self, training: int) -> list[Learnt]:
+        """The questions that a training learns, of examples that are live still."""
+        return self._learnt("t.training = ?", [training])
+
+    def _learnt(self, where: str, values: Sequence[str | int]) -> list[Learnt]:
         found = self._db.execute(
-            "SELECT DISTINCT q.* FROM adapters a JOIN trained_examples t ON t.training = a.training AND t.is_learnt"
-            " JOIN examples e ON e.id = t.example AND e.state = 'live' JOIN answers w ON w.id = e.answer"
-            f" JOIN questions q ON q.number = w.question WHERE a.name IN ({', '.join('?' * len(names))})"
-            " ORDER BY q.number",
-            tuple(names),
+            "SELECT DISTINCT e.id, e.prompt, coalesce(e.embedding, q.embedding) AS embedding FROM trained_examples t"
+            " JOIN examples e ON e.id = t.example AND e.state = 'live' LEFT JOIN answers w ON w.id = e.answer"
+            f" LEFT JOIN questions q ON q.number = w.question WHERE t.is_learnt AND {where} ORDER BY e.rowid",
+            tuple(values),
         )
-        return [rows.to_question(row) for row in found]
+        return [
+            Learnt(row["id"], rows.load_messages(row["prompt"])[-1].content, rows.vector(row["embedding"]))
+            for row in found
+        ]
+
+    def note_embeddings(self, made: Mapping[str, Vector]) -> None:
+        """Keep the embeddings of examples' questions, by the examples' ids."""
+        with self._db.write() as db:
+            db.executemany(
+                "UPDATE examples SET embedding = ? WHERE id = ?", [(rows.blob(each), id) for id, each in made.items()]
+            )
+
+    def prompts(self, adapter: str) -> list[tuple[Message, ...]]:
+        """The conversations that an adapter has learnt to go on with, as far as they are still known."""
+        found = self._db.execute(
+            "SELECT e.prompt FROM adapters a JOIN trained_examples t ON t.training = a.training AND t.is_learnt"
+            " JOIN examples e ON e.id = t.example WHERE a.name = ? ORDER BY e.rowid",
+            (adapter,),
+        )
+        return [rows.load_messages(row["prompt"]) for row in found]
 
     def _is_from_outside(self, name: str) -> bool:
         """Whether an adapter, or one that was active when it was trained, or when that was, came from outside."""

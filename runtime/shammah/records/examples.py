@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from shammah.features import Vector
 from shammah.records.questions import Answer, Question
 from shammah_convert.chat import Message
 from shammah_convert.examples import Example, Source
@@ -30,6 +31,21 @@ class Rating(StrEnum):
 State = Literal["live", "pending", "waiting", "test", "dropped"]
 """Of an example: learnt from; without a target yet; came from outside, and not accepted yet; asked, and never learnt;
 taken out by the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A question that an adapter has learnt to answer, whether it was ever asked here or was taught.
+
+    Attributes:
+        example: The example's id.
+        text: The last question of its prompt.
+        embedding: Of that question alone, float32 (384,); None before somebody needed it.
+    """
+
+    example: str
+    text: str
+    embedding: Vector | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class Classroom:
         base: The model that is taught.
         local: It, as it answers now.
         claude: Who is asked where nobody gave an answer.
+        find_embed: Finds the embedder, also one that a training has made since.
         door: By which the tools are called.
         author: Who calls them, as far as that is known.
         trainer: Gives whoever trains; the local model gives its memory back first where both do not fit.
@@ -46,7 +47,7 @@ class Classroom:
     local: LocalSide
     claude: Claude
     heads: Heads
-    embed: Embed | None
+    find_embed: Callable[[], Embed | None]
     door: Source
     author: str
     trainer: Callable[[], Trainer]
@@ -55,6 +56,11 @@ class Classroom:
     is_kept: bool = False
     batches: list[str] = field(default_factory=list)
     heard: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+    @property
+    def embed(self) -> Embed | None:
+        """The embedder; None while there is none."""
+        return self.find_embed()
 
     @contextmanager
     def answering(self) -> Iterator[LocalSide]:
@@ -93,7 +99,7 @@ def of_parts(
         local=parts.local(),
         claude=Claude(journal, parts.teacher(), budget_usd, is_offline=settings.offline),
         heads=parts.heads,
-        embed=parts.embed,
+        find_embed=parts.meet_embedder,
         door=door,
         author=author,
         trainer=trainer,
