@@ -34,10 +34,10 @@ HORIZON = 4.0
 SLACK = 1.0
 LEAST_SHARE = 0.2
 """Where fewer would pass, luck alone would decide whether the promise is kept: all is forwarded."""
-# How far the heads' log-odds, about their mean, are believed: heads that learn online are somewhat too sure of their
-# extremes, and the validator sees all that the router sees. Then how far intercept and slopes may go from there: how
-# many are bad in all, the evidence says.
-BELIEF = 0.85
+# How far the heads' log-odds, about their mean, are believed: a line that learns online is somewhat too sure of its
+# extremes, its mean with trees is not, and the validator sees all that the router sees. Then how far intercept and
+# slopes may go from there: how many are bad in all, the evidence says.
+ROUTER_BELIEF, VALIDATOR_BELIEF = 0.85, 1.1
 PRIOR_DEVIATION = (1.0, 0.1, 0.1)
 ROUTER_SHARES = (0.0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85)
 VALIDATOR_STEPS = 40
@@ -131,12 +131,13 @@ def _fit(rows: Sequence[Evidence], bad: Array, worth: Array, population: Array) 
     """The curve of these answers; the router stands in where an answer has no validator."""
     router = _log_odds(np.array([one.router for one in rows]))
     if any(one.validator is None for one in rows):
-        believed, other = router, np.zeros(len(rows))
+        believed, belief, other = router, ROUTER_BELIEF, np.zeros(len(rows))
     else:
-        believed, other = _log_odds(np.array([one.validator for one in rows], dtype=float)), router
+        validator = _log_odds(np.array([one.validator for one in rows], dtype=float))
+        believed, belief, other = validator, VALIDATOR_BELIEF, router
     middle, beside = np.average(believed, weights=population), np.average(other, weights=population)
     inputs = np.stack([np.ones(len(rows)), middle - believed, beside - other], axis=1)
-    return _curve(inputs, bad, worth, np.array([-middle, BELIEF, 0.0]))
+    return _curve(inputs, bad, worth, np.array([-middle, belief, 0.0]))
 
 
 def _log_odds(p: Array) -> Array:
