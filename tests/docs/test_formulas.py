@@ -105,13 +105,13 @@ def test_the_contracts_bound_is_the_estimate_and_two_deviations_of_curve_and_luc
 
 
 def _inputs(rows: list[Evidence], u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The inputs (1, V - logit v, R - logit r), and the prior's mean (-V, 0.85, 0)."""
+    """The inputs (1, V - logit v, R - logit r), and the prior's mean (-V, 1.1, 0)."""
     router, validator = (
         np.array([math.log(q / (1 - q)) for q in side])
         for side in ([one.router for one in rows], [one.validator or 0.5 for one in rows])
     )
     middle, beside = (u * validator).sum() / u.sum(), (u * router).sum() / u.sum()
-    return np.stack([np.ones(len(rows)), middle - validator, beside - router], axis=1), np.array([-middle, 0.85, 0.0])
+    return np.stack([np.ones(len(rows)), middle - validator, beside - router], axis=1), np.array([-middle, 1.1, 0.0])
 
 
 def _posterior(x: np.ndarray, y: np.ndarray, weight: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
