@@ -32,7 +32,7 @@ DEVIATIONS = 2.0
 HORIZON = 4.0
 # Of what was seen itself: so many standard errors above the allowed rate contradict the curve.
 SLACK = 1.0
-LEAST_SHARE = 0.2
+LEAST_SHARE = 0.3
 """Where fewer would pass, luck alone would decide whether the promise is kept: all is forwarded."""
 # How far the heads' log-odds, about their mean, are believed: a line that learns online is somewhat too sure of its
 # extremes, its mean with trees is not, and the validator sees all that the router sees. Then how far intercept and
