@@ -32,8 +32,9 @@ DEVIATIONS = 2.0
 HORIZON = 4.0
 # Of what was seen itself: so many standard errors above the allowed rate contradict the curve.
 SLACK = 1.0
-LEAST_SHARE = 0.3
-"""Where fewer would pass, luck alone would decide whether the promise is kept: all is forwarded."""
+LEAST_SHARE, LEAST_SHARE_OF_PAIRS = 0.2, 0.35
+"""Where fewer would pass, luck alone would decide whether the promise is kept: all is forwarded. Of many pairs of
+thresholds, some corner always looks good."""
 # How far the heads' log-odds, about their mean, are believed: a line that learns online is somewhat too sure of its
 # extremes, its mean with trees is not, and the validator sees all that the router sees. Then how far intercept and
 # slopes may go from there: how many are bad in all, the evidence says.
@@ -118,7 +119,8 @@ def decide(evidence: Sequence[Evidence], max_bad_rate: float) -> Standing:
     pairs = _pairs(rows)
     ahead = HORIZON * float(questions.sum())
     estimate, bound, share, seen = _measure(rows, pairs, curve, bad, recency * questions, ahead)
-    allowed = (bound <= max_bad_rate) & (seen <= max_bad_rate) & (share >= LEAST_SHARE)
+    least = LEAST_SHARE if any(one.validator is None for one in rows) else LEAST_SHARE_OF_PAIRS
+    allowed = (bound <= max_bad_rate) & (seen <= max_bad_rate) & (share >= least)
     if not allowed.any():
         return nothing
     best = int(np.argmax(np.where(allowed, share, -1.0)))

@@ -87,9 +87,11 @@ def test_where_there_is_a_validator_its_word_counts_and_not_the_routers() -> Non
     chance = np.random.default_rng(6)
     good, noise = chance.random(600), chance.random(600)
     told = [Evidence(n, v, bool(chance.random() > v)) for n, v in zip(noise.tolist(), good.tolist(), strict=True)]
-    standing = contract.decide(told, 0.2)
+    standing = contract.decide(told, 0.3)
     assert standing.thresholds.router == 0.0
-    assert standing.thresholds.validator > 0.5
+    assert standing.thresholds.validator > 0.4
+    assert standing.share >= contract.LEAST_SHARE_OF_PAIRS
+    assert contract.decide(told, 0.2).thresholds.router is None, "fewer could pass than luck allows"
 
 
 def test_similarity_alone_is_told_from_judges() -> None:
