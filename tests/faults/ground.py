@@ -162,6 +162,7 @@ def _variables(folder: Path) -> dict[str, str]:
         "SHAMMAH_WORKER_ENABLED": "0",
         "SHAMMAH_MODEL_THREADS": "1",  # two would spin for each other beside whatever else runs here
         "SHAMMAH_ANSWER_MAX_TOKENS": "12",
+        "SHAMMAH_ADAPTERS_MIN_SIMILARITY": "0",  # what is active is heard, whatever is asked
         "SHAMMAH_TRAINER_PYTHON": str(folder / "trained" / "python"),
     }
 
