@@ -25,16 +25,20 @@ ENOUGH = WINDOW
 """Until so many answers are judged, every forwarded question is compared: that takes no call of the teacher's."""
 HALF_LIFE = 2000.0
 """In judged answers."""
-DEVIATIONS = 2.0
-"""Between estimate and bound: 97.7% of a normal distribution, one-sided; with 1.65 the promise held in 88% of runs."""
-# The bound covers the luck of the answers ahead, so many times the questions seen so far: chosen, as what follows, by
-# simulation (bench/contract.py) on seeds that are not reported.
-HORIZON = 4.0
+DEVIATIONS = 0.77
+"""Between estimate and bound, of an answer that is judged (`_doubted` says how they grow): chosen, as what follows, by
+simulation (bench/contract.py) on seeds that are not reported."""
+JUDGED = 0.1
+"""Of what passes, the part that is judged: the rate of sampling up to question 2,000."""
+# The bound covers the luck of the answers ahead, so many times the questions seen so far.
+HORIZON = 6.0
 # Of what was seen itself: so many standard errors above the allowed rate contradict the curve.
 SLACK = 1.0
-LEAST_SHARE, LEAST_SHARE_OF_PAIRS = 0.2, 0.35
-"""Where fewer would pass, luck alone would decide whether the promise is kept: all is forwarded. Of many pairs of
-thresholds, some corner always looks good."""
+LEAST_SHARE, LEAST_SHARE_OF_PAIRS = 0.33, 0.45
+"""Where fewer would pass, luck and choice decide whether the promise is kept: of many pairs of thresholds, some corner
+always looks good."""
+FEW_DEVIATIONS = 3.5
+"""Fewer may pass for all that where so many deviations say so, both of the curve and of what was seen of just them."""
 # How far the heads' log-odds, about their mean, are believed: a line that learns online is somewhat too sure of its
 # extremes, its mean with trees is not, and the validator sees all that the router sees. Then how far intercept and
 # slopes may go from there: how many are bad in all, the evidence says.
@@ -117,10 +121,9 @@ def decide(evidence: Sequence[Evidence], max_bad_rate: float) -> Standing:
     questions = 1 / np.array([max(0.01, one.propensity) for one in rows])  # that each stands for
     curve = _fit(rows, bad, recency * np.array([one.trust for one in rows]), recency * questions)
     pairs = _pairs(rows)
-    ahead = HORIZON * float(questions.sum())
-    estimate, bound, share, seen = _measure(rows, pairs, curve, bad, recency * questions, ahead)
     least = LEAST_SHARE if any(one.validator is None for one in rows) else LEAST_SHARE_OF_PAIRS
-    allowed = (bound <= max_bad_rate) & (seen <= max_bad_rate) & (share >= least)
+    estimate, bound, share, seen = _measure(rows, pairs, curve, bad, recency * questions, float(questions.sum()), least)
+    allowed = (bound <= max_bad_rate) & (seen <= max_bad_rate)
     if not allowed.any():
         return nothing
     best = int(np.argmax(np.where(allowed, share, -1.0)))
@@ -184,11 +187,11 @@ def _quantiles(values: Array, shares: Array) -> Array:
 
 
 def _measure(
-    rows: Sequence[Evidence], pairs: Array, curve: _Curve, bad: Array, population: Array, ahead: float
+    rows: Sequence[Evidence], pairs: Array, curve: _Curve, bad: Array, population: Array, questions: float, least: float
 ) -> tuple[Array, Array, Array, Array]:
     """For each pair: expected bad rate, its upper bound, the share that passes, and what was seen, less its error.
 
-    The bound covers the luck of so many questions `ahead`.
+    Of less than the share `least`, the bound is the worse one of the curve and of their own count.
     """
     router = np.array([one.router for one in rows])
     validator = np.array([1.0 if one.validator is None else one.validator for one in rows])
@@ -199,9 +202,25 @@ def _measure(
     estimate = passes @ (population * curve.p_bad) / part
     gradient = passes @ (population[:, None] * spread[:, None] * curve.inputs) / part[:, None]  # (pairs, 3)
     share = weight / population.sum()
-    luck = passes @ (population * spread) / part / np.maximum(1.0, ahead * share)
-    variance = np.einsum("ki,ij,kj->k", gradient, curve.covariance, gradient) + luck
-    bound = np.where(weight > 0, estimate + DEVIATIONS * np.sqrt(variance), 1.0)
+    doubt = np.einsum("ki,ij,kj->k", gradient, curve.covariance, gradient)
+    luck = passes @ (population * spread) / part / np.maximum(1.0, HORIZON * questions * share)
+    bound = np.where(weight > 0, estimate + _doubted(share, doubt, luck, share < least), 1.0)
     seen = passes @ (population * bad) / part
-    error = np.sqrt(seen * (1 - seen) * (passes @ population**2)) / part
+    counted = part**2 / np.maximum(passes @ population**2, 1e-12)  # as many of equal weight say as much
+    error = np.sqrt(seen * (1 - seen) / counted)
+    at_most = (seen * counted + 1) / (counted + 2)
+    at_most += FEW_DEVIATIONS * np.sqrt(at_most * (1 - at_most) / counted)
+    bound = np.minimum(1.0, np.where(share < least, np.maximum(bound, at_most), bound))
     return estimate, bound, share, seen - SLACK * error
+
+
+def _doubted(share: Array, doubt: Array, luck: Array, is_few: NDArray[np.bool_]) -> Array:
+    """How far the bad rate may lie above its estimate: the curve's variance, and that of the answers ahead.
+
+    What passes is judged at a low rate, what is forwarded always is: the more passes, the less is learnt, and the
+    longer a curve that is too hopeful stays so. Its deviations count by one over the part that will be judged.
+    """
+    deviations = DEVIATIONS / (1 - share + JUDGED * share)
+    of_curve = np.where(is_few, np.maximum(FEW_DEVIATIONS, deviations), deviations)
+    of_luck = np.where(is_few, FEW_DEVIATIONS, DEVIATIONS)
+    return np.asarray(np.sqrt(of_curve**2 * doubt + of_luck**2 * luck), dtype=np.float64)

@@ -1,6 +1,8 @@
 """The benches of quality: their scores are what they are called, and they run on any folder of the format."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,8 +107,35 @@ def test_more_bad_answers_than_allowed_may_be_luck_in_a_few_and_not_in_many() ->
     assert not contract.may_be_luck(10, 1, 0.0)
 
 
+def played(router: Sequence[float], bad: Sequence[bool], passed: tuple[int, int, int] = (100, 50, 5)) -> contract.Run:
+    """A run of 80% at best."""
+    scores = np.array([[p, 1.0] for p in router], dtype=np.float32).reshape(-1, 2)
+    return contract.Run(*passed, 0.8, scores, np.array(bad, dtype=bool))
+
+
+def test_attainable_is_what_one_threshold_keeps_in_nearly_every_run() -> None:
+    """Each run has its bad answers elsewhere among the unsure half, now more of them and now fewer."""
+    chance, router = np.random.default_rng(8), np.linspace(1.0, 0.0, 200)
+    bad = [chance.random(200) < np.where(router > 0.5, 0.02, chance.choice([0.0, 0.4])) for _ in range(40)]
+    runs = [played(router.tolist(), one.tolist()) for one in bad]
+    best = np.mean([contract.hindsight(one, np.stack([router, np.ones(200)], axis=1), 0.1) for one in bad])
+    assert best > 0.75, "runs that have few bad ones let all pass"
+    assert contract.attainable(runs, 0.1) == pytest.approx(0.56, abs=0.08)
+    assert contract.attainable(runs, 1.0) == 1.0
+    assert contract.attainable([played(router.tolist(), [True] * 200)], 0.1) == 0.0
+
+
+def test_a_share_that_nobody_could_reach_is_called_unattainable() -> None:
+    chance, router = np.random.default_rng(9), np.linspace(1.0, 0.0, 100).tolist()
+    runs = [played(router, (chance.random(100) < 0.1).tolist()) for _ in range(40)]
+    one = contract.row("it", 0.1, [replace(run, passed=0, bad=0) for run in runs])
+    assert (one.attainable, one.verdict) == (0.0, "unattainable"), "half the runs have too many, whichever part passes"
+    assert replace(one, attainable=0.7).verdict == "short"
+    assert replace(one, share=0.6).verdict == "reached"
+
+
 def test_a_contract_counts_as_kept_only_without_slack() -> None:
-    runs = [contract.Run(100, 50, bad, 0.8) for bad in (5, 7, 8)]
+    runs = [played([0.5], [False], passed=(100, 50, bad)) for bad in (5, 7, 8)]
     one = contract.row("it", 0.15, runs)
     assert (one.kept, one.kept_by_luck, one.share, one.bad) == pytest.approx((2 / 3, 1.0, 0.5, 20 / 150))
     assert one.verdict == "broken"

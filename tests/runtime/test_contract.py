@@ -91,7 +91,38 @@ def test_where_there_is_a_validator_its_word_counts_and_not_the_routers() -> Non
     assert standing.thresholds.router == 0.0
     assert standing.thresholds.validator > 0.4
     assert standing.share >= contract.LEAST_SHARE_OF_PAIRS
-    assert contract.decide(told, 0.2).thresholds.router is None, "fewer could pass than luck allows"
+
+
+def parted(count: int, seed: int, easy: float, bad_of_easy: float) -> list[Evidence]:
+    """A part of the questions that heads tell apart, beside a rest that is bad in half."""
+    chance = np.random.default_rng(seed)
+    is_easy = chance.random(count) < easy
+    bad = chance.random(count) < np.where(is_easy, bad_of_easy, 0.5)
+    said = np.clip(np.where(is_easy, 1 - bad_of_easy - 0.02, 0.5) + chance.normal(0, 0.02, count), 0.01, 0.99)
+    return [Evidence(float(p), float(p), bool(b)) for p, b in zip(said, bad, strict=True)]
+
+
+def test_a_small_part_passes_where_it_is_clearly_good() -> None:
+    for seed in range(10):
+        standing = contract.decide(parted(1000, seed, 0.15, 0.02), 0.15)
+        assert 0.1 < standing.share < contract.LEAST_SHARE_OF_PAIRS, seed
+        assert standing.bound is not None
+        assert standing.bound <= 0.15
+
+
+def test_a_small_part_does_not_pass_where_its_own_count_says_too_little() -> None:
+    passing = [contract.decide(parted(200, seed, 0.15, 0.1), 0.15).share for seed in range(40)]
+    assert sum(share > 0 for share in passing) <= 1, "about 30 answers, of which a tenth is bad, prove nothing"
+
+
+def test_the_more_passes_the_more_room_is_asked_for() -> None:
+    """Of what passes little is judged: a curve that is too hopeful stays so for long."""
+    evidence = drawn(600, seed=0, has_validator=True)
+    standings = [contract.decide(evidence, rate) for rate in (0.1, 0.15, 0.2, 0.3)]
+    shares = [one.share for one in standings if one.share]
+    gaps = [one.bound - one.estimate for one in standings if one.bound is not None and one.estimate is not None]
+    assert len(gaps) > 2
+    assert (shares, gaps) == (sorted(shares), sorted(gaps))
 
 
 def test_similarity_alone_is_told_from_judges() -> None:
