@@ -93,12 +93,13 @@ def test_where_there_is_a_validator_its_word_counts_and_not_the_routers() -> Non
     assert standing.share >= contract.LEAST_SHARE_OF_PAIRS
 
 
-def parted(count: int, seed: int, easy: float, bad_of_easy: float) -> list[Evidence]:
-    """A part of the questions that heads tell apart, beside a rest that is bad in half."""
+def parted(count: int, seed: int, easy: float, bad_of_easy: float, said_bad: float | None = None) -> list[Evidence]:
+    """A part of the questions that heads tell apart (and say so much bad of), beside a rest that is bad in half."""
     chance = np.random.default_rng(seed)
     is_easy = chance.random(count) < easy
     bad = chance.random(count) < np.where(is_easy, bad_of_easy, 0.5)
-    said = np.clip(np.where(is_easy, 1 - bad_of_easy - 0.02, 0.5) + chance.normal(0, 0.02, count), 0.01, 0.99)
+    of_easy = bad_of_easy + 0.02 if said_bad is None else said_bad
+    said = np.clip(np.where(is_easy, 1 - of_easy, 0.5) + chance.normal(0, 0.02, count), 0.01, 0.99)
     return [Evidence(float(p), float(p), bool(b)) for p, b in zip(said, bad, strict=True)]
 
 
@@ -113,6 +114,13 @@ def test_a_small_part_passes_where_it_is_clearly_good() -> None:
 def test_a_small_part_does_not_pass_where_its_own_count_says_too_little() -> None:
     passing = [contract.decide(parted(200, seed, 0.15, 0.1), 0.15).share for seed in range(40)]
     assert sum(share > 0 for share in passing) <= 1, "about 30 answers, of which a tenth is bad, prove nothing"
+
+
+def test_a_small_part_does_not_pass_on_the_heads_word_alone() -> None:
+    """A curve of three parameters believes heads that are far too sure of their surest; their own count does not."""
+    told = [contract.decide(parted(600, seed, 0.2, 0.11, said_bad=0.03), 0.15) for seed in range(20)]
+    assert sum(one.share > 0 for one in told) <= 1
+    assert contract.decide(parted(600, 0, 0.2, 0.01, said_bad=0.03), 0.15).share > 0.1
 
 
 def test_the_more_passes_the_more_room_is_asked_for() -> None:
